@@ -1,0 +1,82 @@
+/** What the HTTP API and the SDK know of a client node: an interface, not a role. */
+import type { CocoonError } from '../../util/index.ts'
+import type { EvidenceLabel } from '../../transport/index.ts'
+
+export interface InferenceRequest {
+  /** `/v1/chat/completions`, `/v1/completions`, `/v1/embeddings`. */
+  readonly path: string
+  /** Headers fit to leave the client: no `Authorization`, no cookies, no hop-by-hop ones. */
+  readonly headers: readonly (readonly [name: string, value: string])[]
+  /** JSON body for the engine, control fields already removed, token limit already in it. */
+  readonly body: Uint8Array
+  /** Base model name. */
+  readonly model: string
+  /** Upper bound of generated tokens over all choices: what is reserved. */
+  readonly maxTokens: number
+  /** Highest price coefficient accepted, per mille. */
+  readonly maxCoefficient: number
+  readonly timeoutMs: number
+  readonly debug: boolean
+  /** Correlates logs; not sent to peers. */
+  readonly traceId: string
+}
+
+/** Adjusted tokens by class, as charged. */
+export interface ChargedTokens {
+  readonly prompt: bigint
+  readonly cached: bigint
+  readonly completion: bigint
+  readonly reasoning: bigint
+  readonly total: bigint
+}
+
+export interface FinalInfo {
+  readonly tokens: ChargedTokens
+  /** `tokens.total` × the registry's price per token. */
+  readonly costNano: bigint
+  /** Unix seconds. Zero where the peer's protocol version has no times. */
+  readonly proxyStart: number
+  readonly proxyEnd: number
+  readonly workerStart: number
+  readonly workerEnd: number
+  /** JSON texts, only with `debug`. */
+  readonly workerDebug?: string
+  readonly proxyDebug?: string
+}
+
+/** Where an answer goes. Order: at most one `head`, any number of `part`, then exactly one of `end` and `fail`. */
+export interface InferenceSink {
+  head(head: {
+    readonly status: number
+    readonly headers: readonly (readonly [name: string, value: string])[]
+    /** Most this request can cost, in nanoTON: the reservation. */
+    readonly maxCostNano: bigint
+    readonly proxy: string
+    readonly evidence: EvidenceLabel
+  }): void
+  part(bytes: Uint8Array): void
+  end(info: FinalInfo): void
+  /** `capacity.*`, `payment.*`, `request.*`, `protocol.*`, `engine.*`. Nothing was charged unless `info` says so. */
+  fail(error: CocoonError, info?: FinalInfo): void
+}
+
+export interface RunningInference {
+  /** The caller hung up: stops the work where the peers can, and ignores what still arrives. */
+  cancel(): void
+}
+
+export interface ModelOffer {
+  /** Base model name. */
+  readonly id: string
+  readonly workers: readonly {
+    readonly coefficient: number
+    readonly runningRequests: number
+    readonly maxRunningRequests: number
+  }[]
+}
+
+export interface Inference {
+  run(request: InferenceRequest, sink: InferenceSink): RunningInference
+  /** Live offers of the first ready proxy. Throws `capacity.no-proxy`. */
+  models(signal?: AbortSignal): Promise<readonly ModelOffer[]>
+}

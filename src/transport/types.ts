@@ -1,0 +1,65 @@
+/** The seams of the transport: who verifies a peer, what a connection offers, what a session gives it. */
+import type { CocoonError } from '../util/index.ts'
+
+/** What a node's certificate shows as evidence. `simulated` is never `verified`: it proves nothing. */
+export type EvidenceLabel = 'none' | 'simulated' | 'verified'
+
+/** Who is at the other end, known only after the TLS handshake has completed. */
+export interface Peer {
+  /** 32 raw bytes of the Ed25519 key that the certificate carries and the handshake proved. */
+  readonly publicKey: Uint8Array
+  readonly evidence: EvidenceLabel
+  /** SHA-256 over the measurements; `null` when there is no evidence. The all-zero fake measurement for `simulated`. */
+  readonly imageHash: Uint8Array | null
+  /** `address:port` of the far side, for logs. */
+  readonly remote: string
+  /** True where both ends chose the ALPN protocol `cocoon-x1`. */
+  readonly extended: boolean
+}
+
+/** Judges a peer's certificate. tee provides one per policy; transport only asks. Throws `attestation.*`. */
+export interface PeerVerifier {
+  /** @param der the one certificate the peer sent; @param role what the peer is in this TLS handshake */
+  verify(der: Uint8Array, role: 'server' | 'client', nowMs: number): Omit<Peer, 'remote' | 'extended'>
+}
+
+/** Our own certificate and key, as PEM. Called per connection, so a renewed pair is used at once. */
+export interface TlsIdentity {
+  current(): { readonly certificatePem: string; readonly privateKeyPem: string }
+}
+
+/** An authenticated, framed connection after `tcp.connect`/`tcp.connected`. */
+export interface Connection {
+  readonly id: number
+  readonly peer: Peer
+  readonly open: boolean
+  /** True while what we wrote waits in memory above the high-water mark: stop producing until `drained`. */
+  readonly congested: boolean
+  /** Sends one boxed object as `tcp.packet`. A message on a closed connection is dropped. */
+  send(message: Uint8Array): void
+  /**
+   * Sends one boxed object as `tcp.query`. Rejects with `protocol.refused` (info.remoteCode, info.message) on
+   * `tcp.queryError`, `protocol.query-timeout`, or at once with the closing error when the connection ends.
+   */
+  query(message: Uint8Array, options: { readonly timeoutMs: number }): Promise<Uint8Array>
+  /** Flushes what is queued, then closes. Idempotent. */
+  close(why: CocoonError): void
+}
+
+/** Exactly one of the two, exactly once. Later calls are ignored. */
+export interface Reply {
+  answer(message: Uint8Array): void
+  error(code: number, message: string): void
+}
+
+/** A session on a connection. Whatever one of these throws closes the connection with that error. */
+export interface ConnectionHandler {
+  /** A `tcp.packet`. The bytes are only valid during the call: copy what outlives it. */
+  message(data: Uint8Array): void
+  /** A `tcp.query`. */
+  query(data: Uint8Array, reply: Reply): void
+  /** What was queued has been written: producing may go on. */
+  drained?(): void
+  /** Called once; no callback follows. */
+  closed(why: CocoonError): void
+}

@@ -1,0 +1,60 @@
+/** Byte helpers that work in a browser as well as in Node. */
+
+const HEX = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'))
+
+/** Lower-case hex. */
+export function toHex(bytes: Uint8Array): string {
+  let out = ''
+  for (const b of bytes) out += HEX[b]
+  return out
+}
+
+/** Bytes of a hex string of either case; throws RangeError when it is not hex of whole bytes. */
+export function fromHex(hex: string): Uint8Array {
+  if (hex.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(hex)) throw new RangeError('not hex')
+  const out = new Uint8Array(hex.length / 2)
+  for (let i = 0; i < out.length; i++) out[i] = Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16)
+  return out
+}
+
+export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
+  const out = new Uint8Array(parts.reduce((n, p) => n + p.length, 0))
+  let at = 0
+  for (const part of parts) {
+    out.set(part, at)
+    at += part.length
+  }
+  return out
+}
+
+/** Equality in constant time for equal lengths: fit for secrets and tags. */
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false
+  let diff = 0
+  for (let i = 0; i < a.length; i++) diff |= (a[i] as number) ^ (b[i] as number)
+  return diff === 0
+}
+
+export const isZero = (bytes: Uint8Array): boolean => bytes.every((b) => b === 0)
+
+const encoder = new TextEncoder()
+export const utf8 = (text: string): Uint8Array => encoder.encode(text)
+
+/** Standard Base64. */
+export function toBase64(bytes: Uint8Array): string {
+  let text = ''
+  for (const b of bytes) text += String.fromCharCode(b)
+  return btoa(text)
+}
+
+/** Bytes of standard or url-safe Base64, padded or not; throws RangeError otherwise. */
+export function fromBase64(text: string): Uint8Array {
+  if (!/^[A-Za-z0-9+/_-]*={0,2}$/.test(text)) throw new RangeError('not Base64')
+  let raw: string
+  try {
+    raw = atob(text.replaceAll('-', '+').replaceAll('_', '/'))
+  } catch {
+    throw new RangeError('not Base64')
+  }
+  return Uint8Array.from(raw, (c) => c.charCodeAt(0))
+}

@@ -1,0 +1,10 @@
+/** Amounts of TON. All money is `bigint` nanoTON; floating point never touches it. */
+export const NANO_PER_TON = 1_000_000_000n
+
+/** `1234500000n` → `1.2345` (no unit, no trailing zeros). */
+export function formatTon(nano: bigint): string {
+  const sign = nano < 0n ? '-' : ''
+  const abs = nano < 0n ? -nano : nano
+  const fraction = (abs % NANO_PER_TON).toString().padStart(9, '0').replace(/0+$/, '')
+  return `${sign}${abs / NANO_PER_TON}${fraction === '' ? '' : `.${fraction}`}`
+}

@@ -1,0 +1,8 @@
+import { defineConfig } from 'vitest/config'
+
+/** Runs too long for every commit: hours of fuzzing, hundreds of kills. Seeded, so a find repeats. */
+export default defineConfig({
+  resolve: { conditions: ['cocoon-source'] },
+  ssr: { resolve: { conditions: ['cocoon-source'] } },
+  test: { include: ['test/**/*.long.test.ts'], testTimeout: 6 * 3_600_000, hookTimeout: 120_000, maxWorkers: 1 },
+})
