@@ -1,0 +1,223 @@
+/**
+ * A network without a chain: a JSON file in the reference's pseudo registry form (`rootConfig.pseudo`), with an optional
+ * section `cocoon` of our own that the reference ignores. Source: spec/network-file.md.
+ */
+import { createHash } from 'node:crypto'
+import { readFileSync, statSync } from 'node:fs'
+import { Cell } from '@ton/core'
+import { z } from 'zod'
+import { type Clock, CocoonError, fromBase64, fromHex, type Log, NANO_PER_TON, toHex } from '../util/index.ts'
+import { parseAddress } from './address.ts'
+import { type CellDigest, digestOf, parseBoc } from './cell-hash.ts'
+import type { NetworkAddress, RegisteredProxy, Registry, RootConfig } from './registry.ts'
+
+/** Fixed by the reference for every network without a chain. */
+const FIXED = {
+  structVersion: 1,
+  uniqueId: 13,
+  isTest: true,
+  multipliers: { prompt: 10_000, cached: 10_000, completion: 10_000, reasoning: 10_000 },
+  proxyDelayBeforeCloseS: 600,
+  clientDelayBeforeCloseS: 300,
+  minProxyStakeNano: NANO_PER_TON,
+  minClientStakeNano: NANO_PER_TON,
+} as const
+
+/** What the reference gives to a client it has never seen where there is no chain. */
+const DEFAULT_TEST_BALANCE_NANO = 1_000_000n * NANO_PER_TON
+const MAX_FILE_BYTES = 4 * 1024 * 1024
+const WATCH_INTERVAL_MS = 2_000
+
+const int32 = z.union([z.int(), z.string().regex(/^\d+$/).transform(Number)]).pipe(z.int().min(0).max(0x7fffffff))
+const nano = z.union([z.int().min(0), z.string().regex(/^\d+$/)]).transform((v) => BigInt(v))
+const hash = z.string().transform((text, ctx) => {
+  const bytes = /^[0-9a-fA-F]{64}$/.test(text) ? fromHex(text) : base64OrEmpty(text)
+  if (bytes.length === 32) return toHex(bytes)
+  ctx.addIssue({ code: 'custom', message: 'must be 32 bytes in Base64 (44 characters) or hex (64 digits)' })
+  return z.NEVER
+})
+
+const NetworkFile = z.strictObject({
+  proxy_hashes: z.array(hash).default([]),
+  worker_hashes: z.array(hash).default([]),
+  model_hashes: z.array(hash).default([]),
+  /** Base model names; each adds the SHA-256 of the name to the model hashes. */
+  model_types: z.array(z.string()).default([]),
+  /** Written by shipped samples and ignored by everyone; accepted so that those files load. */
+  model_names: z.array(z.string()).optional(),
+  registered_proxies: z.array(z.looseObject({ seqno: int32, address: z.string() })).default([]),
+  price_per_token: nano.default(0n),
+  worker_fee_per_token: nano.default(0n),
+  last_proxy_seqno: int32.default(0),
+  version: int32.default(0),
+  params_version: int32.default(0),
+  registered_public_keys: z.array(z.unknown()).default([]),
+  key_manager_address: z.string().default(''),
+  proxy_sc_code: z.string().default(''),
+  worker_sc_code: z.string().default(''),
+  client_sc_code: z.string().default(''),
+  root_owner_address: z.string(),
+  '@type': z.string().optional(),
+  cocoon: z
+    .strictObject({
+      evidence: z.enum(['none', 'simulated']).default('none'),
+      check_hashes: z.boolean().default(false),
+      root_contract_address: z.string().optional(),
+      client_balance_nano: nano.default(DEFAULT_TEST_BALANCE_NANO),
+    })
+    .prefault({}),
+})
+
+/** @param text the file's content; throws `chain.network-file` naming the field. */
+export function parseNetworkFile(text: string, name: string): RootConfig {
+  const raw = NetworkFile.safeParse(parseJson(text, name))
+  if (!raw.success) {
+    const [issue] = raw.error.issues
+    throw new CocoonError('chain.network-file', {
+      message: `${name}: ${issue?.path.join('.') || 'file'}: ${issue?.message ?? 'is wrong'}`,
+    })
+  }
+  const file = raw.data
+  const owner = parseAddress(file.root_owner_address, `${name}: root_owner_address`)
+  const code = (key: 'proxy_sc_code' | 'worker_sc_code' | 'client_sc_code'): CellDigest =>
+    parseCode(file[key], `${name}: ${key}`)
+  const modelHashes = [...file.model_hashes, ...file.model_types.map((m) => sha256Hex(m.split('@', 1)[0] as string))]
+  return {
+    owner,
+    root:
+      file.cocoon.root_contract_address === undefined
+        ? owner
+        : parseAddress(file.cocoon.root_contract_address, `${name}: cocoon.root_contract_address`),
+    proxies: file.registered_proxies.map((p, i) =>
+      parseRegisteredProxy(p.seqno, p.address, `${name}: registered_proxies.${i}.address`),
+    ),
+    proxyHashes: new Set(file.proxy_hashes),
+    workerHashes: new Set(file.worker_hashes),
+    modelHashes: new Set(modelHashes),
+    lastProxySeqno: file.last_proxy_seqno,
+    version: file.version,
+    params: {
+      ...FIXED,
+      paramsVersion: file.params_version,
+      pricePerToken: file.price_per_token,
+      workerFeePerToken: file.worker_fee_per_token,
+      codes: { proxy: code('proxy_sc_code'), worker: code('worker_sc_code'), client: code('client_sc_code') },
+    },
+    evidence: file.cocoon.evidence,
+    checkHashes: file.cocoon.check_hashes,
+    testClientBalanceNano: file.cocoon.client_balance_nano,
+  }
+}
+
+export interface NetworkFileWatch {
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** Reads the file now and again when it changes. A new content counts only when its `version` has grown. */
+export function loadNetworkFile(path: string, { clock, log }: NetworkFileWatch): Registry {
+  let config = parseNetworkFile(readNetworkFile(path), path)
+  let changedAt = statSync(path).mtimeMs
+  const listeners = new Set<(config: RootConfig) => void>()
+  let timer = clock.after(WATCH_INTERVAL_MS, look)
+  function look(): void {
+    try {
+      const { mtimeMs } = statSync(path)
+      if (mtimeMs !== changedAt) {
+        changedAt = mtimeMs
+        accept(parseNetworkFile(readNetworkFile(path), path))
+      }
+    } catch (error) {
+      log.warn('the network file cannot be read; the last good one stays in force', { path, error: String(error) })
+    }
+    timer = clock.after(WATCH_INTERVAL_MS, look)
+  }
+  function accept(next: RootConfig): void {
+    if (next.version <= config.version) {
+      log.warn('the network file changed without a higher version; ignored', { path, version: next.version })
+      return
+    }
+    config = next
+    log.info('the network file has a new version', {
+      path,
+      version: next.version,
+      paramsVersion: next.params.paramsVersion,
+    })
+    for (const listener of listeners) listener(config)
+  }
+  return {
+    current: () => config,
+    subscribe(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    close: () => timer.cancel(),
+  }
+}
+
+function readNetworkFile(path: string): string {
+  try {
+    if (statSync(path).size > MAX_FILE_BYTES) throw new RangeError(`larger than ${MAX_FILE_BYTES} bytes`)
+    return readFileSync(path, 'utf8')
+  } catch (cause) {
+    throw new CocoonError(
+      'chain.network-file',
+      { message: `cannot read the network file ${path}: ${(cause as Error).message}` },
+      { cause },
+    )
+  }
+}
+
+function parseJson(text: string, name: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new CocoonError(
+      'chain.network-file',
+      { message: `${name} is not JSON: ${(cause as Error).message}` },
+      { cause },
+    )
+  }
+}
+
+/** `"<workers> <clients>"`, or one address for both; each may stand in brackets. */
+function parseRegisteredProxy(seqno: number, text: string, field: string): RegisteredProxy {
+  const [workers, clients = workers, ...more] = text.split(' ')
+  if (workers === undefined || clients === undefined || more.length > 0) throw badProxy(field)
+  return { seqno, forWorkers: parseNetworkAddress(workers, field), forClients: parseNetworkAddress(clients, field) }
+}
+
+function parseNetworkAddress(text: string, field: string): NetworkAddress {
+  const bare = text.startsWith('[') && text.endsWith(']') ? text.slice(1, -1) : text
+  const match = /^((?:\d{1,3}\.){3}\d{1,3}):(\d{1,5})$/.exec(bare)
+  const port = Number(match?.[2])
+  if (match?.[1] === undefined || port < 1 || port > 65_535) throw badProxy(field)
+  return { host: match[1], port }
+}
+
+const badProxy = (field: string): CocoonError =>
+  new CocoonError('chain.network-file', {
+    message: `${field} must be "IPv4:port" or "IPv4:port IPv4:port" (workers, clients)`,
+  })
+
+/** Hex of a bag of cells; empty means the empty cell. */
+function parseCode(hex: string, field: string): CellDigest {
+  if (hex === '') return digestOf(Cell.EMPTY)
+  let bytes: Uint8Array
+  try {
+    bytes = fromHex(hex)
+  } catch (cause) {
+    throw new CocoonError('chain.network-file', { message: `${field} must be a bag of cells in hex` }, { cause })
+  }
+  return digestOf(parseBoc(bytes, field))
+}
+
+function base64OrEmpty(text: string): Uint8Array {
+  try {
+    return fromBase64(text)
+  } catch {
+    return new Uint8Array()
+  }
+}
+
+const sha256Hex = (text: string): string => createHash('sha256').update(text).digest('hex')

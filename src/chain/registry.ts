@@ -1,0 +1,46 @@
+/** The root registry as nodes see it: who takes part, at what price. Read through an interface; TON is one source. */
+import type { Address } from '@ton/core'
+import type { RootParams } from './contracts/params.ts'
+
+export interface NetworkAddress {
+  readonly host: string
+  readonly port: number
+}
+
+export interface RegisteredProxy {
+  readonly seqno: number
+  readonly forWorkers: NetworkAddress
+  readonly forClients: NetworkAddress
+}
+
+/** Which evidence a network's peers must show. `simulated` proves nothing and exists for test networks only. */
+export type NetworkEvidence = 'none' | 'simulated'
+
+export interface RootConfig {
+  readonly owner: Address
+  /** The registry contract itself; part of every proxy contract's address. */
+  readonly root: Address
+  readonly proxies: readonly RegisteredProxy[]
+  /** Lower-case hex SHA-256 values. */
+  readonly proxyHashes: ReadonlySet<string>
+  readonly workerHashes: ReadonlySet<string>
+  /** Hashes of full model names, and of base names where the network lists models by name. */
+  readonly modelHashes: ReadonlySet<string>
+  readonly lastProxySeqno: number
+  /** Grows with any change; requests name it so that nobody serves on older rules. */
+  readonly version: number
+  readonly params: RootParams
+  readonly evidence: NetworkEvidence
+  /** Whether image and model hashes are compared with the lists above. */
+  readonly checkHashes: boolean
+  /** nanoTON that a client nobody has seen before owns; only where the network has no chain. */
+  readonly testClientBalanceNano: bigint
+}
+
+export interface Registry {
+  /** The newest accepted configuration. */
+  current(): RootConfig
+  /** Calls `listener` after each change; the result stops it. */
+  subscribe(listener: (config: RootConfig) => void): () => void
+  close(): void
+}
