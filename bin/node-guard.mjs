@@ -16,8 +16,9 @@ export function nodeCommand() {
   for (const base of [join(root, 'node_modules'), join(root, '..')])
     if (existsSync(join(base, name))) return join(base, name)
   process.stderr.write(
-    `Cocoon needs Node ${NEEDED_MAJOR} or newer; this is ${process.versions.node} and no newer one is installed here.\n`
-    + `Either install Node ${NEEDED_MAJOR}, or run "npm ci" in ${root} without --omit=optional.\n`)
+    `Cocoon needs Node ${NEEDED_MAJOR} or newer; this is ${process.versions.node} and no newer one is installed here.\n` +
+      `Either install Node ${NEEDED_MAJOR}, or run "npm ci" in ${root} without --omit=optional.\n`,
+  )
   process.exit(1)
 }
 

@@ -16,8 +16,10 @@ replaceProcess(nodeCommand(), ['--conditions=cocoon-source', fileOf(program), ..
 /** @param {string} name */
 function fileOf(name) {
   if (/\.(ts|mjs|js)$/.test(name) && existsSync(name)) return resolve(name)
-  const manifest = createRequire(import.meta.url).resolve.paths(name)
-    ?.map((folder) => join(folder, name, 'package.json')).find((file) => existsSync(file))
+  const manifest = createRequire(import.meta.url)
+    .resolve.paths(name)
+    ?.map((folder) => join(folder, name, 'package.json'))
+    .find((file) => existsSync(file))
   if (manifest === undefined) {
     process.stderr.write(`${name}: not installed; run npm ci first\n`)
     process.exit(2)

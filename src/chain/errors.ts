@@ -7,5 +7,5 @@ export type ChainErrorCode = Extract<ErrorCode, `chain.${string}`> &
     | 'chain.cell' // bytes are not the bag of cells they should be
     | 'chain.signed-payment' // a signed payment breaks its layout, its contract or its signature
     | 'chain.network-file' // the network file is unreadable or a field of it is wrong
-    | 'chain.params' // the registry's parameters contradict themselves
+    | 'chain.contract-address' // a peer states another contract than its key and the registry give
   )

@@ -86,7 +86,7 @@ export function parseNetworkFile(text: string, name: string): RootConfig {
     owner,
     root:
       file.cocoon.root_contract_address === undefined
-        ? owner
+        ? null
         : parseAddress(file.cocoon.root_contract_address, `${name}: cocoon.root_contract_address`),
     proxies: file.registered_proxies.map((p, i) =>
       parseRegisteredProxy(p.seqno, p.address, `${name}: registered_proxies.${i}.address`),

@@ -18,8 +18,11 @@ export type NetworkEvidence = 'none' | 'simulated'
 
 export interface RootConfig {
   readonly owner: Address
-  /** The registry contract itself; part of every proxy contract's address. */
-  readonly root: Address
+  /**
+   * The registry contract itself, part of every proxy contract's address. Null where a network without a chain names none:
+   * proxies then use `owner` in its place, and a peer's stated proxy address cannot be recomputed.
+   */
+  readonly root: Address | null
   readonly proxies: readonly RegisteredProxy[]
   /** Lower-case hex SHA-256 values. */
   readonly proxyHashes: ReadonlySet<string>

@@ -44,7 +44,9 @@ export function ledgerSuite(create: (options: { pricePerToken: bigint }) => Ledg
     ledger.openClient('0:c', funds)
     ledger.openWorker('0:w')
     const hold = ledger.reserve('0:c', 5n) as Hold
-    await expect(ledger.settle(hold, '0:w', { ...NO_TOKENS, prompt: 6n, total: 6n })).rejects.toMatchObject({ code: 'bug.settle-outside-hold' })
+    await expect(ledger.settle(hold, '0:w', { ...NO_TOKENS, prompt: 6n, total: 6n })).rejects.toMatchObject({
+      code: 'bug.settle-outside-hold',
+    })
   })
 
   test('committed totals follow one commit behind and never pass the metered one', async () => {
@@ -60,7 +62,13 @@ export function ledgerSuite(create: (options: { pricePerToken: bigint }) => Ledg
   })
 
   test('whatever is reserved, settled and released: workers earned what clients used, and nobody overspends', async () => {
-    const step = fc.record({ client: fc.nat(2), worker: fc.nat(2), want: fc.nat(400), use: fc.double({ min: 0, max: 1, noNaN: true }), end: fc.constantFrom('settle', 'release', 'hold') })
+    const step = fc.record({
+      client: fc.nat(2),
+      worker: fc.nat(2),
+      want: fc.nat(400),
+      use: fc.double({ min: 0, max: 1, noNaN: true }),
+      end: fc.constantFrom('settle', 'release', 'hold'),
+    })
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
         const ledger = create({ pricePerToken: 1n })
@@ -71,10 +79,12 @@ export function ledgerSuite(create: (options: { pricePerToken: bigint }) => Ledg
           const hold = ledger.reserve(names[s.client] as string, BigInt(s.want))
           if ('short' in hold) continue
           const used = BigInt(Math.floor(s.want * s.use))
-          if (s.end === 'settle') await ledger.settle(hold, names[s.worker] as string, { ...NO_TOKENS, completion: used, total: used })
+          if (s.end === 'settle')
+            await ledger.settle(hold, names[s.worker] as string, { ...NO_TOKENS, completion: used, total: used })
           if (s.end === 'release') ledger.release(hold)
         }
-        const sum = (accounts: readonly { totals: { max: bigint } }[]): bigint => accounts.reduce((n, a) => n + a.totals.max, 0n)
+        const sum = (accounts: readonly { totals: { max: bigint } }[]): bigint =>
+          accounts.reduce((n, a) => n + a.totals.max, 0n)
         expect(sum(ledger.clients())).toBe(sum(ledger.workers()))
         for (const client of ledger.clients()) expect(client.available).toBeGreaterThanOrEqual(0n)
       }),

@@ -98,7 +98,16 @@ export function createMemoryLedger(options: { readonly pricePerToken: bigint }):
     const stakeTokens = tokensFor(c.funds.stakeNano)
     const limit = payed < stakeTokens + c.funds.scTokensUsed ? payed : stakeTokens + c.funds.scTokensUsed
     const { funds, reserved, running } = c
-    return { owner, funds, totals: totalsOf(c), reserved, running, payed, stakeTokens, available: limit - reserved - c.max }
+    return {
+      owner,
+      funds,
+      totals: totalsOf(c),
+      reserved,
+      running,
+      payed,
+      stakeTokens,
+      available: limit - reserved - c.max,
+    }
   }
   const workerView = (owner: OwnerKey, w: Entry): WorkerAccount => ({ owner, totals: totalsOf(w) })
   const end = (hold: Hold): ClientEntry => {
@@ -112,7 +121,8 @@ export function createMemoryLedger(options: { readonly pricePerToken: bigint }):
   return {
     openClient(owner, funds) {
       let entry = clients.get(owner)
-      if (entry === undefined) clients.set(owner, (entry = { max: 0n, db: 0n, chain: 0n, funds, reserved: 0n, running: 0 }))
+      if (entry === undefined)
+        clients.set(owner, (entry = { max: 0n, db: 0n, chain: 0n, funds, reserved: 0n, running: 0 }))
       return clientView(owner, entry)
     },
     openWorker(owner) {
@@ -143,7 +153,8 @@ export function createMemoryLedger(options: { readonly pricePerToken: bigint }):
       return hold
     },
     async settle(hold, workerOwner, used) {
-      if (used.total < 0n || used.total > hold.tokens) throw new CocoonError('bug.settle-outside-hold', { total: used.total })
+      if (used.total < 0n || used.total > hold.tokens)
+        throw new CocoonError('bug.settle-outside-hold', { total: used.total })
       const worker = workers.get(workerOwner)
       if (worker === undefined) throw new CocoonError('bug.unknown-worker')
       const client = end(hold)

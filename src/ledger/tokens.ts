@@ -47,7 +47,12 @@ export function adjustUsage(raw: RawTokens, coefficient: number, multipliers: Mu
  * The most a request can cost in adjusted tokens: one byte is at most one token, every class at the dearest multiplier.
  * @param queryBytes length of the whole serialised `http.request`
  */
-export function upperBound(maxTokens: number, queryBytes: number, coefficient: number, multipliers: Multipliers): bigint {
+export function upperBound(
+  maxTokens: number,
+  queryBytes: number,
+  coefficient: number,
+  multipliers: Multipliers,
+): bigint {
   return adjust(maxTokens + queryBytes, coefficient, dearest(multipliers))
 }
 

@@ -38,7 +38,8 @@ export function manualClock(startMs = 1_700_000_000_000): Clock & { advance(ms: 
       const end = nowMs + ms
       for (;;) {
         let due: [number, { at: number; run: () => void }] | undefined
-        for (const entry of timers) if (entry[1].at <= end && (due === undefined || entry[1].at < due[1].at)) due = entry
+        for (const entry of timers)
+          if (entry[1].at <= end && (due === undefined || entry[1].at < due[1].at)) due = entry
         if (due === undefined) break
         timers.delete(due[0])
         nowMs = Math.max(nowMs, due[1].at)

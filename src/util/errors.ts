@@ -3,7 +3,17 @@
  * `info` carries the facts a person needs to mend it. Never put a prompt, an answer or a key into `info`.
  */
 export type ErrorFamily =
-  | 'config' | 'request' | 'payment' | 'capacity' | 'protocol' | 'tl' | 'attestation' | 'chain' | 'engine' | 'model' | 'bug'
+  | 'config'
+  | 'request'
+  | 'payment'
+  | 'capacity'
+  | 'protocol'
+  | 'tl'
+  | 'attestation'
+  | 'chain'
+  | 'engine'
+  | 'model'
+  | 'bug'
 
 export type ErrorCode = `${ErrorFamily}.${string}`
 
@@ -38,6 +48,8 @@ export function unreachable(value: never): never {
 }
 
 function describe(code: ErrorCode, info: ErrorInfo): string {
-  const facts = Object.entries(info).filter(([, v]) => v !== undefined).map(([k, v]) => `${k}=${v}`)
+  const facts = Object.entries(info)
+    .filter(([, v]) => v !== undefined)
+    .map(([k, v]) => `${k}=${v}`)
   return facts.length === 0 ? code : `${code}: ${facts.join(', ')}`
 }

@@ -1,6 +1,9 @@
 /** Where a node's contract lives: computed from who is involved, never believed. Source: spec/wire.md. */
 import { Address, beginCell, type Builder } from '@ton/core'
 import { digestCell, type CellDigest } from '../cell-hash.ts'
+import { CocoonError } from '../../util/index.ts'
+import { parseAddress } from '../address.ts'
+import type { RootConfig } from '../registry.ts'
 import { digestParams, type RootParams } from './params.ts'
 
 /** owner:addr key:256 root:addr state:u2 balance:coins stake:coins unlock_ts:u32 ^params */
@@ -43,4 +46,29 @@ function storeParties(into: Builder, who: PeerParties): Builder {
 function addressOf(code: CellDigest, data: CellDigest): Address {
   const { hash } = digestCell(beginCell().storeUint(0b00110, 5), [code, data])
   return new Address(0, Buffer.from(hash))
+}
+
+/**
+ * The contract of a proxy that introduces itself: recomputed from its key and owner, and compared. Throws
+ * `chain.contract-address` when it states another one. In a network that names no root contract nothing can be compared.
+ */
+export function verifyProxyContract(
+  config: RootConfig,
+  stated: { readonly proxyPublicKey: Uint8Array; readonly proxyOwnerAddress: string; readonly proxyScAddress: string },
+): Address {
+  const contract = parseAddress(stated.proxyScAddress, 'proxy_sc_address')
+  if (config.root === null) return contract
+  const owner = parseAddress(stated.proxyOwnerAddress, 'proxy_owner_address')
+  const computed = proxyContractAddress(config.params, { owner, publicKey: stated.proxyPublicKey, root: config.root })
+  return expectAddress(computed, stated.proxyScAddress, 'proxy_sc_address')
+}
+
+/** `computed`, if `stated` is the same account; else `chain.contract-address` naming the field. */
+export function expectAddress(computed: Address, stated: string, field: string): Address {
+  if (!parseAddress(stated, field).equals(computed))
+    throw new CocoonError('chain.contract-address', {
+      field,
+      message: `the peer states another ${field} than its key and our registry give; do both nodes use the same registry?`,
+    })
+  return computed
 }

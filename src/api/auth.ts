@@ -1,0 +1,29 @@
+/** Who may call: an API key when there is one, and no other machine's web pages when there is none. */
+import { createHash } from 'node:crypto'
+import { isIP } from 'node:net'
+import { equalBytes, reveal, type Secret } from '../util/index.ts'
+import { apiError } from './errors.ts'
+
+/** Throws `request.unauthorized` unless the header is `Bearer` and the key. Comparing hashes takes equal time for all. */
+export function createKeyCheck(key: Secret<string>): (authorization: string | undefined) => void {
+  const expected = sha256(reveal(key))
+  return (authorization) => {
+    const given = /^Bearer +([\x21-\x7e]+)$/i.exec(authorization ?? '')?.[1]
+    if (given === undefined || !equalBytes(sha256(given), expected)) throw apiError('request.unauthorized')
+  }
+}
+
+const sha256 = (text: string): Uint8Array => createHash('sha256').update(text).digest()
+
+/**
+ * Throws `request.forbidden-host` for a `Host` that is a name other than localhost. A page on a name that its owner
+ * points to 127.0.0.1 is "same origin" for the browser; only the name gives it away.
+ */
+export function checkHost(host: string | undefined): void {
+  const name = (host ?? '').replace(/:\d*$/, '').toLowerCase()
+  if (name === '' || name === 'localhost' || name.endsWith('.localhost')) return
+  if (isIP(name.replace(/^\[(.*)\]$/, '$1')) === 0) throw apiError('request.forbidden-host')
+}
+
+export const isLoopback = (address: string): boolean =>
+  address === 'localhost' || address === '::1' || /^127(\.\d{1,3}){3}$/.test(address)

@@ -1,0 +1,177 @@
+/**
+ * What the API reads of a request: the OpenAI fields we act on and the common rest, loosely. Unknown fields are the
+ * engine's business and pass through. Browser-safe.
+ */
+import { z } from 'zod'
+
+/** Token limits, coefficients and the like travel as signed 32-bit integers. */
+export const MAX_INT31 = 2 ** 31 - 1
+/** Deeper nesting serves no request and costs recursive parsers further along their stack. */
+export const MAX_JSON_DEPTH = 64
+/** OpenAI's own limit for `n`; more choices of one prompt are more requests. */
+export const MAX_CHOICES = 128
+/** An hour: longer than any answer, short enough that a forgotten request gives its reservation back. */
+export const MAX_TIMEOUT_SECONDS = 3600
+/** Longer than any name of a model; it is copied into logs and messages. */
+export const MAX_MODEL_CHARS = 512
+/** OpenAI takes 2048 inputs in one call. */
+export const MAX_INPUTS = 2048
+
+/** Fields that are meant for the client node: they never leave it. */
+export const CONTROL_FIELDS = ['max_coefficient', 'timeout', 'enable_debug', 'request_guid'] as const
+
+/** Fields we act on: given twice they are refused, since another reader of the body might take the other one. */
+export const ACTED_FIELDS = [
+  ...CONTROL_FIELDS,
+  'model',
+  'max_tokens',
+  'max_completion_tokens',
+  'n',
+  'best_of',
+  'prompt',
+  'stream',
+  'stream_options',
+] as const
+
+const tokenLimit = z.int().min(1).max(MAX_INT31).nullish()
+const choices = z.int().min(1).max(MAX_CHOICES).nullish()
+const number = z.number().nullish()
+const text = z.string().nullish()
+const flag = z.boolean().nullish()
+
+const envelope = {
+  model: z.string().min(1).max(MAX_MODEL_CHARS),
+  max_coefficient: z.int().min(0).max(MAX_INT31).nullish(),
+  /** Seconds. */
+  timeout: z.number().positive().max(MAX_TIMEOUT_SECONDS).nullish(),
+  enable_debug: flag,
+  request_guid: z.string().max(256).nullish(),
+}
+
+const generation = {
+  ...envelope,
+  max_tokens: tokenLimit,
+  max_completion_tokens: tokenLimit,
+  n: choices,
+  stream: flag,
+  /** An object or nothing: some engines do not survive another type. */
+  stream_options: z.looseObject({ include_usage: z.boolean().optional() }).nullish(),
+  temperature: number,
+  top_p: number,
+  frequency_penalty: number,
+  presence_penalty: number,
+  stop: z.union([z.string(), z.array(z.string())], { error: 'must be a string or an array of strings' }).nullish(),
+  seed: z.number().nullish(),
+  user: text,
+  logit_bias: z.record(z.string(), z.number()).nullish(),
+}
+
+export const chatRequest = z.looseObject({
+  ...generation,
+  messages: z.array(z.looseObject({ role: z.string() })).min(1),
+  tools: z.array(z.looseObject({ type: z.string() })).nullish(),
+  parallel_tool_calls: flag,
+  response_format: z.looseObject({ type: z.string() }).nullish(),
+  logprobs: flag,
+  top_logprobs: z.int().min(0).nullish(),
+  reasoning_effort: text,
+})
+
+const PROMPT_SHAPE = 'must be a string, an array of strings, or token ids'
+
+export const completionRequest = z.looseObject({
+  ...generation,
+  prompt: z.custom<unknown>((value) => countPrompts(value) !== undefined, { error: PROMPT_SHAPE }),
+  best_of: choices,
+  echo: flag,
+})
+
+export const embeddingRequest = z.looseObject({
+  ...envelope,
+  input: z.custom<unknown>((value) => countPrompts(value) !== undefined, { error: PROMPT_SHAPE }),
+  encoding_format: z.enum(['float', 'base64']).nullish(),
+  dimensions: z.int().min(1).nullish(),
+  user: text,
+  max_tokens: z.null({ error: 'does not apply to embeddings: nothing is generated' }).optional(),
+  max_completion_tokens: z.null({ error: 'does not apply to embeddings: nothing is generated' }).optional(),
+})
+
+export const REQUEST_BY_PATH = {
+  '/v1/chat/completions': chatRequest,
+  '/v1/completions': completionRequest,
+  '/v1/embeddings': embeddingRequest,
+} as const
+
+export type InferencePath = keyof typeof REQUEST_BY_PATH
+
+export const INFERENCE_PATHS = Object.keys(REQUEST_BY_PATH) as readonly InferencePath[]
+
+export const isInferencePath = (path: string): path is InferencePath => Object.hasOwn(REQUEST_BY_PATH, path)
+
+/**
+ * How many texts a `prompt` or `input` holds: a text or one list of token ids is one, a list of texts or of lists is as
+ * many. `undefined` when it is none of these.
+ */
+export function countPrompts(prompt: unknown): number | undefined {
+  if (typeof prompt === 'string') return 1
+  if (!Array.isArray(prompt) || prompt.length === 0) return undefined
+  if (prompt.every(isTokenId)) return 1
+  if (prompt.length > MAX_INPUTS) return undefined
+  const texts = prompt.every((item) => typeof item === 'string')
+  return texts || prompt.every((item) => Array.isArray(item) && item.every(isTokenId)) ? prompt.length : undefined
+}
+
+const isTokenId = (value: unknown): boolean => Number.isInteger(value) && (value as number) >= 0
+
+/** A complaint about one field, in words that never repeat its value. */
+export interface FieldComplaint {
+  /** `messages[0].role` */
+  readonly field: string
+  /** Starts with a verb: "must be …", "is required". */
+  readonly says: string
+}
+
+/** The first complaint of a failed check of `value`. */
+export function complaintOf(error: z.ZodError, value: unknown): FieldComplaint {
+  const issue = error.issues[0] as z.core.$ZodIssue
+  const field = issue.path
+    .map((key, i) => (typeof key === 'number' ? `[${key}]` : `${i > 0 ? '.' : ''}${String(key)}`))
+    .join('')
+  return { field, says: isAbsent(value, issue.path) ? 'is required' : words(issue) }
+}
+
+function words(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return `must be ${ARTICLES[issue.expected] ?? `of type ${issue.expected}`}`
+    case 'too_small':
+      return `must ${issue.inclusive === true ? 'be at least' : 'be more than'} ${issue.minimum}${unit(issue.origin)}`
+    case 'too_big':
+      return `must be at most ${issue.maximum}${unit(issue.origin)}`
+    case 'invalid_value':
+      return `must be one of ${issue.values.map((v) => JSON.stringify(v)).join(', ')}`
+    default:
+      return issue.message
+  }
+}
+
+const ARTICLES: Readonly<Record<string, string>> = {
+  string: 'a string',
+  number: 'a number',
+  int: 'an integer',
+  boolean: 'true or false',
+  array: 'an array',
+  object: 'an object',
+  record: 'an object',
+}
+
+const unit = (origin: string): string => (origin === 'string' ? ' characters' : origin === 'array' ? ' items' : '')
+
+function isAbsent(value: unknown, path: readonly PropertyKey[]): boolean {
+  let at = value
+  for (const key of path) {
+    if (typeof at !== 'object' || at === null) return false
+    at = (at as Record<PropertyKey, unknown>)[key]
+  }
+  return at === undefined
+}

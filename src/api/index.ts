@@ -1,0 +1,26 @@
+/**
+ * The HTTP of a node: OpenAI's API in front of an `Inference` (client nodes), and `/healthz`, `/readyz`, `/status`,
+ * `/metrics` and `/jsonstats` (every node). `prepareInference` and the error table serve the SDK as well.
+ */
+export * from './contract.ts'
+export {
+  API_ERRORS,
+  type ApiErrorCode,
+  type HttpError,
+  type OpenAiErrorBody,
+  toErrorBody,
+  toHttpError,
+} from './errors.ts'
+export { createStreamTail, type StreamTail } from './event-stream.ts'
+export { type ListedModel, listModel } from './models.ts'
+export { createOpsApi, type Ops, type OpsApi } from './ops.ts'
+export { type ClientApiOptions, clientApiOptions, type OpsApiOptions, opsApiOptions } from './options.ts'
+export {
+  baseName,
+  type CallerRequest,
+  type PreparedInference,
+  prepareInference,
+  type RequestDefaults,
+} from './prepare.ts'
+export { createPrometheusMetrics, type PrometheusOptions } from './prometheus.ts'
+export { type ClientApi, type ClientApiDeps, createClientApi } from './server.ts'

@@ -1,0 +1,40 @@
+/** POST /v1/chat/completions, /v1/completions, /v1/embeddings. Shapes: contract.ts. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { INFERENCE_PATHS } from './contract.ts'
+import { apiError } from './errors.ts'
+import type { Gate } from './gate.ts'
+import { prepareInference, type RequestDefaults } from './prepare.ts'
+import { type AnswerDeps, answerInference } from './respond.ts'
+
+export function addInferenceRoutes(
+  app: FastifyInstance,
+  gate: Gate,
+  defaults: RequestDefaults,
+  deps: AnswerDeps,
+): void {
+  // The bytes as they came: prepare.ts parses them once.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+  // Before the body, so that waiting bodies are bounded as well.
+  app.addHook('onRequest', async (request, reply) => {
+    if ((request.headers['content-encoding'] ?? 'identity') !== 'identity') throw apiError('request.unsupported-media')
+    reply.raw.once('close', gate.enter())
+  })
+  const handler = (request: FastifyRequest, reply: FastifyReply): void => {
+    const prepared = prepareInference({
+      path: request.url,
+      headers: pairs(request.raw.rawHeaders),
+      body: Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0),
+      traceId: request.id,
+      defaults,
+    })
+    const baseHeaders = Object.entries(reply.getHeaders()).flatMap(([name, value]) => [name, String(value)])
+    reply.hijack()
+    answerInference(reply.raw, prepared, baseHeaders, deps)
+  }
+  for (const path of INFERENCE_PATHS) app.post(path, handler)
+}
+
+function* pairs(flat: readonly string[]): Iterable<readonly [string, string]> {
+  for (let i = 0; i + 1 < flat.length; i += 2) yield [flat[i] as string, flat[i + 1] as string]
+}

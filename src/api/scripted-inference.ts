@@ -1,0 +1,76 @@
+/** Test support: an `Inference` that does what a test says and remembers what it was asked. */
+import type { FinalInfo, Inference, InferenceRequest, InferenceSink, ModelOffer } from '../roles/client/index.ts'
+import { utf8 } from '../util/index.ts'
+
+/** A request in the hands of a test. */
+export interface ScriptedCall {
+  readonly request: InferenceRequest
+  readonly cancelled: boolean
+  /** `application/json`, status 200, unless told otherwise. */
+  head(contentType?: string, status?: number, headers?: readonly (readonly [string, string])[]): void
+  part(text: string | Uint8Array): void
+  end(info?: Partial<FinalInfo>): void
+  fail: InferenceSink['fail']
+  /** Resolves when the API cancels. */
+  readonly whenCancelled: Promise<void>
+}
+
+export interface ScriptedInference extends Inference {
+  readonly calls: readonly ScriptedCall[]
+  offers: readonly ModelOffer[] | Error
+}
+
+export const FINAL: FinalInfo = {
+  tokens: { prompt: 23n, cached: 11n, completion: 90n, reasoning: 10n, total: 134n },
+  costNano: 268n,
+  proxyStart: 1_700_000_000.1,
+  proxyEnd: 1_700_000_000.4,
+  workerStart: 1_700_000_000.2,
+  workerEnd: 1_700_000_000.3,
+}
+
+/** @param script runs inside `run`, so what it does is synchronous unless it waits */
+export function scriptedInference(script: (call: ScriptedCall) => unknown = () => {}): ScriptedInference {
+  const calls: ScriptedCall[] = []
+  return {
+    calls,
+    offers: [],
+    run(request, sink) {
+      let cancels = 0
+      let resolve = (): void => {}
+      const whenCancelled = new Promise<void>((done) => {
+        resolve = done
+      })
+      const call: ScriptedCall = {
+        request,
+        whenCancelled,
+        get cancelled() {
+          return cancels > 0
+        },
+        head(contentType = 'application/json', status = 200, headers = []) {
+          sink.head({
+            status,
+            headers: [['Content-Type', contentType], ...headers],
+            maxCostNano: 2000n,
+            proxy: 'proxy-1',
+            evidence: 'simulated',
+          })
+        },
+        part: (text) => sink.part(typeof text === 'string' ? utf8(text) : text),
+        end: (info) => sink.end({ ...FINAL, ...info }),
+        fail: (error, info) => sink.fail(error, info),
+      }
+      calls.push(call)
+      script(call)
+      return {
+        cancel() {
+          if (++cancels > 1) throw new Error('cancelled twice')
+          resolve()
+        },
+      }
+    },
+    models() {
+      return this.offers instanceof Error ? Promise.reject(this.offers) : Promise.resolve(this.offers)
+    },
+  }
+}

@@ -1,0 +1,113 @@
+/** The HTTP server of a client node: OpenAI's endpoints in front of an `Inference`, and the operations endpoints. */
+import cors from '@fastify/cors'
+import type { FastifyInstance } from 'fastify'
+import type { Inference } from '../roles/client/index.ts'
+import { createKeyCheck, isLoopback } from './auth.ts'
+import { createGate } from './gate.ts'
+import { createHttpServer, type HttpDeps } from './http-server.ts'
+import { addInferenceRoutes } from './inference-routes.ts'
+import { addModelRoutes } from './models.ts'
+import { addOpsRoutes, type Ops, type OpsApi } from './ops.ts'
+import type { ClientApiOptions } from './options.ts'
+
+export interface ClientApi extends OpsApi {
+  /**
+   * Refuses new requests with 503 `capacity.shutting-down` and reports not ready. Resolves with true when the running
+   * ones have finished, with false when `deadlineMs` has passed before.
+   */
+  drain(deadlineMs: number): Promise<boolean>
+  /** Closes every connection; what still runs is cancelled. Drain first. */
+  close(): Promise<void>
+}
+
+export interface ClientApiDeps extends HttpDeps {
+  readonly inference: Inference
+  readonly ops: Ops
+}
+
+export function createClientApi(deps: ClientApiDeps, options: ClientApiOptions): ClientApi {
+  const app = createHttpServer(deps, options)
+  const gate = createGate(deps.clock, options.maxRunning)
+  deps.metrics.gauge('http_running', 'Requests in work.', () => gate.running)
+  if (options.corsOrigins.length > 0)
+    void app.register(cors, {
+      origin: options.corsOrigins.includes('*') ? '*' : [...options.corsOrigins],
+      methods: ['GET', 'POST'],
+      exposedHeaders: EXPOSED_HEADERS,
+      maxAge: 600,
+      strictPreflight: false,
+    })
+  const ops: Ops = {
+    ready: () => (gate.draining ? ['This node is shutting down.', ...deps.ops.ready()] : deps.ops.ready()),
+    status: () => deps.ops.status(),
+    jsonstats: () => deps.ops.jsonstats(),
+    metricsText: () => deps.ops.metricsText(),
+  }
+  // After cors: refusals need its headers too, or a page cannot read them.
+  app.after(() => {
+    addOpsRoutes(app, ops, options)
+    addOpenAiRoutes(app, deps, options, gate)
+  })
+  return {
+    app,
+    async listen() {
+      if (!isLoopback(options.host) && options.apiKey === undefined)
+        deps.log.warn('the API is open to other machines without an API key', { host: options.host })
+      return app.listen({ host: options.host, port: options.port })
+    },
+    drain: (deadlineMs) => gate.drain(deadlineMs),
+    close: () => app.close(),
+  }
+}
+
+/** What a page of another origin may read of an answer. */
+const EXPOSED_HEADERS = [
+  'retry-after',
+  'x-request-id',
+  'x-cocoon-request-id',
+  'x-cocoon-cost-nano',
+  'x-cocoon-tokens',
+  'x-cocoon-max-cost-nano',
+  'x-cocoon-evidence',
+  'x-cocoon-proxy',
+]
+
+const FIRST_BYTE_BUCKETS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
+
+function addOpenAiRoutes(
+  app: FastifyInstance,
+  deps: ClientApiDeps,
+  options: ClientApiOptions,
+  gate: ReturnType<typeof createGate>,
+): void {
+  const firstByte = deps.metrics.histogram(
+    'http_first_byte_seconds',
+    'Time to the head of an answer.',
+    FIRST_BYTE_BUCKETS,
+  )
+  void app.register(async (scope) => {
+    if (options.apiKey !== undefined) {
+      const checkKey = createKeyCheck(options.apiKey)
+      scope.addHook('onRequest', async (request) => checkKey(request.headers.authorization))
+    }
+    // While draining, connections end with the answer they carry.
+    scope.addHook('onRequest', async (_request, reply) => {
+      if (gate.draining) reply.header('connection', 'close')
+    })
+    addModelRoutes(scope, deps.inference)
+    await scope.register(async (inner) => {
+      const defaults = {
+        maxTokens: options.defaultMaxTokens,
+        maxCoefficient: options.defaultMaxCoefficient,
+        timeoutMs: options.defaultTimeoutMs,
+      }
+      addInferenceRoutes(inner, gate, defaults, {
+        inference: deps.inference,
+        clock: deps.clock,
+        log: deps.log,
+        limits: options,
+        firstByte: (ms) => firstByte.observe(ms / 1000),
+      })
+    })
+  })
+}

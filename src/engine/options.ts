@@ -1,0 +1,25 @@
+/** Configuration of the HTTP engine. */
+import { z } from 'zod'
+import { Secret } from '../util/index.ts'
+
+/** More sockets to one engine than any engine schedules at once; a guard against a slip of the keyboard. */
+const MAX_CONNECTIONS = 16_384
+
+export const httpEngineOptions = z.strictObject({
+  /** Where the engine listens, without `/v1` (which is stripped when given), e.g. `http://127.0.0.1:8000`. */
+  url: z.url({ protocol: /^https?$/ }),
+  /** Sent as `Authorization: Bearer …`. Callers' own credentials are never passed on. */
+  apiKey: z
+    .string()
+    .min(1)
+    .transform((key) => new Secret(key))
+    .optional(),
+  /** Headers added to every request to the engine; they win over the caller's. */
+  headers: z.record(z.string(), z.string()).optional(),
+  /** Requests at the engine at once; further ones wait here, within their own time. */
+  maxConnections: z.int().min(1).max(MAX_CONNECTIONS).default(512),
+  /** Time to establish a TCP (and TLS) connection. */
+  connectTimeoutMs: z.int().min(10).max(60_000).default(5_000),
+})
+
+export type HttpEngineOptions = z.output<typeof httpEngineOptions>

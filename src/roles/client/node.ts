@@ -1,0 +1,166 @@
+/** A client node: keeps connections to proxies and runs requests on the least busy of them. */
+import { createHash } from 'node:crypto'
+import type { Address, Registry } from '../../chain/index.ts'
+import {
+  keepTargets,
+  type PeerVerifier,
+  type PowSolver,
+  type TlsIdentity,
+  type TransportMetrics,
+} from '../../transport/index.ts'
+import {
+  type Clock,
+  CocoonError,
+  type Log,
+  type Metrics,
+  type Random,
+  reveal,
+  type Secret,
+  toCocoonError,
+} from '../../util/index.ts'
+import type { Inference, InferenceRequest, InferenceSink, ModelOffer, RunningInference } from './inference.ts'
+import type { ClientOptions } from './options.ts'
+import { type Link, openLink, type ProxyMemory } from './proxy-link.ts'
+import { createRequests } from './requests.ts'
+import { type ClientFacts, clientJsonStats, clientStatus } from './status.ts'
+
+export interface ClientDeps {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly transportMetrics: TransportMetrics
+  readonly registry: Registry
+  readonly owner: Address
+  readonly secret: Secret<string>
+  readonly tls: TlsIdentity
+  readonly verifier: PeerVerifier
+  readonly solver: PowSolver
+}
+
+export interface ClientNode extends Inference {
+  ready(): readonly string[]
+  /** Resolves when a proxy is ready; rejects when the signal fires, with the last reason why none was. */
+  whenReady(signal: AbortSignal): Promise<void>
+  status(): ReturnType<typeof clientStatus>
+  jsonstats(): unknown
+  /** Refuses new requests, waits for running ones up to `graceMs`, then closes. */
+  close(graceMs: number): Promise<void>
+}
+
+const READY_POLL_MS = 20
+
+export function startClientNode(deps: ClientDeps, options: ClientOptions): ClientNode {
+  const { clock, random, log, registry } = deps
+  const memory = new Map<string, ProxyMemory>()
+  const config = (): ReturnType<Registry['current']> => registry.current()
+  const requests = createRequests({ clock, random, log, metrics: deps.metrics, config })
+  const secretHash = new Uint8Array(createHash('sha256').update(reveal(deps.secret)).digest())
+  const linkDeps = {
+    clock,
+    random,
+    log,
+    owner: deps.owner,
+    secret: deps.secret,
+    secretHash,
+    options,
+    requests,
+    memory,
+    config,
+  }
+  let stopping = false
+
+  const targets = keepTargets<Link>({
+    clock,
+    random,
+    log,
+    wanted: options.proxyConnections,
+    dial: {
+      identity: deps.tls,
+      verifier: deps.verifier,
+      solver: deps.solver,
+      maxPowDifficulty: options.maxPowDifficulty,
+      clock,
+      log,
+      metrics: deps.transportMetrics,
+    },
+    listed: () => registry.current().proxies.map((p) => p.forClients),
+    open: (connection) => openLink(connection, linkDeps),
+  })
+
+  /** The ready proxy with the fewest running requests of ours. */
+  function choose(): Link {
+    if (stopping) throw new CocoonError('capacity.shutting-down', { message: 'this client is shutting down' })
+    let best: Link | null = null
+    let fewest = Number.POSITIVE_INFINITY
+    for (const { link } of targets.all()) {
+      if (link === null || link.session.at !== 'ready') continue
+      const count = requests.runningOn(link.connection.id)
+      if (count < fewest) [best, fewest] = [link, count]
+    }
+    if (best !== null) return best
+    const reason = targets.all().find((t) => t.lastFailure !== null)?.lastFailure?.message
+    const listed = registry.current().proxies.length
+    const message =
+      listed === 0 ? 'the registry lists no proxy' : `no proxy is connected${reason ? `: ${reason}` : ' yet'}`
+    throw new CocoonError('capacity.no-proxy', { message, retryAfterMs: 1_000 })
+  }
+
+  function run(request: InferenceRequest, sink: InferenceSink): RunningInference {
+    try {
+      const link = choose()
+      if (link.session.at !== 'ready') throw new CocoonError('bug.not-ready')
+      return requests.run(link.connection, link.session.proxy.version, request, sink)
+    } catch (error) {
+      // Never inside the caller's call: a sink may be used before `run` has returned.
+      queueMicrotask(() => sink.fail(toCocoonError(error)))
+      return { cancel() {} }
+    }
+  }
+
+  deps.metrics.gauge('proxy_connections', 'Ready proxy connections', () => targets.all().filter((t) => t.ready).length)
+  deps.metrics.gauge('running_requests', 'Requests running now', () => requests.running)
+  const startedAtMs = clock.now()
+  const facts = (): ClientFacts => ({
+    config: registry.current(),
+    owner: deps.owner,
+    options,
+    requests,
+    memory,
+    targets: targets.all(),
+    startedAtMs,
+    nowMs: clock.now(),
+    enabled: !stopping,
+  })
+  return {
+    run,
+    async models(): Promise<readonly ModelOffer[]> {
+      return choose().models()
+    },
+    ready: () => [
+      ...(stopping ? ['shutting down'] : []),
+      ...(targets.all().some((t) => t.ready) ? [] : ['no proxy is connected']),
+    ],
+    whenReady: (signal) =>
+      new Promise((resolve, reject) => {
+        const look = (): void => {
+          if (targets.all().some((t) => t.ready)) return resolve()
+          if (signal.aborted) {
+            const why = targets.all().find((t) => t.lastFailure !== null)?.lastFailure?.message
+            return reject(
+              new CocoonError('capacity.no-proxy', { message: `no proxy became ready${why ? `: ${why}` : ''}` }),
+            )
+          }
+          clock.after(READY_POLL_MS, look)
+        }
+        look()
+      }),
+    status: () => clientStatus(facts()),
+    jsonstats: () => clientJsonStats(facts()),
+    async close(graceMs) {
+      stopping = true
+      await Promise.race([requests.idle(), new Promise<void>((resolve) => clock.after(graceMs, resolve))])
+      targets.stop(new CocoonError('capacity.closing', { message: 'the node is shutting down' }))
+    },
+  }
+}

@@ -1,0 +1,251 @@
+/** One kept connection of a client to one proxy: carries out what session.ts decides; when ready, carries requests. */
+import {
+  type Address,
+  clientContractAddress,
+  expectAddress,
+  formatAddress,
+  type RootConfig,
+  verifyPayment,
+  verifyProxyContract,
+} from '../../chain/index.ts'
+import {
+  authorizationResults,
+  clientAuthorizeWithProxyLong,
+  clientAuthorizeWithProxyShort,
+  clientConnectedToProxy,
+  clientConnectToProxy,
+  clientGetWorkerTypes,
+  clientGetWorkerTypesV2,
+  clientPaymentStatus,
+  clientUpdatePaymentStatus,
+  clientWorkerTypes,
+  clientWorkerTypesV2,
+  decode,
+  decodeIfKnown,
+  decodeOneOf,
+  encode,
+  proxyToClientMessages,
+  type SignedPayment,
+} from '../../tl/index.ts'
+import { type Connection, type Link as TransportLink, WIRE_STATUS } from '../../transport/index.ts'
+import {
+  type Clock,
+  CocoonError,
+  type Log,
+  type Random,
+  reveal,
+  type Secret,
+  type Timer,
+  toCocoonError,
+  toHex,
+  uniform,
+  utf8,
+} from '../../util/index.ts'
+import type { ModelOffer } from './inference.ts'
+import type { ClientOptions } from './options.ts'
+import type { Requests } from './requests.ts'
+import { type KnownProxy, receive, type Session, type SessionInput, type SessionView } from './session.ts'
+
+export interface LinkDeps {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  /** The account that pays; its contract is derived from it. */
+  readonly owner: Address
+  /** What short authorization reveals; empty only in networks without money. */
+  readonly secret: Secret<string>
+  readonly secretHash: Uint8Array
+  readonly options: ClientOptions
+  readonly requests: Requests
+  readonly memory: Map<string, ProxyMemory>
+  config(): RootConfig
+}
+
+/** What a client knows of its account at one proxy. */
+export interface ProxyMemory {
+  readonly contract: string
+  readonly ownContract: string
+  readonly publicKey: Uint8Array
+  /** Adjusted tokens: signed for, written down, metered. */
+  readonly chain: bigint
+  readonly db: bigint
+  readonly max: bigint
+}
+
+export interface Link extends TransportLink {
+  readonly connection: Connection
+  readonly session: Session
+  /** Throws `capacity.no-proxy` before ready. */
+  models(): Promise<readonly ModelOffer[]>
+}
+
+const HANDSHAKE_TIMEOUT_MS = 30_000
+/** Long authorization waits for several blocks. */
+const AUTHORIZE_TIMEOUT_MS = 300_000
+const STATUS_TIMEOUT_MS = 60_000
+const MODELS_TIMEOUT_MS = 10_000
+const STATUS_EVERY_MS = { low: 10_000, high: 20_000 }
+
+export function openLink(connection: Connection, deps: LinkDeps): Link {
+  const { options } = deps
+  const log = deps.log.with({ connection: connection.id, proxy: connection.peer.remote })
+  let session: Session = { at: 'greeting' }
+  let statusTimer: Timer | undefined
+
+  const view: SessionView = {
+    isTest: deps.config().params.isTest,
+    versions: { min: options.minVersion, max: options.maxVersion },
+    secretHash: deps.secretHash,
+    mayRevealSecret: reveal(deps.secret) !== '' || deps.config().params.isTest,
+    contracts(params, clientScAddress) {
+      const config = deps.config()
+      const contract = verifyProxyContract(config, params)
+      const who = { owner: deps.owner, proxy: contract, proxyPublicKey: params.proxyPublicKey }
+      return {
+        contract,
+        ownContract: expectAddress(clientContractAddress(config.params, who), clientScAddress, 'client_sc_address'),
+      }
+    },
+  }
+
+  function feed(input: SessionInput): void {
+    const [next, effects] = receive(session, input, view)
+    session = next
+    if (session.at === 'closed') throw new CocoonError('protocol.handshake', { message: session.why })
+    for (const effect of effects) {
+      switch (effect.do) {
+        case 'authorize-short':
+          ask(
+            encode(clientAuthorizeWithProxyShort, { data: utf8(reveal(deps.secret)) }),
+            AUTHORIZE_TIMEOUT_MS,
+            authorized,
+          )
+          break
+        case 'authorize-long':
+          ask(encode(clientAuthorizeWithProxyLong, {}), AUTHORIZE_TIMEOUT_MS, authorized)
+          break
+        case 'serve':
+          log.info('connected to a proxy', {
+            version: effect.proxy.version,
+            evidence: connection.peer.evidence,
+            contract: formatAddress(effect.proxy.ownContract, options.isTestnet),
+          })
+          scheduleStatus()
+          break
+      }
+    }
+  }
+
+  function authorized(answer: Uint8Array): void {
+    const result = decodeOneOf(authorizationResults, answer)
+    feed({ got: 'authorized', result })
+    if (result._ === 'client.authorizationWithProxySuccess')
+      remember(result.signedPayment, result.tokensCommittedToDb, result.maxTokens)
+  }
+
+  function ask(query: Uint8Array, timeoutMs: number, then: (answer: Uint8Array) => void): void {
+    connection
+      .query(query, { timeoutMs })
+      .then(then)
+      .catch((error: unknown) => {
+        const why = toCocoonError(error, 'protocol.handshake')
+        if (connection.open) log.warn('the proxy connection is given up', { reason: why.message, code: why.code })
+        connection.close(why)
+      })
+  }
+
+  function introduce(): void {
+    const params = {
+      flags: 3,
+      clientOwnerAddress: formatAddress(deps.owner, options.isTestnet),
+      isTest: view.isTest,
+      minProtoVersion: options.minVersion,
+      maxProtoVersion: options.maxVersion,
+    }
+    ask(encode(clientConnectToProxy, { params, minConfigVersion: deps.config().version }), HANDSHAKE_TIMEOUT_MS, (m) =>
+      feed({ got: 'connected', answer: decode(clientConnectedToProxy, m) }),
+    )
+  }
+
+  function scheduleStatus(): void {
+    statusTimer = deps.clock.after(uniform(deps.random, STATUS_EVERY_MS.low, STATUS_EVERY_MS.high), () => {
+      ask(encode(clientUpdatePaymentStatus, {}), STATUS_TIMEOUT_MS, (m) => {
+        const { signedPayment, dbTokens, maxTokens } = decode(clientPaymentStatus, m)
+        remember(signedPayment, dbTokens, maxTokens)
+        scheduleStatus()
+      })
+    })
+  }
+
+  function remember(payment: SignedPayment, db: bigint, max: bigint): void {
+    if (session.at !== 'ready') return
+    const { proxy } = session
+    deps.memory.set(proxy.contract.toRawString(), {
+      contract: formatAddress(proxy.contract, options.isTestnet),
+      ownContract: formatAddress(proxy.ownContract, options.isTestnet),
+      publicKey: proxy.publicKey,
+      chain: paymentTotal(payment, proxy),
+      db,
+      max,
+    })
+  }
+
+  introduce()
+  return {
+    connection,
+    get session() {
+      return session
+    },
+    get ready() {
+      return session.at === 'ready'
+    },
+    async models() {
+      if (session.at !== 'ready') throw new CocoonError('capacity.no-proxy', { message: 'no proxy is connected' })
+      if (session.proxy.version === 0) {
+        const answer = await connection.query(encode(clientGetWorkerTypes, {}), { timeoutMs: MODELS_TIMEOUT_MS })
+        return decode(clientWorkerTypes, answer).types.map((t) => ({ id: t.name, workers: [] }))
+      }
+      const answer = await connection.query(encode(clientGetWorkerTypesV2, {}), { timeoutMs: MODELS_TIMEOUT_MS })
+      return decode(clientWorkerTypesV2, answer).types.map((t) => ({
+        id: t.name,
+        workers: t.workers.map((w) => ({
+          coefficient: w.coefficient,
+          runningRequests: w.activeRequests,
+          maxRunningRequests: w.maxActiveRequests,
+        })),
+      }))
+    },
+    handler: {
+      message(data) {
+        const message = decodeIfKnown(proxyToClientMessages, data)
+        if (message === null) return log.debug('a message of an unknown kind was ignored')
+        switch (message._) {
+          case 'proxy.clientRequestPayment':
+            return remember(message.signedPayment, message.dbTokens, message.maxTokens)
+          case 'proxy.signedPayment':
+          case 'proxy.signedPaymentEmpty':
+            return
+          default:
+            deps.requests.answer(connection.id, message)
+        }
+      },
+      query(_data, reply) {
+        reply.error(WIRE_STATUS.none, 'Lost promise')
+      },
+      closed(why) {
+        statusTimer?.cancel()
+        log.info('the proxy connection ended', { at: session.at, reason: why.code })
+        session = { at: 'closed', why: why.code }
+        deps.requests.lost(connection.id, why)
+      },
+    },
+  }
+}
+
+function paymentTotal(payment: SignedPayment, proxy: KnownProxy): bigint {
+  if (payment._ === 'proxy.signedPaymentEmpty') return 0n
+  return verifyPayment(payment.data, { kind: 'charge', contract: proxy.ownContract, proxyPublicKey: proxy.publicKey })
+    .tokens
+}
+
+export const proxyKeyHex = (memory: ProxyMemory): string => toHex(memory.publicKey).toUpperCase()

@@ -1,0 +1,54 @@
+/**
+ * What a peer's error means to the caller. The wire knows six codes and many sentences: the same 651 says "no money", "too
+ * dear" and "nobody there". The sentences of all known proxies and workers are told apart here, once.
+ */
+import { WIRE_STATUS } from '../../transport/index.ts'
+import { CocoonError, type ErrorCode, type ErrorInfo } from '../../util/index.ts'
+
+const RETRY_MS = 1_000
+
+/** First match decides. */
+const MEANINGS: readonly (readonly [sentence: RegExp, code: ErrorCode, info?: ErrorInfo])[] = [
+  [/balance is too low/, 'payment.balance'],
+  [/^client is closing/, 'payment.closing'],
+  [/can run this query with coefficient=(\d+)/, 'capacity.price'],
+  [/^unknown model/, 'request.unknown-model'],
+  [/^no workers for model/, 'capacity.no-workers', { retryAfterMs: 5 * RETRY_MS }],
+  [/^no ready workers/, 'capacity.busy', { retryAfterMs: RETRY_MS }],
+  [/too many active queries/, 'capacity.busy', { retryAfterMs: RETRY_MS }],
+  [/proxy is disabled|not participating/, 'capacity.shutting-down', { retryAfterMs: 5 * RETRY_MS }],
+  [/usage report was refused/, 'protocol.usage'],
+  [/out of order answer/, 'protocol.worker-answer'],
+  [/connection (was lost|is dead)|worker’s connection/, 'protocol.worker-lost', { retryAfterMs: RETRY_MS }],
+  [/worker: http failed|failed to get payload/, 'engine.failed'],
+  [/unknown public key|encrypt/, 'request.encryption'],
+  [/config version is too low/, 'chain.stale', { retryAfterMs: 5 * RETRY_MS }],
+]
+
+/** @param message the peer's sentence, shown to the caller as it is: peers' texts name fields, never content */
+export function refusedByPeer(code: number, message: string): CocoonError {
+  const found = MEANINGS.find(([sentence]) => sentence.test(message))
+  const [, meaning, info] = found ?? [undefined, byStatus(code), undefined]
+  return new CocoonError(meaning, { ...info, message: clean(message), remoteCode: code })
+}
+
+function byStatus(code: number): ErrorCode {
+  switch (code) {
+    case WIRE_STATUS.protocolViolation:
+      return 'request.refused'
+    case WIRE_STATUS.notReady:
+      return 'capacity.not-ready'
+    case WIRE_STATUS.timeout:
+      return 'capacity.timeout'
+    case WIRE_STATUS.cancelled:
+      return 'protocol.worker-lost'
+    default:
+      return 'protocol.peer-error'
+  }
+}
+
+const MAX_SENTENCE = 512
+/** Control characters could forge lines in a log or a terminal. */
+// oxlint-disable-next-line no-control-regex
+const clean = (text: string): string =>
+  text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, ' ').slice(0, MAX_SENTENCE)

@@ -1,0 +1,289 @@
+/** A client's running requests: each has a timer of its own and ends with its connection; late answers find nobody. */
+import type { RootConfig } from '../../chain/index.ts'
+import { upperBound } from '../../ledger/index.ts'
+import {
+  type ClientAnswer,
+  type ClientQueryFinalInfo,
+  clientRunQuery,
+  clientRunQueryEx,
+  decode,
+  encode,
+  httpRequest,
+  httpResponse,
+  type TokensUsed,
+  x1CancelQuery,
+} from '../../tl/index.ts'
+import { type Connection, MAX_FRAME_PAYLOAD_BYTES } from '../../transport/index.ts'
+import {
+  addTokens,
+  type Clock,
+  CocoonError,
+  type Counter,
+  createRequestStats,
+  type Log,
+  type Metrics,
+  type Random,
+  type RequestStats,
+  type Timer,
+  toHex,
+} from '../../util/index.ts'
+import type { ChargedTokens, FinalInfo, InferenceRequest, InferenceSink, RunningInference } from './inference.ts'
+import { refusedByPeer } from './refusals.ts'
+
+export interface RequestsDeps {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly metrics: Metrics
+  config(): RootConfig
+}
+
+export interface Requests {
+  run(connection: Connection, version: number, request: InferenceRequest, sink: InferenceSink): RunningInference
+  answer(connectionId: number, answer: ClientAnswer): void
+  lost(connectionId: number, why: CocoonError): void
+  readonly running: number
+  /** Requests running on one connection. */
+  runningOn(connectionId: number): number
+  readonly stats: RequestStats
+  idle(): Promise<void>
+}
+
+interface Running {
+  readonly key: string
+  readonly connection: Connection
+  readonly requestId: Uint8Array
+  readonly request: InferenceRequest
+  readonly sink: InferenceSink
+  readonly startedMs: number
+  readonly maxCostNano: bigint
+  readonly timer: Timer
+  hasHead: boolean
+}
+
+/** What the proxy is given of the caller's time, so that its timeout still arrives. */
+const HOP_SHARE = 0.95
+/** Room for the envelope around the query in one frame. */
+const ENVELOPE_BYTES = 4096
+const NO_KEY = new Uint8Array(32)
+const SECONDS_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300]
+
+export function createRequests(deps: RequestsDeps): Requests {
+  const { clock } = deps
+  const running = new Map<string, Running>()
+  const countByConnection = new Map<number, number>()
+  const waiters: (() => void)[] = []
+  const stats = createRequestStats(clock)
+  const ended: Counter = deps.metrics.counter('requests_total', 'Requests that ended, by result', ['result'])
+  const stray = deps.metrics.counter('stray_answers_total', 'Answers for requests that are not running')
+  const firstByte = deps.metrics.histogram('first_answer_seconds', 'Time until the first answer', SECONDS_BUCKETS)
+  const duration = deps.metrics.histogram('request_seconds', 'Time until the end of the answer', SECONDS_BUCKETS)
+
+  function run(
+    connection: Connection,
+    version: number,
+    request: InferenceRequest,
+    sink: InferenceSink,
+  ): RunningInference {
+    const query = encodeQuery(request)
+    if (query.length > MAX_FRAME_PAYLOAD_BYTES - ENVELOPE_BYTES)
+      throw new CocoonError('request.too-large', {
+        message: `the request is larger than the ${MAX_FRAME_PAYLOAD_BYTES} bytes that a message may have`,
+      })
+    const { params, version: minConfigVersion } = deps.config()
+    const requestId = deps.random.bytes(32)
+    const { maxTokens, maxCoefficient } = request
+    const entry: Running = {
+      key: toHex(requestId),
+      connection,
+      requestId,
+      request,
+      sink,
+      startedMs: clock.now(),
+      maxCostNano: upperBound(maxTokens, query.length, maxCoefficient, params.multipliers) * params.pricePerToken,
+      timer: clock.after(request.timeoutMs, () => {
+        stop(entry)
+        fail(
+          entry,
+          new CocoonError('capacity.timeout', { message: `no complete answer within ${request.timeoutMs / 1000} s` }),
+        )
+      }),
+      hasHead: false,
+    }
+    running.set(entry.key, entry)
+    countByConnection.set(connection.id, (countByConnection.get(connection.id) ?? 0) + 1)
+    stats.queries.add(1)
+    stats.bytesSent.add(query.length)
+    const fields = {
+      modelName: request.model,
+      query,
+      maxCoefficient,
+      maxTokens,
+      timeout: (HOP_SHARE * request.timeoutMs) / 1000,
+      requestId,
+      minConfigVersion,
+    }
+    if (version === 0) connection.send(encode(clientRunQuery, fields))
+    else {
+      const withKey = version >= 3
+      connection.send(
+        encode(clientRunQueryEx, {
+          ...fields,
+          flags: withKey ? 3 : 1,
+          enableDebug: request.debug,
+          ...(withKey ? { publicKey: NO_KEY } : {}),
+        }),
+      )
+    }
+    return {
+      cancel() {
+        if (!running.has(entry.key)) return
+        stop(entry)
+        end(entry, 'cancelled')
+      },
+    }
+  }
+
+  function answer(connectionId: number, message: ClientAnswer): void {
+    const entry = running.get(toHex(message.requestId))
+    if (entry === undefined || entry.connection.id !== connectionId) return stray.add()
+    switch (message._) {
+      case 'client.queryAnswerEx':
+      case 'client.queryAnswer':
+        receiveHead(entry, message.answer)
+        break
+      case 'client.queryAnswerPartEx':
+      case 'client.queryAnswerPart':
+        if (!entry.hasHead)
+          return fail(
+            entry,
+            new CocoonError('protocol.answer-order', { message: 'the proxy sent a part before the first answer' }),
+          )
+        stats.bytesReceived.add(message.answer.length)
+        if (message.answer.length > 0) entry.sink.part(message.answer)
+        break
+      case 'client.queryAnswerErrorEx':
+      case 'client.queryAnswerError':
+      case 'client.queryAnswerPartError': {
+        const info = message._ === 'client.queryAnswerErrorEx' ? finalOf(message.finalInfo) : undefined
+        return fail(entry, refusedByPeer(message.errorCode, message.error), info)
+      }
+    }
+    const final = finalFrom(message)
+    if (final !== undefined && running.has(entry.key)) succeed(entry, final)
+  }
+
+  function receiveHead(entry: Running, bytes: Uint8Array): void {
+    if (entry.hasHead)
+      return fail(entry, new CocoonError('protocol.answer-order', { message: 'the proxy sent a second first answer' }))
+    const { statusCode, headers, payload } = decode(httpResponse, bytes)
+    if (statusCode < 200 || statusCode > 599)
+      return fail(
+        entry,
+        new CocoonError('protocol.answer-status', { message: `the answer has the impossible status ${statusCode}` }),
+      )
+    entry.hasHead = true
+    firstByte.observe((clock.now() - entry.startedMs) / 1000)
+    const { connection, maxCostNano } = entry
+    entry.sink.head({
+      status: statusCode,
+      headers: headers.map((h) => [h.name, h.value] as const),
+      maxCostNano,
+      proxy: connection.peer.remote,
+      evidence: connection.peer.evidence,
+    })
+    if (payload.length > 0) entry.sink.part(payload)
+  }
+
+  /** Present on the message that ends a request. */
+  function finalFrom(message: Exclude<ClientAnswer, { readonly _: `${string}Error${string}` }>): FinalInfo | undefined {
+    if ('finalInfo' in message || 'flags' in message) return finalOf(message.finalInfo)
+    if (!message.isCompleted) return undefined
+    return priced(message.requestTokensUsed, { proxyStart: 0, proxyEnd: 0, workerStart: 0, workerEnd: 0 })
+  }
+
+  function finalOf(info: ClientQueryFinalInfo | undefined): FinalInfo | undefined {
+    if (info === undefined) return undefined
+    const {
+      proxyStartTime: proxyStart = 0,
+      proxyEndTime: proxyEnd = 0,
+      workerStartTime: workerStart = 0,
+      workerEndTime: workerEnd = 0,
+    } = info
+    const { workerDebug, proxyDebug } = info
+    return {
+      ...priced(info.tokensUsed, { proxyStart, proxyEnd, workerStart, workerEnd }),
+      ...(workerDebug === undefined ? {} : { workerDebug }),
+      ...(proxyDebug === undefined ? {} : { proxyDebug }),
+    }
+  }
+
+  function priced(
+    t: TokensUsed,
+    times: Pick<FinalInfo, 'proxyStart' | 'proxyEnd' | 'workerStart' | 'workerEnd'>,
+  ): FinalInfo {
+    const tokens: ChargedTokens = {
+      prompt: t.promptTokensUsed,
+      cached: t.cachedTokensUsed,
+      completion: t.completionTokensUsed,
+      reasoning: t.reasoningTokensUsed,
+      total: t.totalTokensUsed,
+    }
+    return { tokens, costNano: tokens.total * deps.config().params.pricePerToken, ...times }
+  }
+
+  function succeed(entry: Running, info: FinalInfo): void {
+    end(entry, 'ok')
+    addTokens(stats, info.tokens)
+    entry.sink.end(info)
+  }
+
+  function fail(entry: Running, why: CocoonError, info?: FinalInfo): void {
+    end(entry, 'failed')
+    entry.sink.fail(why, info)
+  }
+
+  function end(entry: Running, result: 'ok' | 'failed' | 'cancelled'): void {
+    entry.timer.cancel()
+    running.delete(entry.key)
+    const id = entry.connection.id
+    const left = (countByConnection.get(id) ?? 1) - 1
+    if (left === 0) countByConnection.delete(id)
+    else countByConnection.set(id, left)
+    const seconds = (clock.now() - entry.startedMs) / 1000
+    stats[result === 'ok' ? 'success' : 'failed'].add(1)
+    stats.time.add(seconds)
+    ended.add(1, { result })
+    if (result === 'ok') duration.observe(seconds)
+    if (running.size === 0) for (const wake of waiters.splice(0)) wake()
+  }
+
+  function stop({ connection, requestId }: Running): void {
+    if (connection.peer.extended) connection.send(encode(x1CancelQuery, { requestId }))
+  }
+
+  return {
+    run,
+    answer,
+    lost(connectionId, why) {
+      const lost = new CocoonError(
+        'protocol.proxy-lost',
+        { message: `the connection to the proxy was lost (${why.code})`, retryAfterMs: 1_000 },
+        { cause: why },
+      )
+      for (const entry of [...running.values()]) if (entry.connection.id === connectionId) fail(entry, lost)
+    },
+    get running() {
+      return running.size
+    },
+    runningOn: (connectionId) => countByConnection.get(connectionId) ?? 0,
+    stats,
+    idle: () => (running.size === 0 ? Promise.resolve() : new Promise((resolve) => waiters.push(resolve))),
+  }
+}
+
+function encodeQuery({ path, headers, body }: InferenceRequest): Uint8Array {
+  const all = headers.map(([name, value]) => ({ name, value }))
+  all.push({ name: 'Content-Length', value: String(body.length) })
+  return encode(httpRequest, { method: 'POST', url: path, httpVersion: 'HTTP/1.1', headers: all, payload: body })
+}

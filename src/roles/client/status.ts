@@ -1,0 +1,115 @@
+/** What a client shows of itself: `/status` in our form, `/jsonstats` in the form that polling tools know. */
+import { type Address, formatAddress, registryForTools, type RootConfig } from '../../chain/index.ts'
+import type { EvidenceLabel, Target } from '../../transport/index.ts'
+import { statsForTools } from '../../util/index.ts'
+import type { ClientOptions } from './options.ts'
+import { type Link, type ProxyMemory, proxyKeyHex } from './proxy-link.ts'
+import type { Requests } from './requests.ts'
+
+export interface ClientFacts {
+  readonly config: RootConfig
+  readonly owner: Address
+  readonly options: ClientOptions
+  readonly requests: Requests
+  readonly memory: ReadonlyMap<string, ProxyMemory>
+  readonly targets: readonly Target<Link>[]
+  readonly startedAtMs: number
+  readonly nowMs: number
+  readonly enabled: boolean
+}
+
+export interface ClientStatus {
+  readonly role: 'client'
+  readonly enabled: boolean
+  readonly uptimeS: number
+  readonly owner: string
+  readonly pricePerTokenNano: bigint
+  readonly requests: {
+    readonly running: number
+    readonly succeeded: number
+    readonly failed: number
+    readonly tokens: number
+  }
+  readonly proxies: readonly {
+    readonly address: string
+    readonly ready: boolean
+    readonly evidence: EvidenceLabel | null
+    readonly version: number | null
+    readonly lastFailure: string | null
+  }[]
+  readonly accounts: readonly {
+    readonly proxyContract: string
+    readonly contract: string
+    readonly signedTokens: bigint
+    readonly confirmedTokens: bigint
+    readonly tokens: bigint
+  }[]
+}
+
+export function clientStatus(facts: ClientFacts): ClientStatus {
+  const { requests } = facts
+  const total = (rate: { read(): number[] }): number => rate.read()[0] as number
+  return {
+    role: 'client',
+    enabled: facts.enabled,
+    uptimeS: Math.round((facts.nowMs - facts.startedAtMs) / 1000),
+    owner: formatAddress(facts.owner, facts.options.isTestnet),
+    pricePerTokenNano: facts.config.params.pricePerToken,
+    requests: {
+      running: requests.running,
+      succeeded: total(requests.stats.success),
+      failed: total(requests.stats.failed),
+      tokens: total(requests.stats.tokens.total),
+    },
+    proxies: facts.targets.map((t) => ({
+      address: `${t.host}:${t.port}`,
+      ready: t.ready,
+      evidence: t.ready ? (t.link?.connection.peer.evidence ?? null) : null,
+      version: t.link?.session.at === 'ready' ? t.link.session.proxy.version : null,
+      lastFailure: t.lastFailure?.message ?? null,
+    })),
+    accounts: [...facts.memory.values()].map((m) => ({
+      proxyContract: m.contract,
+      contract: m.ownContract,
+      signedTokens: m.chain,
+      confirmedTokens: m.db,
+      tokens: m.max,
+    })),
+  }
+}
+
+export function clientJsonStats(facts: ClientFacts): Record<string, unknown> {
+  const { config, options } = facts
+  return {
+    status: { ton_last_synced_at: Math.floor(facts.nowMs / 1000), enabled: true, git_commit: '', git_commit_data: '' },
+    stats: statsForTools(facts.requests.stats, { rejected: false, tokens: false }),
+    localconf: {
+      root_address: config.root === null ? '' : formatAddress(config.root, options.isTestnet),
+      owner_address: formatAddress(facts.owner, options.isTestnet),
+      check_image_hashes: config.checkHashes,
+    },
+    root_contract_config: registryForTools(config, options.isTestnet),
+    proxy_connections: facts.targets.map((t) => {
+      const session = t.link?.session
+      const proxyScAddress =
+        session?.at === 'ready' ? formatAddress(session.proxy.contract, options.isTestnet) : undefined
+      return {
+        address: `[${t.host}:${t.port}]`,
+        is_ready: t.ready,
+        ...(proxyScAddress === undefined ? {} : { proxy_sc_address: proxyScAddress }),
+      }
+    }),
+    proxies: [...facts.memory.values()].map((m) => ({
+      proxy_sc_address: m.contract,
+      proxy_public_key: proxyKeyHex(m),
+      sc_address: m.ownContract,
+      state: 0,
+      tokens_used_proxy_committed_to_blockchain: m.chain,
+      tokens_used_proxy_committed_to_db: m.db,
+      tokens_used_proxy_max: m.max,
+      tokens_charged: 0,
+      tokens_payed:
+        config.params.pricePerToken === 0n ? 0n : config.testClientBalanceNano / config.params.pricePerToken,
+    })),
+  }
+}

@@ -1,0 +1,142 @@
+/**
+ * Whether a client's request may run, and on which worker: a pure function from what was asked and what is known. Every
+ * refusal has the code and the text that peers know, in the order they expect. Source: spec/wire.md, "Refusals".
+ */
+import type { Multipliers } from '../../chain/index.ts'
+import { type ClientAccount, upperBound } from '../../ledger/index.ts'
+import { decode, encode, httpRequest, type ValueOf } from '../../tl/index.ts'
+import { isZero, toHex } from '../../util/index.ts'
+import type { WorkerPool, WorkerSlot } from './scheduler.ts'
+
+export interface Ask {
+  readonly model: string
+  /** A boxed `http.request`. */
+  readonly query: Uint8Array
+  readonly maxCoefficient: number
+  readonly maxTokens: number
+  /** Seconds. */
+  readonly timeout: number
+  readonly minConfigVersion: number
+  /** Receiver key of an encrypted request; zeros mean a plain one. */
+  readonly publicKey?: Uint8Array
+}
+
+export interface AdmissionView {
+  readonly configVersion: number
+  readonly enabled: boolean
+  readonly multipliers: Multipliers
+  readonly account: ClientAccount
+  readonly pool: WorkerPool
+}
+
+export interface Admitted {
+  readonly slot: WorkerSlot
+  /** What to hold, in adjusted tokens. */
+  readonly hold: bigint
+  /** For the worker: as received, or with the token limit that the caller left to its envelope written into the body. */
+  readonly query: Uint8Array
+}
+
+/** `reason` is a word for the metric's label. */
+export interface Refused {
+  readonly code: number
+  readonly message: string
+  readonly reason: string
+}
+
+/** An hour: longer than any answer, short enough that a forgotten hold ends. */
+export const MAX_TIMEOUT_S = 3600
+
+export function admit(ask: Ask, view: AdmissionView): Admitted | Refused {
+  const { account } = view
+  if (ask.maxTokens < 0) return refuse(621, 'bad-field', 'max_tokens must not be negative')
+  if (ask.maxCoefficient < 0) return refuse(621, 'bad-field', 'max_coefficient must not be negative')
+  if (!(ask.timeout > 0 && ask.timeout <= MAX_TIMEOUT_S))
+    return refuse(621, 'bad-field', `timeout must be above 0 and at most ${MAX_TIMEOUT_S} seconds`)
+  if (account.available < BigInt(ask.maxTokens))
+    return refuse(602, 'balance', `client balance is too low: ${standing(account, `max_tokens=${ask.maxTokens}`)}`)
+  if (ask.minConfigVersion >>> 0 > view.configVersion)
+    return refuse(602, 'config-version', 'active config version is too low')
+  if (!view.enabled) return refuse(651, 'disabled', 'proxy is disabled')
+  const hold = upperBound(ask.maxTokens, ask.query.length, ask.maxCoefficient, view.multipliers)
+  if (hold > account.available)
+    return refuse(651, 'balance', `balance is too low: ${standing(account, `to_reserve=${hold}`)}`)
+  if (ask.publicKey !== undefined && !isZero(ask.publicKey))
+    return refuse(602, 'encryption', `unknown public key ${toHex(ask.publicKey).toUpperCase()}`)
+  const checked = agreeOnLimit(ask)
+  if ('code' in checked) return checked
+  const choice = view.pool.choose({ model: ask.model, maxCoefficient: ask.maxCoefficient, minVersion: 0 })
+  if ('slot' in choice) return { slot: choice.slot, hold, query: checked.query }
+  switch (choice.none) {
+    case 'unknown-model':
+      return refuse(621, 'unknown-model', `unknown model ${ask.model}`)
+    case 'no-workers':
+      return refuse(651, 'no-workers', `no workers for model ${ask.model}`)
+    case 'busy':
+      return refuse(651, 'busy', `no ready workers for model ${ask.model}`)
+    case 'too-expensive':
+      return refuse(651, 'price', `can run this query with coefficient=${choice.lowestCoefficient}`)
+  }
+}
+
+/** Paths whose answer length a token limit in the body decides. */
+const GENERATING = new Set(['/v1/chat/completions', '/v1/completions'])
+
+/**
+ * What is reserved is what may be generated: a body that asks for more than its envelope is refused, and one that says
+ * nothing (older clients leave the default to the envelope) gets the envelope's limit.
+ */
+function agreeOnLimit({ query, maxTokens }: Ask): { readonly query: Uint8Array } | Refused {
+  let request: ValueOf<typeof httpRequest>
+  try {
+    request = decode(httpRequest, query)
+  } catch (error) {
+    return refuse(621, 'bad-request', `proxy: invalid http request: ${(error as Error).message}`)
+  }
+  if (!GENERATING.has(request.url.split('?', 1)[0] as string)) return { query }
+  const body = parseObject(request.payload)
+  if (body === null) return { query }
+  const limits = [body['max_tokens'], body['max_completion_tokens']].filter((v) => typeof v === 'number')
+  const choices = Math.max(1, count(body['n']), count(body['best_of']))
+  const asked = Math.max(0, ...limits) * choices
+  if (asked > maxTokens)
+    return refuse(
+      621,
+      'limit-mismatch',
+      `the body asks for up to ${asked} tokens, the envelope reserves max_tokens=${maxTokens}`,
+    )
+  if (limits.length > 0) return { query }
+  return {
+    query: encode(httpRequest, { ...request, payload: withLimit(request.payload, Math.floor(maxTokens / choices)) }),
+  }
+}
+
+const count = (value: unknown): number => (typeof value === 'number' && Number.isFinite(value) ? value : 1)
+
+/** The worker judges bodies; here a body that is no JSON object simply has no limit to compare. */
+function parseObject(payload: Uint8Array): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder().decode(payload))
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : null
+  } catch {
+    return null
+  }
+}
+
+/** The object's text with `max_tokens` as its first member; everything else byte for byte. */
+function withLimit(payload: Uint8Array, maxTokens: number): Uint8Array {
+  const text = new TextDecoder().decode(payload)
+  const brace = text.indexOf('{') + 1
+  const isEmpty = /^\s*\}/.test(text.slice(brace, brace + 64))
+  return new TextEncoder().encode(
+    `${text.slice(0, brace)}"max_tokens":${maxTokens}${isEmpty ? '' : ','}${text.slice(brace)}`,
+  )
+}
+
+function standing(a: ClientAccount, wanted: string): string {
+  return `${wanted} tokens_payed=${a.payed} tokens_used=${a.totals.max} tokens_reserved=${a.reserved} tokens_stake=${a.stakeTokens} available=${a.available}`
+}
+
+const refuse = (code: number, reason: string, message: string): Refused => ({ code, reason, message })

@@ -1,0 +1,3 @@
+/** The proxy: admits requests, chooses workers, meters and settles, signs payments. */
+export { type ProxyDeps, type ProxyNode, startProxyNode } from './node.ts'
+export { type ProxyOptions, proxyOptions } from './options.ts'

@@ -1,0 +1,19 @@
+import { z } from 'zod'
+
+const port = z.int().min(0).max(65_535)
+
+/** A proxy's own options. */
+export const proxyOptions = z.strictObject({
+  host: z.string().default('127.0.0.1').describe('Address that both ports listen on'),
+  workerPort: port.default(11_001).describe('Port for workers'),
+  clientPort: port.default(11_002).describe('Port for clients'),
+  powDifficulty: z
+    .int()
+    .min(0)
+    .max(30)
+    .default(20)
+    .describe('Leading zero bits that a connecting peer has to find; each bit doubles its work'),
+  maxConnections: z.int().min(1).max(100_000).default(10_000).describe('Connections per port; more are refused'),
+  isTestnet: z.boolean().default(false).describe('Write addresses in their testnet form'),
+})
+export type ProxyOptions = z.infer<typeof proxyOptions>

@@ -1,0 +1,184 @@
+/** What a proxy shows of itself: `/status` in our form, `/jsonstats` in the form that polling tools know. */
+import { formatAddress, parseAddress, registryForTools, type RootConfig } from '../../chain/index.ts'
+import type { Ledger, OwnerKey } from '../../ledger/index.ts'
+import type { EvidenceLabel } from '../../transport/index.ts'
+import { statsForTools, toHex } from '../../util/index.ts'
+import type { ProxyIdentity } from './identity.ts'
+import type { Party, Requests } from './requests.ts'
+import type { WorkerPool } from './scheduler.ts'
+import type { WorkerParty } from './workers.ts'
+
+export interface ProxyFacts {
+  readonly config: RootConfig
+  readonly identity: ProxyIdentity
+  readonly enabled: boolean
+  readonly startedAtMs: number
+  readonly nowMs: number
+  readonly requests: Requests
+  readonly pool: WorkerPool
+  readonly clients: ReadonlyMap<number, Party>
+  readonly workers: ReadonlyMap<number, WorkerParty>
+  readonly ledger: Ledger
+  readonly isTestnet: boolean
+}
+
+export interface ProxyStatus {
+  readonly role: 'proxy'
+  readonly enabled: boolean
+  readonly uptimeS: number
+  readonly contract: string
+  readonly publicKey: string
+  readonly registry: {
+    readonly version: number
+    readonly paramsVersion: number
+    readonly evidence: string
+    readonly pricePerTokenNano: bigint
+    readonly workerFeePerTokenNano: bigint
+  }
+  readonly requests: {
+    readonly running: number
+    readonly succeeded: number
+    readonly failed: number
+    readonly refused: number
+    readonly tokens: number
+  }
+  readonly workers: readonly {
+    readonly owner: string
+    readonly model: string
+    readonly version: number
+    readonly coefficient: number
+    readonly enabled: boolean
+    readonly running: number
+    readonly capacity: number
+    readonly evidence: EvidenceLabel
+    readonly remote: string
+    readonly earnedTokens: bigint
+  }[]
+  readonly clients: readonly {
+    readonly owner: string
+    readonly connections: number
+    readonly running: number
+    readonly usedTokens: bigint
+    readonly availableTokens: bigint
+    readonly reservedTokens: bigint
+  }[]
+}
+
+export function proxyStatus(facts: ProxyFacts): ProxyStatus {
+  const { config, identity, ledger, requests } = facts
+  const address = (owner: OwnerKey): string => formatAddress(parseAddress(owner, 'owner'), facts.isTestnet)
+  const total = (rate: { read(): number[] }): number => rate.read()[0] as number
+  return {
+    role: 'proxy',
+    enabled: facts.enabled,
+    uptimeS: Math.round((facts.nowMs - facts.startedAtMs) / 1000),
+    contract: identity.contractAddress,
+    publicKey: toHex(identity.publicKey),
+    registry: {
+      version: config.version,
+      paramsVersion: config.params.paramsVersion,
+      evidence: config.evidence,
+      pricePerTokenNano: config.params.pricePerToken,
+      workerFeePerTokenNano: config.params.workerFeePerToken,
+    },
+    requests: {
+      running: requests.running,
+      succeeded: total(requests.stats.success),
+      failed: total(requests.stats.failed),
+      refused: total(requests.stats.rejected),
+      tokens: total(requests.stats.tokens.total),
+    },
+    workers: facts.pool.slots().flatMap((slot) => {
+      const party = facts.workers.get(slot.connectionId)
+      if (party === undefined) return []
+      const { peer } = party.connection
+      const { model, version, coefficient, enabled, running, capacity } = slot
+      const earnedTokens = ledger.worker(party.owner)?.totals.max ?? 0n
+      return [
+        {
+          owner: address(party.owner),
+          model,
+          version,
+          coefficient,
+          enabled,
+          running,
+          capacity,
+          evidence: peer.evidence,
+          remote: peer.remote,
+          earnedTokens,
+        },
+      ]
+    }),
+    clients: ledger.clients().map((c) => ({
+      owner: address(c.owner),
+      connections: [...facts.clients.values()].filter((p) => p.owner === c.owner).length,
+      running: c.running,
+      usedTokens: c.totals.max,
+      availableTokens: c.available,
+      reservedTokens: c.reserved,
+    })),
+  }
+}
+
+export function proxyJsonStats(facts: ProxyFacts): Record<string, unknown> {
+  const { config, identity, ledger, requests, isTestnet } = facts
+  const address = (owner: OwnerKey): string => formatAddress(parseAddress(owner, 'owner'), isTestnet)
+  return {
+    status: {
+      actual_image_hash: true,
+      ton_last_synced_at: Math.floor(facts.nowMs / 1000),
+      enabled: facts.enabled,
+      git_commit: '',
+      git_commit_data: '',
+    },
+    stats: statsForTools(requests.stats, { rejected: true, tokens: true }),
+    localconfig: {
+      root_address: config.root === null ? '' : formatAddress(config.root, isTestnet),
+      owner_address: identity.ownerAddress,
+      check_image_hashes: config.checkHashes,
+    },
+    smartcontract: {
+      address: identity.contractAddress,
+      params_version: config.params.paramsVersion,
+      balance: 0,
+      ready_for_withdraw: 0,
+    },
+    old_instances: [],
+    root_contract_config: registryForTools(config, isTestnet),
+    workers: ledger.workers().map((w) => ({
+      owner_address: address(w.owner),
+      sc_address: '',
+      earned_tokens: w.totals.max,
+      unpayed_tokens: w.totals.max,
+      paying_now: false,
+      running_queries: [...facts.workers].reduce(
+        (n, [id, p]) => n + (p.owner === w.owner ? (facts.pool.slot(id)?.running ?? 0) : 0),
+        0,
+      ),
+    })),
+    worker_connections: [...facts.workers].map(([id, party]) => {
+      const slot = facts.pool.slot(id)
+      const hash = party.connection.peer.imageHash
+      return {
+        owner_address: address(party.owner),
+        model: slot?.model ?? '',
+        worker_hash: hash === null ? '' : toHex(hash).toUpperCase(),
+        coefficient: slot?.coefficient ?? 0,
+        running_queries: slot?.running ?? 0,
+        enabled: slot?.enabled ?? false,
+        machine_description: party.machine,
+      }
+    }),
+    clients: ledger.clients().map((c) => ({
+      owner_address: address(c.owner),
+      sc_address: '',
+      used_tokens: c.totals.max,
+      tokens_to_charge: c.totals.chain,
+      available_tokens: c.available,
+      reserved_tokens: c.reserved,
+      running_queries: c.running,
+      closing: false,
+      closed: false,
+    })),
+  }
+}

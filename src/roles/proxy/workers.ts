@@ -1,0 +1,214 @@
+/** Worker connections of a proxy: bytes to messages, session decisions to bytes. Decides nothing itself. */
+import type { Address, RootConfig } from '../../chain/index.ts'
+import { formatAddress, parseAddress, workerContractAddress } from '../../chain/index.ts'
+import type { Ledger, OwnerKey, WorkerAccount } from '../../ledger/index.ts'
+import {
+  decodeIfKnown,
+  encode,
+  proxyWorkerRequestPayment,
+  type SignedPayment,
+  workerCompareBalanceWithProxyResult,
+  workerConnectedToProxy,
+  workerExtendedCompareBalanceWithProxyResult,
+  workerPaymentStatus,
+  workerProxyHandshakeCompleted,
+  workerToProxyMessages,
+  workerToProxyQueries,
+} from '../../tl/index.ts'
+import { type Connection, type ConnectionHandler, WIRE_STATUS } from '../../transport/index.ts'
+import { CocoonError, type Log, toHex } from '../../util/index.ts'
+import { mustHave, proxyParamsFor } from './clients.ts'
+import type { Refusal } from './handshake.ts'
+import type { ProxyIdentity } from './identity.ts'
+import { NO_PAYMENT, type PaymentSigner } from './payments.ts'
+import { readWorkerAnswer } from './request.ts'
+import type { Party, Requests } from './requests.ts'
+import type { WorkerPool } from './scheduler.ts'
+import { receiveWorkerQuery, type WorkerReply, type WorkerSession, type WorkerView } from './worker-session.ts'
+
+export interface WorkersDeps {
+  readonly log: Log
+  readonly ledger: Ledger
+  readonly pool: WorkerPool
+  readonly payments: PaymentSigner
+  requests(): Requests
+  config(): RootConfig
+  identity(): ProxyIdentity
+  readonly contract: Address
+  enabled(): boolean
+  sha256(bytes: Uint8Array): Uint8Array
+  readonly isTestnet: boolean
+}
+
+export interface WorkerParty extends Party {
+  readonly machine: string
+}
+
+export interface Workers {
+  accept(connection: Connection): ConnectionHandler
+  payment(owner: OwnerKey): SignedPayment
+  readonly parties: ReadonlyMap<number, WorkerParty>
+  notifyPayment(
+    party: Party,
+    requestId: Uint8Array,
+    account: WorkerAccount,
+    tokens: bigint,
+    clientOwner: OwnerKey,
+  ): void
+}
+
+export function createWorkers(deps: WorkersDeps): Workers {
+  const parties = new Map<number, WorkerParty>()
+  const contracts = new Map<OwnerKey, Address>()
+
+  function open(ownerAddress: string): { owner: OwnerKey; scAddress: string } {
+    const address = parseAddress(ownerAddress, 'worker_owner_address')
+    const owner: OwnerKey = address.toRawString()
+    let contract = contracts.get(owner)
+    if (contract === undefined) {
+      contract = workerContractAddress(deps.config().params, {
+        owner: address,
+        proxy: deps.contract,
+        proxyPublicKey: deps.identity().publicKey,
+      })
+      contracts.set(owner, contract)
+    }
+    deps.ledger.openWorker(owner)
+    return { owner, scAddress: formatAddress(contract, deps.isTestnet) }
+  }
+
+  const payment = (owner: OwnerKey): SignedPayment => {
+    const contract = contracts.get(owner)
+    const account = deps.ledger.worker(owner)
+    return contract === undefined || account === undefined
+      ? NO_PAYMENT
+      : deps.payments.signed('payout', contract, account.totals.chain)
+  }
+
+  const viewFor = (connection: Connection): WorkerView => {
+    const config = deps.config()
+    const imageHash = connection.peer.imageHash === null ? '' : toHex(connection.peer.imageHash)
+    const isModelListed = (model: string): boolean =>
+      config.modelHashes.has(toHex(deps.sha256(new TextEncoder().encode(model))))
+    return {
+      isTest: config.params.isTest,
+      enabled: deps.enabled(),
+      hashes: config.checkHashes ? { imageListed: config.workerHashes.has(imageHash), imageHash, isModelListed } : null,
+      open,
+      totals: (owner) => mustHave(deps.ledger.worker(owner)).totals,
+    }
+  }
+
+  function encodeReply(reply: WorkerReply): Uint8Array {
+    switch (reply._) {
+      case 'worker.connectedToProxy':
+        return encode(workerConnectedToProxy, {
+          params: proxyParamsFor(deps.identity(), reply.version),
+          workerScAddress: reply.scAddress,
+        })
+      case 'worker.compareBalanceWithProxyResult': {
+        const { totals } = mustHave(deps.ledger.worker(reply.owner))
+        return encode(workerCompareBalanceWithProxyResult, {
+          signedPayment: payment(reply.owner),
+          tokensCommittedToDb: totals.db,
+          maxTokens: totals.max,
+          errorCode: reply.errorCode,
+        })
+      }
+      case 'worker.extendedCompareBalanceWithProxyResult':
+        return encode(workerExtendedCompareBalanceWithProxyResult, { errorCode: 0 })
+      case 'worker.proxyHandshakeCompleted':
+        return encode(workerProxyHandshakeCompleted, {})
+      case 'worker.paymentStatus': {
+        const { totals } = mustHave(deps.ledger.worker(reply.owner))
+        return encode(workerPaymentStatus, {
+          signedPayment: payment(reply.owner),
+          dbTokens: totals.db,
+          maxTokens: totals.max,
+        })
+      }
+    }
+  }
+
+  function accept(connection: Connection): ConnectionHandler {
+    let session: WorkerSession = { at: 'greeting' }
+    const { id } = connection
+    const log = deps.log.with({ connection: id, peer: connection.peer.remote })
+
+    function entered(before: WorkerSession['at'], answer: WorkerReply | Refusal): void {
+      if (session.at === before) return
+      if (session.at === 'comparing') deps.pool.add({ connectionId: id, ...session.worker })
+      if (session.at !== 'ready' || answer._ !== 'worker.proxyHandshakeCompleted') return
+      const { owner, version, model, machine, capacity, coefficient } = session.worker
+      parties.set(id, { connection, owner, version, machine })
+      deps.pool.update(id, { enabled: !answer.disabled })
+      log.info('worker ready', {
+        owner,
+        version,
+        model,
+        capacity,
+        coefficient,
+        evidence: connection.peer.evidence,
+        enabled: !answer.disabled,
+      })
+    }
+
+    return {
+      query(data, reply) {
+        const known = decodeIfKnown(workerToProxyQueries, data)
+        if (known === null) return reply.error(WIRE_STATUS.none, 'Lost promise')
+        const before: WorkerSession['at'] = session.at
+        const [next, answer] = receiveWorkerQuery(session, known, viewFor(connection))
+        session = next
+        entered(before, answer)
+        if (answer._ !== 'refusal') return reply.answer(encodeReply(answer))
+        log.warn('worker refused', { code: answer.code, reason: answer.message })
+        reply.error(answer.code, answer.message)
+        if (session.at === 'closed')
+          connection.close(new CocoonError('protocol.handshake-refused', { message: answer.message }))
+      },
+      message(data) {
+        if (session.at !== 'ready') return
+        const message = decodeIfKnown(workerToProxyMessages, data)
+        if (message === null) return log.debug('a message of an unknown kind was ignored')
+        switch (message._) {
+          case 'worker.enabledDisabled':
+            deps.pool.update(id, { enabled: message.disabled === 0 })
+            log.info(message.disabled === 0 ? 'worker enabled' : 'worker disabled')
+            return
+          case 'worker.newCoefficient':
+            if (message.newCoefficient < 0)
+              throw new CocoonError('protocol.coefficient', { message: 'bad coefficient value' })
+            deps.pool.update(id, { coefficient: message.newCoefficient })
+            return
+          default:
+            deps.requests().answer(id, message.requestId, readWorkerAnswer(message))
+        }
+      },
+      closed(why) {
+        parties.delete(id)
+        deps.pool.remove(id)
+        deps.requests().workerLost(id)
+        log.info('worker gone', { at: session.at, reason: why.code })
+      },
+    }
+  }
+
+  return {
+    accept,
+    payment,
+    parties,
+    notifyPayment(party, requestId, { totals }, requestTokens, clientOwner) {
+      const requestClientOwner = formatAddress(parseAddress(clientOwner, 'client owner'), deps.isTestnet)
+      const fields = {
+        requestId,
+        signedPayment: payment(party.owner),
+        dbTokens: totals.db,
+        maxTokens: totals.max,
+        requestTokens,
+        requestClientOwner,
+      }
+      party.connection.send(encode(proxyWorkerRequestPayment, fields))
+    },
+  }
+}

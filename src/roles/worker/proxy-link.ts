@@ -1,0 +1,286 @@
+/** One kept connection of a worker to one proxy: carries out what session.ts decides, and serves requests when ready. */
+import {
+  type Address,
+  expectAddress,
+  formatAddress,
+  type RootConfig,
+  verifyPayment,
+  verifyProxyContract,
+  workerContractAddress,
+} from '../../chain/index.ts'
+import {
+  decode,
+  decodeIfKnown,
+  encode,
+  proxyToWorkerMessages,
+  proxyToWorkerQueries,
+  type ProxyToWorkerMessage,
+  type SignedPayment,
+  workerCompareBalanceWithProxy,
+  workerCompareBalanceWithProxyResult,
+  workerConnectedToProxy,
+  workerConnectToProxy,
+  workerEnabledDisabled,
+  workerExtendedCompareBalanceWithProxy,
+  workerExtendedCompareBalanceWithProxyResult,
+  workerPaymentStatus,
+  workerProxyHandshakeComplete,
+  workerProxyHandshakeCompleted,
+  workerUpdatePaymentStatus,
+  x1CancelQuery,
+  constructorId,
+} from '../../tl/index.ts'
+import { type Connection, type EvidenceLabel, type Link as TransportLink, WIRE_STATUS } from '../../transport/index.ts'
+import { type Clock, CocoonError, type Log, type Random, type Timer, toCocoonError, uniform } from '../../util/index.ts'
+import type { WorkerOptions } from './options.ts'
+import type { Requests } from './requests.ts'
+import {
+  type KnownProxy,
+  NOTHING_REMEMBERED,
+  receive,
+  type Remembered,
+  type SessionInput,
+  type SessionView,
+  type WorkerSession,
+} from './session.ts'
+
+export interface LinkDeps {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly owner: Address
+  readonly options: WorkerOptions
+  readonly requests: Requests
+  /** What each proxy contract has confirmed, kept as long as this process lives. */
+  readonly memory: Map<string, ProxyMemory>
+  config(): RootConfig
+  /** True while the engine is down or the operator has switched the worker off. */
+  disabled(): boolean
+}
+
+/** What a worker remembers of a proxy's contract. */
+export interface ProxyMemory {
+  readonly contract: string
+  readonly ownContract: string
+  readonly publicKey: Uint8Array
+  readonly totals: Remembered
+  /** The newest payment signed for us. */
+  readonly payment: SignedPayment
+}
+
+export interface Link extends TransportLink {
+  readonly session: WorkerSession
+  readonly evidence: EvidenceLabel
+  announceDisabled(disabled: boolean): void
+}
+
+const HANDSHAKE_TIMEOUT_MS = 30_000
+const STATUS_TIMEOUT_MS = 60_000
+/** The acceptor drops a silent peer after a minute; this also brings the newest signed payment. */
+const STATUS_EVERY_MS = { low: 10_000, high: 20_000 }
+
+export function openLink(connection: Connection, deps: LinkDeps): Link {
+  const log = deps.log.with({ connection: connection.id, proxy: connection.peer.remote })
+  let session: WorkerSession = { at: 'registering' }
+  let statusTimer: Timer | undefined
+
+  const view: SessionView = {
+    isTest: deps.config().params.isTest,
+    versions: { min: deps.options.minVersion, max: deps.options.maxVersion },
+    contracts(params, workerScAddress) {
+      const config = deps.config()
+      const contract = verifyProxyContract(config, params)
+      const who = { owner: deps.owner, proxy: contract, proxyPublicKey: params.proxyPublicKey }
+      return {
+        contract,
+        ownContract: expectAddress(workerContractAddress(config.params, who), workerScAddress, 'worker_sc_address'),
+      }
+    },
+    remembered: (contract) => deps.memory.get(contract.toRawString())?.totals ?? NOTHING_REMEMBERED,
+    paymentTotal,
+  }
+
+  function feed(input: SessionInput): void {
+    const [next, effects] = receive(session, input, view)
+    session = next
+    if (session.at === 'closed') throw new CocoonError('protocol.handshake', { message: session.why })
+    for (const effect of effects) {
+      switch (effect.do) {
+        case 'compare': {
+          const { chain, db, max } = effect.remembered
+          const question = encode(workerCompareBalanceWithProxy, {
+            tokensCommittedToBlockchain: chain,
+            tokensCommittedToDb: db,
+            maxTokens: max,
+          })
+          ask(question, (m) => feed({ got: 'compared', result: decode(workerCompareBalanceWithProxyResult, m) }))
+          break
+        }
+        case 'compare-again':
+          ask(
+            encode(workerExtendedCompareBalanceWithProxy, { tokensCommittedToDb: effect.db, other: new Uint8Array() }),
+            (m) => {
+              decode(workerExtendedCompareBalanceWithProxyResult, m)
+              feed({ got: 'compared-again' })
+            },
+          )
+          break
+        case 'complete':
+          ask(encode(workerProxyHandshakeComplete, { isDisabled: deps.disabled() }), (m) => {
+            decode(workerProxyHandshakeCompleted, m)
+            feed({ got: 'completed' })
+          })
+          break
+        case 'remember':
+          remember(effect.proxy, effect.totals, effect.payment)
+          break
+        case 'serve':
+          log.info('registered at a proxy', {
+            version: effect.proxy.version,
+            evidence: connection.peer.evidence,
+            contract: formatAddress(effect.proxy.ownContract, deps.options.isTestnet),
+          })
+          connection.send(encode(workerEnabledDisabled, { disabled: deps.disabled() ? 1 : 0 }))
+          scheduleStatus()
+          break
+      }
+    }
+  }
+
+  function ask(query: Uint8Array, then: (answer: Uint8Array) => void, timeoutMs = HANDSHAKE_TIMEOUT_MS): void {
+    connection
+      .query(query, { timeoutMs })
+      .then(then)
+      .catch((error: unknown) => {
+        const why = toCocoonError(error, 'protocol.handshake')
+        if (connection.open) log.warn('the proxy connection is given up', { reason: why.message, code: why.code })
+        connection.close(why)
+      })
+  }
+
+  function register(): void {
+    const { owner, options } = deps
+    const { model, coefficient, proxyConnections, maxActiveRequests, minVersion, maxVersion, isTestnet } = options
+    const params = {
+      flags: 3,
+      workerOwnerAddress: formatAddress(owner, isTestnet),
+      model,
+      coefficient,
+      isTest: view.isTest,
+      proxyCnt: proxyConnections,
+      maxActiveRequests,
+      minProtoVersion: minVersion,
+      maxProtoVersion: maxVersion,
+    }
+    ask(encode(workerConnectToProxy, { params }), (m) => {
+      const { params: proxy, workerScAddress } = decode(workerConnectedToProxy, m)
+      feed({ got: 'registered', params: proxy, workerScAddress })
+    })
+  }
+
+  function scheduleStatus(): void {
+    statusTimer = deps.clock.after(uniform(deps.random, STATUS_EVERY_MS.low, STATUS_EVERY_MS.high), () => {
+      ask(
+        encode(workerUpdatePaymentStatus, {}),
+        (m) => {
+          const { signedPayment, dbTokens, maxTokens } = decode(workerPaymentStatus, m)
+          update(signedPayment, dbTokens, maxTokens)
+          scheduleStatus()
+        },
+        STATUS_TIMEOUT_MS,
+      )
+    })
+  }
+
+  /** Totals only grow. A proxy that goes back on its word is asked to compare again, on a new connection. */
+  function update(payment: SignedPayment, db: bigint, max: bigint): void {
+    if (session.at !== 'ready') return
+    const { proxy } = session
+    const known = view.remembered(proxy.contract)
+    const chain = paymentTotal(payment, proxy)
+    if (chain < known.chain || db < known.db || max < known.max)
+      throw new CocoonError('protocol.totals-fell', { message: 'the proxy reports lower totals than it has confirmed' })
+    remember(proxy, { chain, db, max }, payment)
+  }
+
+  function remember(proxy: KnownProxy, totals: Remembered, payment: SignedPayment): void {
+    const contract = proxy.contract.toRawString()
+    const { isTestnet } = deps.options
+    deps.memory.set(contract, {
+      contract: formatAddress(proxy.contract, isTestnet),
+      ownContract: formatAddress(proxy.ownContract, isTestnet),
+      publicKey: proxy.publicKey,
+      totals,
+      payment: payment._ === 'proxy.signedPayment' ? { ...payment, data: payment.data.slice() } : payment,
+    })
+  }
+
+  register()
+  return {
+    evidence: connection.peer.evidence,
+    get session() {
+      return session
+    },
+    get ready() {
+      return session.at === 'ready'
+    },
+    announceDisabled(disabled) {
+      if (session.at === 'ready') connection.send(encode(workerEnabledDisabled, { disabled: disabled ? 1 : 0 }))
+    },
+    handler: {
+      message(data) {
+        if (connection.peer.extended && constructorId(data) === x1CancelQuery.id)
+          return deps.requests.cancel(connection.id, decode(x1CancelQuery, data).requestId)
+        const message = decodeIfKnown(proxyToWorkerMessages, data)
+        if (message === null) return log.debug('a message of an unknown kind was ignored')
+        receiveMessage(message)
+      },
+      query(data, reply) {
+        if (decodeIfKnown(proxyToWorkerQueries, data) === null) return reply.error(WIRE_STATUS.none, 'Lost promise')
+        reply.error(WIRE_STATUS.error, 'cannot change model: no script in config')
+      },
+      drained: () => deps.requests.drained(connection.id),
+      closed(why) {
+        statusTimer?.cancel()
+        deps.requests.lost(connection.id)
+        log.info('the proxy connection ended', { at: session.at, reason: why.code })
+        session = { at: 'closed', why: why.code }
+      },
+    },
+  }
+
+  function receiveMessage(message: ProxyToWorkerMessage): void {
+    switch (message._) {
+      case 'proxy.runQueryEx':
+      case 'proxy.runQuery': {
+        if (session.at !== 'ready') return
+        const { query, timeout, requestId } = message
+        const { enableDebug = false, privateKey } = message._ === 'proxy.runQueryEx' ? message : {}
+        const coefficient = Number(message.coefficient)
+        if (!Number.isSafeInteger(coefficient) || coefficient < 0)
+          throw new CocoonError('protocol.coefficient', { message: 'bad coefficient value' })
+        deps.requests.run(connection, session.proxy.version, {
+          query,
+          coefficient,
+          timeout,
+          requestId,
+          debug: enableDebug,
+          privateKey,
+        })
+        return
+      }
+      case 'proxy.workerRequestPayment':
+        return update(message.signedPayment, message.dbTokens, message.maxTokens)
+      case 'proxy.signedPayment':
+      case 'proxy.signedPaymentEmpty':
+        return
+    }
+  }
+}
+
+/** Zero for the empty payment, which only a first contact may show. */
+function paymentTotal(payment: SignedPayment, proxy: KnownProxy): bigint {
+  if (payment._ === 'proxy.signedPaymentEmpty') return 0n
+  return verifyPayment(payment.data, { kind: 'payout', contract: proxy.ownContract, proxyPublicKey: proxy.publicKey })
+    .tokens
+}

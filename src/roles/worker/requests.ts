@@ -1,0 +1,221 @@
+/** A worker's running requests: validated, handed to the engine, metered, answered. One per proxy request id. */
+import type { Multipliers } from '../../chain/index.ts'
+import { askForUsage, type Engine, type RawUsage, type RunningCall } from '../../engine/index.ts'
+import { adjustUsage, type AdjustedTokens, NO_TOKENS } from '../../ledger/index.ts'
+import { decode, encode, type HttpRequest, httpRequest, httpResponse } from '../../tl/index.ts'
+import { type Connection, WIRE_STATUS } from '../../transport/index.ts'
+import {
+  addTokens,
+  type Clock,
+  CocoonError,
+  createRequestStats,
+  type Log,
+  type Metrics,
+  type RequestStats,
+  toHex,
+} from '../../util/index.ts'
+import { type AnswerTo, encodeError, encodeHead, encodePart, type Final } from './answers.ts'
+import { validateRequest } from './validate.ts'
+
+export interface WorkerAsk {
+  readonly query: Uint8Array
+  readonly coefficient: number
+  /** Seconds. */
+  readonly timeout: number
+  readonly requestId: Uint8Array
+  readonly debug: boolean
+  readonly privateKey: Uint8Array | undefined
+}
+
+export interface RequestsDeps {
+  readonly clock: Clock
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly engine: Engine
+  /** Base name of the model served here. */
+  readonly model: string
+  readonly maxActive: number
+  price(): { readonly multipliers: Multipliers; readonly pricePerToken: bigint }
+}
+
+export interface Requests {
+  run(connection: Connection, version: number, ask: WorkerAsk): void
+  /** The proxy says nobody waits any more. */
+  cancel(connectionId: number, requestId: Uint8Array): void
+  /** Goes on with answers that waited for the connection to drain. */
+  drained(connectionId: number): void
+  lost(connectionId: number): void
+  readonly running: number
+  readonly stats: RequestStats
+  idle(): Promise<void>
+}
+
+interface Running {
+  readonly connection: Connection
+  readonly abort: AbortController
+  call?: RunningCall
+  paused: boolean
+}
+
+/** The engine gets a little less than we have, so that its error still reaches the proxy. */
+const ENGINE_SHARE = 0.95
+/** An hour, like the proxy: longer than any answer. */
+const MAX_TIMEOUT_S = 3600
+const NOTHING: RawUsage = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 }
+
+export function createRequests(deps: RequestsDeps): Requests {
+  const { clock, engine } = deps
+  const running = new Map<string, Running>()
+  const waiters: (() => void)[] = []
+  const stats = createRequestStats(clock)
+  const requests = deps.metrics.counter('requests_total', 'Requests that ended, by result', ['result'])
+  const tokensByClass = deps.metrics.counter('tokens_total', 'Raw tokens the engine reported, by class', ['class'])
+  const keyOf = (connectionId: number, requestId: Uint8Array): string => `${connectionId} ${toHex(requestId)}`
+
+  function run(connection: Connection, version: number, ask: WorkerAsk): void {
+    const startS = clock.now() / 1000
+    const requestId = ask.requestId.slice()
+    const to: AnswerTo = { requestId, version, debug: ask.debug }
+    const key = keyOf(connection.id, requestId)
+    const refuse = (code: number, message: string): void => {
+      stats.rejected.add(1)
+      requests.add(1, { result: 'refused' })
+      connection.send(
+        encodeError(to, { code, message }, { tokens: NO_TOKENS, start: startS, end: clock.now() / 1000 }, false),
+      )
+    }
+    if (running.size >= deps.maxActive) return refuse(WIRE_STATUS.error, 'too many active queries')
+    if (running.has(key)) return refuse(WIRE_STATUS.protocolViolation, 'request_id is in use')
+    if (!(ask.timeout > 0)) return refuse(WIRE_STATUS.protocolViolation, 'worker: timeout must be above 0')
+    let request: HttpRequest
+    try {
+      request = decode(httpRequest, ask.query)
+    } catch (error) {
+      return refuse(WIRE_STATUS.protocolViolation, `worker: invalid http request: ${(error as Error).message}`)
+    }
+    const valid = validateRequest(request, deps.model, ask.privateKey)
+    if ('code' in valid) return refuse(valid.code, valid.message)
+
+    const { body, callerWantsUsage } = askForUsage(valid.body)
+    const abort = new AbortController()
+    const entry: Running = { connection, abort, paused: false }
+    running.set(key, entry)
+    stats.queries.add(1)
+    stats.bytesReceived.add(body.length)
+    let hasHead = false
+    const prices = deps.price()
+    const adjusted = (usage: RawUsage): AdjustedTokens => adjustUsage(usage, ask.coefficient, prices.multipliers)
+    const finalFor = (usage: RawUsage): Final => ({ tokens: adjusted(usage), start: startS, end: clock.now() / 1000 })
+    const end = (result: 'ok' | 'failed', usage: RawUsage): void => {
+      running.delete(key)
+      requests.add(1, { result })
+      stats[result === 'ok' ? 'success' : 'failed'].add(1)
+      stats.time.add(clock.now() / 1000 - startS)
+      if (result === 'ok') account(usage, adjusted(usage))
+      if (running.size === 0) for (const wake of waiters.splice(0)) wake()
+    }
+
+    const call = engine.run(
+      {
+        request: { method: 'POST', path: valid.path, headers: valid.headers, body },
+        callerWantsUsage,
+        cost(usage) {
+          const t = adjusted(usage)
+          return {
+            promptNano: (t.prompt + t.cached) * prices.pricePerToken,
+            completionNano: (t.completion + t.reasoning) * prices.pricePerToken,
+          }
+        },
+        signal: abort.signal,
+        timeoutMs: ENGINE_SHARE * Math.min(ask.timeout, MAX_TIMEOUT_S) * 1000,
+      },
+      {
+        head(status, headers) {
+          hasHead = true
+          connection.send(encodeHead(to, responseHead(status, headers, startS, clock.now() / 1000)))
+        },
+        part(bytes) {
+          stats.bytesSent.add(bytes.length)
+          connection.send(encodePart(to, bytes))
+          entry.paused = connection.congested
+          return !entry.paused
+        },
+        end(usage) {
+          end('ok', usage)
+          connection.send(encodePart(to, EMPTY, finalFor(usage)))
+        },
+        fail(error, usage) {
+          // A caller that left in the middle still pays for what the engine had reported until then.
+          const settle = hasHead && abort.signal.aborted && connection.open
+          end(settle ? 'ok' : 'failed', settle ? usage : NOTHING)
+          if (!connection.open) return
+          if (settle) return connection.send(encodePart(to, EMPTY, finalFor(usage)))
+          connection.send(encodeError(to, wireFailure(error), { ...finalFor(NOTHING) }, hasHead))
+        },
+      },
+    )
+    if (running.get(key) === entry) entry.call = call
+  }
+
+  function account(raw: RawUsage, used: AdjustedTokens): void {
+    tokensByClass.add(raw.promptTokens - raw.cachedTokens, { class: 'prompt' })
+    tokensByClass.add(raw.cachedTokens, { class: 'cached' })
+    tokensByClass.add(raw.completionTokens - raw.reasoningTokens, { class: 'completion' })
+    tokensByClass.add(raw.reasoningTokens, { class: 'reasoning' })
+    addTokens(stats, used)
+  }
+
+  const of = (connectionId: number): Running[] => [...running.values()].filter((r) => r.connection.id === connectionId)
+  return {
+    run,
+    cancel: (connectionId, requestId) => running.get(keyOf(connectionId, requestId))?.abort.abort(),
+    drained(connectionId) {
+      for (const entry of of(connectionId)) {
+        if (!entry.paused) continue
+        entry.paused = false
+        entry.call?.resume()
+      }
+    },
+    lost(connectionId) {
+      for (const entry of of(connectionId)) entry.abort.abort()
+    },
+    get running() {
+      return running.size
+    },
+    stats,
+    idle: () => (running.size === 0 ? Promise.resolve() : new Promise((resolve) => waiters.push(resolve))),
+  }
+}
+
+const EMPTY = new Uint8Array()
+
+/** The boxed `http.response` of a first answer. The body follows in parts, so its framing is said to be chunked. */
+function responseHead(
+  status: number,
+  headers: readonly (readonly [string, string])[],
+  startS: number,
+  nowS: number,
+): Uint8Array {
+  const all = [
+    ...headers,
+    ['X-Cocoon-Worker-Start', startS.toFixed(6)],
+    ['X-Cocoon-Worker-End', nowS.toFixed(6)],
+    ['Transfer-Encoding', 'chunked'],
+  ] as const
+  return encode(httpResponse, {
+    httpVersion: 'HTTP/1.1',
+    statusCode: status,
+    reason: status === 200 ? 'OK' : '',
+    headers: all.map(([name, value]) => ({ name, value })),
+    payload: EMPTY,
+  })
+}
+
+function wireFailure(error: Error): { code: number; message: string } {
+  if (error instanceof CocoonError && error.code === 'engine.timeout')
+    return { code: WIRE_STATUS.timeout, message: 'worker: timeout' }
+  if (error instanceof CocoonError && error.code === 'engine.aborted')
+    return { code: WIRE_STATUS.cancelled, message: 'worker: cancelled' }
+  const what = error instanceof CocoonError ? error.message : 'engine failure'
+  return { code: WIRE_STATUS.failure, message: `worker: http failed: ${what}`.slice(0, 1024) }
+}

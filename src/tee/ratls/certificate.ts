@@ -1,0 +1,136 @@
+/** Bytes to a certificate's fields, without trust: nothing here says that a certificate is good. Browser-safe. */
+import { equalBytes } from '../../util/index.ts'
+import { teeError } from '../errors.ts'
+import { DerReader, explicitTag, malformed, readBits, readOid, TAG } from './der.ts'
+
+/** A quote of 32 KiB, or an SEV report with its certificate, and the usual fields; nothing real is near it. */
+export const MAX_CERTIFICATE_BYTES = 64 * 1024
+/** The reference sends 7; a list is a loop that a peer controls. */
+const MAX_EXTENSIONS = 32
+/** RFC 5280 allows 20 bytes; one more for the sign. */
+const MAX_SERIAL_BYTES = 21
+
+export interface Extension {
+  readonly oid: string
+  readonly critical: boolean
+  /** What is inside the OCTET STRING. */
+  readonly value: Uint8Array
+}
+
+export interface Certificate {
+  /** TBSCertificate, tag and length included: what is signed. */
+  readonly tbs: Uint8Array
+  /** 1 with extensions is what the reference sends. */
+  readonly version: 1 | 3
+  readonly serial: Uint8Array
+  /** Names as DER. They are compared, never read. */
+  readonly issuer: Uint8Array
+  readonly subject: Uint8Array
+  readonly notBeforeMs: number
+  readonly notAfterMs: number
+  /** The AlgorithmIdentifier, as DER, of the key and of the signature. */
+  readonly keyAlgorithm: Uint8Array
+  readonly key: Uint8Array
+  readonly signatureAlgorithm: Uint8Array
+  readonly signature: Uint8Array
+  readonly extensions: readonly Extension[]
+}
+
+/** Throws `attestation.certificate-malformed` and `attestation.certificate-duplicate-extension`. */
+export function parseCertificate(bytes: Uint8Array): Certificate {
+  if (bytes.length > MAX_CERTIFICATE_BYTES) throw malformed('certificate', `more than ${MAX_CERTIFICATE_BYTES} bytes`)
+  const outer = new DerReader(DerReader.only(bytes, TAG.sequence, 'certificate').content, 'certificate')
+  const tbs = outer.read(TAG.sequence)
+  const signatureAlgorithm = outer.read(TAG.sequence).whole
+  const signature = readBits(outer.read(TAG.bitString).content, 'signature')
+  outer.end()
+
+  const fields = new DerReader(tbs.content, 'tbsCertificate')
+  const version = readVersion(fields)
+  const serial = readSerial(fields)
+  if (!equalBytes(fields.read(TAG.sequence).whole, signatureAlgorithm))
+    throw malformed('tbsCertificate', 'two signature algorithms')
+  const issuer = fields.read(TAG.sequence).whole
+  const validity = new DerReader(fields.read(TAG.sequence).content, 'validity')
+  const notBeforeMs = readTime(validity)
+  const notAfterMs = readTime(validity)
+  validity.end()
+  const subject = fields.read(TAG.sequence).whole
+  const keyInfo = new DerReader(fields.read(TAG.sequence).content, 'subjectPublicKeyInfo')
+  const keyAlgorithm = keyInfo.read(TAG.sequence).whole
+  const key = readBits(keyInfo.read(TAG.bitString).content, 'subjectPublicKeyInfo')
+  keyInfo.end()
+  const extensions = readExtensions(fields)
+  fields.end()
+  return {
+    tbs: tbs.whole,
+    version,
+    serial,
+    issuer,
+    subject,
+    notBeforeMs,
+    notAfterMs,
+    keyAlgorithm,
+    key,
+    signatureAlgorithm,
+    signature,
+    extensions,
+  }
+}
+
+/** The value of an extension; null when it is absent. */
+export function extensionOf(certificate: Certificate, oid: string): Uint8Array | null {
+  return certificate.extensions.find((extension) => extension.oid === oid)?.value ?? null
+}
+
+function readVersion(fields: DerReader): 1 | 3 {
+  const element = fields.optional(explicitTag(0))
+  if (element === null) return 1
+  const { content } = DerReader.only(element.content, TAG.integer, 'version')
+  if (content.length !== 1 || content[0] !== 2) throw malformed('version', 'neither absent nor v3')
+  return 3
+}
+
+function readSerial(fields: DerReader): Uint8Array {
+  const { content } = fields.read(TAG.integer)
+  const [first = 0, second = 0] = content
+  const padded = content.length > 1 && ((first === 0 && second < 0x80) || (first === 0xff && second >= 0x80))
+  if (content.length === 0 || content.length > MAX_SERIAL_BYTES || padded) throw malformed('serial', 'integer')
+  return content
+}
+
+/** UTCTime `YYMMDDHHMMSSZ` (1950 to 2049) or GeneralizedTime `YYYYMMDDHHMMSSZ`, in milliseconds since 1970. */
+function readTime(from: DerReader): number {
+  const { tag, content } = from.any()
+  const text = String.fromCharCode(...content)
+  if (tag !== TAG.utcTime && tag !== TAG.generalizedTime) throw malformed('validity', 'no time')
+  if (!(tag === TAG.utcTime ? /^\d{12}Z$/ : /^\d{14}Z$/).test(text)) throw malformed('validity', 'time')
+  const full = tag === TAG.generalizedTime ? text : `${Number(text.slice(0, 2)) < 50 ? '20' : '19'}${text}`
+  const iso = full.replace(/^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6.000Z')
+  const ms = Date.parse(iso)
+  // A date that does not exist is either no number or moved to one that does.
+  if (!Number.isFinite(ms) || new Date(ms).toISOString() !== iso) throw malformed('validity', 'time')
+  return ms
+}
+
+function readExtensions(fields: DerReader): Extension[] {
+  const wrapped = fields.optional(explicitTag(3))
+  if (wrapped === null) return []
+  const list = new DerReader(DerReader.only(wrapped.content, TAG.sequence, 'extensions').content, 'extensions')
+  const extensions: Extension[] = []
+  const seen = new Set<string>()
+  while (list.more) {
+    if (extensions.length === MAX_EXTENSIONS) throw malformed('extensions', `more than ${MAX_EXTENSIONS}`)
+    const one = new DerReader(list.read(TAG.sequence).content, 'extension')
+    const oid = readOid(one.read(TAG.oid).content, 'extension')
+    const flag = one.optional(TAG.boolean)
+    // DER leaves a default out, so that an encoded `false` is as wrong as a `true` other than FF.
+    if (flag !== null && (flag.content.length !== 1 || flag.content[0] !== 0xff)) throw malformed('extension', 'critical')
+    const value = one.read(TAG.octetString).content
+    one.end()
+    if (seen.has(oid)) throw teeError('attestation.certificate-duplicate-extension', { oid })
+    seen.add(oid)
+    extensions.push({ oid, critical: flag !== null, value })
+  }
+  return extensions
+}

@@ -1,0 +1,21 @@
+/** Object identifiers in RA-TLS certificates. Source: docs/attestation.md, "The certificate". */
+export const OID = {
+  ed25519: '1.3.101.112',
+  tdxQuote: '1.3.6.1.4.1.12345.1',
+  tdxClaims: '1.3.6.1.4.1.12345.2',
+  sevReportData: '1.3.6.1.4.1.12345.100',
+  sevReport: '1.3.6.1.4.1.12345.101',
+  sevVcek: '1.3.6.1.4.1.12345.102',
+  subjectKeyIdentifier: '2.5.29.14',
+  keyUsage: '2.5.29.15',
+  subjectAltName: '2.5.29.17',
+  basicConstraints: '2.5.29.19',
+  extKeyUsage: '2.5.29.37',
+  serverAuth: '1.3.6.1.5.5.7.3.1',
+  clientAuth: '1.3.6.1.5.5.7.3.2',
+  countryName: '2.5.4.6',
+  stateOrProvinceName: '2.5.4.8',
+  organizationName: '2.5.4.10',
+  organizationalUnitName: '2.5.4.11',
+  commonName: '2.5.4.3',
+} as const

@@ -1,0 +1,102 @@
+/**
+ * TLS as the network speaks it: version 1.3, certificates on both sides, no names, no resumption. Node checks nothing
+ * here (`rejectUnauthorized` is off, since it knows neither the evidence nor self-signed leaves); every check of the
+ * certificate is the verifier's. Source: spec/transport.md, "TLS".
+ */
+import { constants } from 'node:crypto'
+import type { Socket } from 'node:net'
+import tls from 'node:tls'
+import { transportError } from './errors.ts'
+import type { Peer, PeerVerifier, TlsIdentity } from './types.ts'
+
+/** Offered by our nodes: both ends may then use messages that the reference does not know. */
+export const EXTENDED_ALPN = 'cocoon-x1'
+
+const PARAMETERS = {
+  minVersion: 'TLSv1.3',
+  maxVersion: 'TLSv1.3',
+  ciphers: 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384',
+  sigalgs: 'ed25519',
+  secureOptions: constants.SSL_OP_NO_TICKET,
+} as const satisfies tls.SecureContextOptions
+
+const contextOptions = (pair: ReturnType<TlsIdentity['current']>): tls.SecureContextOptions => ({
+  ...PARAMETERS,
+  cert: pair.certificatePem,
+  key: pair.privateKeyPem,
+})
+
+/** The initiator's end. `extended: false` behaves like the reference, which offers no ALPN. */
+export function connectTls(socket: Socket, identity: TlsIdentity, extended: boolean): tls.TLSSocket {
+  return tls.connect({
+    socket,
+    secureContext: tls.createSecureContext(contextOptions(identity.current())),
+    rejectUnauthorized: false,
+    // Never called with rejectUnauthorized off; named so that nobody takes the default for a check.
+    checkServerIdentity: () => undefined,
+    ...(extended ? { ALPNProtocols: [EXTENDED_ALPN] } : {}),
+  })
+}
+
+export interface TlsAcceptor {
+  /** Starts the handshake on a socket whose proof of work is done. */
+  accept(socket: Socket): void
+}
+
+/** The acceptor's end: one context for all connections, made anew when the identity changes, not per connection. */
+export function createTlsAcceptor(
+  identity: TlsIdentity,
+  extended: boolean,
+  events: { secured(socket: tls.TLSSocket): void; failed(error: Error, socket: tls.TLSSocket): void },
+): TlsAcceptor {
+  let pair = identity.current()
+  const server = tls.createServer({
+    ...contextOptions(pair),
+    requestCert: true,
+    rejectUnauthorized: false,
+    ...(extended ? { ALPNProtocols: [EXTENDED_ALPN] } : {}),
+  })
+  server.on('secureConnection', (socket) => events.secured(socket))
+  server.on('tlsClientError', (error, socket) => events.failed(error, socket))
+  return {
+    accept(socket) {
+      const current = identity.current()
+      if (current.certificatePem !== pair.certificatePem) {
+        pair = current
+        server.setSecureContext(contextOptions(pair))
+      }
+      // The documented way to hand a socket to a TLS server that does not listen itself.
+      server.emit('connection', socket)
+    },
+  }
+}
+
+/**
+ * Who is at the other end of a completed handshake. `role` is what the peer is in it. Throws `protocol.resumed`,
+ * `attestation.certificate-missing`, `attestation.certificate-chain` and what the verifier throws.
+ */
+export function identifyPeer(
+  socket: tls.TLSSocket,
+  verifier: PeerVerifier,
+  role: 'server' | 'client',
+  remote: string,
+  nowMs: number,
+): Peer {
+  // A resumed session shows the old certificate without a new proof that the peer holds its key.
+  if (socket.isSessionReused()) throw transportError('protocol.resumed')
+  const certificate = socket.getPeerX509Certificate()
+  if (certificate === undefined) throw transportError('attestation.certificate-missing')
+  const issuer = certificate.issuerCertificate
+  if (issuer !== undefined && !issuer.raw.equals(certificate.raw)) throw transportError('attestation.certificate-chain')
+  return {
+    ...verifier.verify(certificate.raw, role, nowMs),
+    remote,
+    extended: socket.alpnProtocol === EXTENDED_ALPN,
+  }
+}
+
+/** `address:port` as people write it. */
+export function remoteOf(socket: Socket): string {
+  const address = socket.remoteAddress ?? 'unknown'
+  return `${address.includes(':') ? `[${address}]` : address}:${socket.remotePort ?? 0}`
+}

@@ -1,0 +1,27 @@
+/** Randomness as an argument: sessions and schedulers stay repeatable in tests. */
+export interface Random {
+  bytes(length: number): Uint8Array
+  /** In [0, 1). */
+  fraction(): number
+}
+
+export const systemRandom: Random = {
+  bytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
+  fraction: () => Math.random(),
+}
+
+/** A repeatable source (mulberry32), for tests and benchmarks only. */
+export function seededRandom(seed: number): Random {
+  let state = seed >>> 0
+  const next = (): number => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let t = state
+    t = Math.imul(t ^ (t >>> 15), t | 1)
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
+  }
+  return { fraction: next, bytes: (length) => Uint8Array.from({ length }, () => Math.floor(next() * 256)) }
+}
+
+/** Uniform in [low, high). */
+export const uniform = (random: Random, low: number, high: number): number => low + (high - low) * random.fraction()

@@ -1,0 +1,90 @@
+/** The schema as we define it against the table of what other implementations have. */
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { allConstructors, type AnyCtor, primitives, x1Constructors } from '../../src/tl/index.ts'
+
+interface Row {
+  readonly name: string
+  readonly id: string
+  readonly fields: readonly { readonly name: string; readonly type: string; readonly flag?: number }[]
+  readonly result: string
+}
+
+const rows: readonly Row[] = JSON.parse(
+  readFileSync(new URL('../../spec/tl-constructors.json', import.meta.url), 'utf8'),
+)
+const hex = (id: number): string => `0x${id.toString(16).padStart(8, '0')}`
+
+const rowOf = (def: AnyCtor): Row => ({
+  name: def.name,
+  id: hex(def.id),
+  fields: def.layout.map(({ tlName, type, flag }) =>
+    flag === undefined ? { name: tlName, type: type.tl } : { name: tlName, type: type.tl, flag },
+  ),
+  result: def.result,
+})
+
+/** Fields were appended to these while their ids stayed. The CRC-32 of their present declarations, for the record. */
+const PINNED: Readonly<Record<string, string>> = {
+  'worker.params': '0xebddc42d',
+  'proxy.params': '0x255d81fa',
+  'client.params': '0x1e80c9d3',
+  'client.workerInstanceV2': '0x7abfe18c',
+  'client.runQueryEx': '0x2a223a90',
+  'proxy.runQueryEx': '0x57eefa78',
+}
+
+/** CRC-32 bit by bit: another way to the same number as the product's table. */
+function crc32(text: string): number {
+  let crc = 0xffff_ffff
+  for (const byte of new TextEncoder().encode(text)) {
+    crc ^= byte
+    for (let k = 0; k < 8; k++) crc = (crc >>> 1) ^ (0xedb88320 & -(crc & 1))
+  }
+  return ~crc >>> 0
+}
+
+describe('the table of 114 constructors', () => {
+  test('has no row that the schema lacks, and the schema has no constructor that the table lacks', () => {
+    const ours = [...primitives, ...allConstructors].map(({ name }) => name)
+    expect(ours.toSorted()).toEqual(rows.map(({ name }) => name).toSorted())
+    expect(rows).toHaveLength(114)
+  })
+
+  test.each(allConstructors.map((def) => [def.name, def] as const))(
+    '%s has the id, the fields in order, the types, the flags and the result of its row',
+    (name, def) => {
+      const row = rows.find((one) => one.name === name)
+      expect(rowOf(def)).toEqual({ name, id: row?.id, fields: row?.fields, result: row?.result })
+    },
+  )
+
+  test.each(primitives.map((one) => [one.name, one] as const))(
+    'the built-in %s has the id and the result of its row',
+    (name, one) => {
+      const row = rows.find((other) => other.name === name)
+      expect({ id: hex(one.id), result: one.result }).toEqual({ id: row?.id, result: row?.result })
+    },
+  )
+})
+
+describe('ids', () => {
+  test.each([...allConstructors, ...x1Constructors].map((def) => [def.name, def] as const))(
+    '%s: the id is the CRC-32 of the declaration, or one of the six that kept theirs',
+    (name, def) => {
+      expect(hex(crc32(def.line))).toBe(PINNED[name] ?? hex(def.id))
+      expect(name in PINNED).toBe(hex(crc32(def.line)) !== hex(def.id))
+    },
+  )
+
+  test('no two constructors share an id, ours for cocoon-x1 included', () => {
+    const ids = [...primitives, ...allConstructors, ...x1Constructors].map(({ id }) => id)
+    expect(new Set(ids).size).toBe(ids.length)
+  })
+
+  test('x1.cancelQuery has an id that no release may change', () => {
+    expect(x1Constructors.map(({ name, id, line }) => [name, hex(id), line])).toEqual([
+      ['x1.cancelQuery', '0xe5e71ed3', 'x1.cancelQuery request_id:int256 = x1.Packet'],
+    ])
+  })
+})

@@ -1,0 +1,143 @@
+/** One request from the caller's sink through all three roles to an engine and back: the life of a request as a test. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { CocoonError } from '../../src/util/index.ts'
+import type { FinalInfo, InferenceRequest } from '../../src/roles/client/index.ts'
+import { startNetwork, type TestNetwork, until } from '../support/network.ts'
+import { answerChat, type ScriptedEngine, startScriptedEngine } from '../support/scripted-engine.ts'
+
+let engine: ScriptedEngine
+let network: TestNetwork
+
+beforeAll(async () => {
+  engine = await startScriptedEngine()
+  network = await startNetwork({ engineUrl: engine.url })
+})
+afterAll(async () => {
+  await network.close()
+  await engine.close()
+})
+
+export interface Collected {
+  readonly status: number | undefined
+  readonly text: string
+  readonly info: FinalInfo | undefined
+  readonly error: CocoonError | undefined
+}
+
+function chatRequest(body: Record<string, unknown> = {}): InferenceRequest {
+  const whole = { model: 'test-model', messages: [{ role: 'user', content: 'Hi' }], max_tokens: 64, ...body }
+  return {
+    path: '/v1/chat/completions',
+    headers: [['content-type', 'application/json']],
+    body: new TextEncoder().encode(JSON.stringify(whole)),
+    model: whole.model,
+    maxTokens: 64,
+    maxCoefficient: 4000,
+    timeoutMs: 20_000,
+    debug: false,
+    traceId: 'test',
+  }
+}
+
+function collect(n: TestNetwork, request: InferenceRequest): Promise<Collected> {
+  return new Promise((resolve) => {
+    let status: number | undefined
+    const parts: Uint8Array[] = []
+    const done = (rest: { info?: FinalInfo | undefined; error?: CocoonError }): void =>
+      resolve({ status, text: Buffer.concat(parts).toString(), info: rest.info, error: rest.error })
+    n.client.run(request, {
+      head: (h) => void (status = h.status),
+      part: (bytes) => void parts.push(bytes.slice()),
+      end: (info) => done({ info }),
+      fail: (error, info) => done({ error, info }),
+    })
+  })
+}
+
+test('an answer arrives whole, is metered and charged on both sides alike', async () => {
+  const before = network.ledger.workers()[0]?.totals.max ?? 0n
+  const answer = await collect(network, chatRequest())
+  expect(answer.error).toBeUndefined()
+  expect(answer.status).toBe(200)
+  expect(JSON.parse(answer.text)).toMatchObject({
+    choices: [{ message: { content: 'Hello there!' } }],
+    usage: { prompt_tokens: 5, completion_tokens: 3, prompt_total_cost: 10, completion_total_cost: 6, total_cost: 16 },
+  })
+  expect(answer.info).toMatchObject({ tokens: { prompt: 5n, completion: 3n, total: 8n }, costNano: 16n })
+  expect(network.ledger.workers()[0]?.totals.max).toBe(before + 8n)
+  expect(network.ledger.clients()[0]).toMatchObject({ reserved: 0n, running: 0 })
+})
+
+test('a streamed answer is the engine’s bytes, without the usage event that nobody asked for', async () => {
+  const answer = await collect(network, chatRequest({ stream: true }))
+  expect(answer.text.match(/data: /g)).toHaveLength(5)
+  expect(answer.text).not.toContain('usage')
+  expect(answer.text.endsWith('data: [DONE]\n\n')).toBe(true)
+  expect(answer.info?.tokens.total).toBe(8n)
+})
+
+describe('versions', () => {
+  test.each([0, 1, 2, 3, 4])('a client of protocol version %i is served', async (version) => {
+    const other = await startNetwork({
+      engineUrl: engine.url,
+      client: { minVersion: version, maxVersion: version },
+      worker: { minVersion: 1, maxVersion: Math.max(1, version) },
+    })
+    try {
+      const answer = await collect(other, chatRequest())
+      expect(answer.error).toBeUndefined()
+      expect(answer.info?.tokens.total).toBe(8n)
+      expect(answer.info?.workerStart === 0).toBe(version < 2)
+    } finally {
+      await other.close()
+    }
+  })
+})
+
+test('a caller that hangs up stops the engine', async () => {
+  engine.script = (_request, reply) => {
+    reply.writeHead(200, { 'content-type': 'text/event-stream' })
+    reply.write('data: {"choices":[{"delta":{"content":"a"}}]}\n\n')
+  }
+  const before = engine.hungUp
+  let cancel = (): void => undefined
+  await new Promise<void>((resolve) => {
+    cancel = network.client.run(chatRequest({ stream: true }), {
+      head() {},
+      part: () => resolve(),
+      end() {},
+      fail() {},
+    }).cancel
+  })
+  cancel()
+  await until(() => engine.hungUp > before, 'the engine’s connection is closed')
+  await until(() => network.proxy.status().requests.running === 0, 'the proxy has no request left')
+  engine.script = answerChat()
+})
+
+test('a lost worker ends its requests at once', async () => {
+  engine.script = () => undefined
+  const other = await startNetwork({ engineUrl: engine.url })
+  const answer = collect(other, chatRequest())
+  await until(() => other.proxy.status().requests.running === 1, 'the request runs')
+  const [worker] = other.workers
+  await worker?.close(0)
+  expect((await answer).error).toMatchObject({ code: 'protocol.worker-lost' })
+  expect(other.ledger.clients()[0]?.reserved).toBe(0n)
+  await other.close()
+  engine.script = answerChat()
+})
+
+test('a lost proxy ends its requests at once, and the next request finds it again', async () => {
+  engine.script = () => undefined
+  const answer = collect(network, chatRequest())
+  await until(() => network.proxy.status().requests.running === 1, 'the request runs')
+  await network.restartProxy()
+  expect((await answer).error).toMatchObject({ code: 'protocol.proxy-lost' })
+  engine.script = answerChat()
+  await until(
+    () => network.client.ready().length === 0 && network.proxy.status().workers.some((w) => w.enabled),
+    'everybody is back',
+  )
+  expect((await collect(network, chatRequest())).error).toBeUndefined()
+})

@@ -1,0 +1,145 @@
+/** A whole network in this process, on real sockets: for tests that need to reach into a role. */
+import {
+  type Address,
+  parseAddress,
+  parseNetworkFile,
+  type RootConfig,
+  signingKeyFromSeed,
+} from '../../src/chain/index.ts'
+import { createHttpEngine, httpEngineOptions } from '../../src/engine/index.ts'
+import { createMemoryLedger, type Ledger } from '../../src/ledger/index.ts'
+import { type ClientNode, type ClientOptions, clientOptions, startClientNode } from '../../src/roles/client/index.ts'
+import { type ProxyNode, type ProxyOptions, proxyOptions, startProxyNode } from '../../src/roles/proxy/index.ts'
+import { startWorkerNode, type WorkerNode, type WorkerOptions, workerOptions } from '../../src/roles/worker/index.ts'
+import { createIdentity, createVerifier } from '../../src/tee/index.ts'
+import { createPowSolver, createTransportMetrics, type PowSolver } from '../../src/transport/index.ts'
+import {
+  type Log,
+  type Metrics,
+  noMetrics,
+  Secret,
+  silentLog,
+  systemClock,
+  systemRandom,
+} from '../../src/util/index.ts'
+
+export interface NetworkOptions {
+  readonly engineUrl: string
+  readonly worker?: Partial<WorkerOptions>
+  readonly client?: Partial<ClientOptions>
+  readonly proxy?: Partial<ProxyOptions>
+  /** Further keys of the network file. */
+  readonly registry?: Record<string, unknown>
+  readonly cocoon?: Record<string, unknown>
+  readonly log?: Log
+  readonly metrics?: Metrics
+  readonly workers?: number
+}
+
+export interface TestNetwork {
+  readonly client: ClientNode
+  readonly proxy: ProxyNode
+  readonly workers: readonly WorkerNode[]
+  readonly ledger: Ledger
+  readonly config: RootConfig
+  startWorker(options?: Partial<WorkerOptions>): WorkerNode
+  /** Ends the proxy at once and starts another on the same ports. */
+  restartProxy(): Promise<void>
+  close(): Promise<void>
+}
+
+export const TEST_OWNER = `0:${'22'.repeat(32)}`
+const CLIENT_OWNER = `0:${'11'.repeat(32)}`
+const WORKER_OWNER = `0:${'55'.repeat(32)}`
+
+export async function startNetwork(options: NetworkOptions): Promise<TestNetwork> {
+  const { log = silentLog, metrics = noMetrics } = options
+  const clock = systemClock
+  const random = systemRandom
+  const solver: PowSolver = createPowSolver()
+  const file = (clientPort: number, workerPort: number): RootConfig =>
+    parseNetworkFile(
+      JSON.stringify({
+        root_owner_address: TEST_OWNER,
+        price_per_token: 2,
+        worker_fee_per_token: 1,
+        version: 1,
+        params_version: 1,
+        registered_proxies:
+          clientPort === 0 ? [] : [{ seqno: 1, address: `127.0.0.1:${workerPort} 127.0.0.1:${clientPort}` }],
+        ...options.registry,
+        cocoon: { evidence: 'simulated', ...options.cocoon },
+      }),
+      'test network',
+    )
+  let config = file(0, 0)
+  const registry = { current: () => config, subscribe: () => () => undefined, close() {} }
+  const account = (raw: string): Address => parseAddress(raw, 'test owner')
+  const tls = (): ReturnType<typeof createIdentity> => createIdentity({ evidence: 'simulated' })
+  const verifier = createVerifier({ accept: ['simulated'] })
+  const anyone = createVerifier({ accept: ['none'] })
+  const ledger = createMemoryLedger({ pricePerToken: config.params.pricePerToken })
+  const shared = { clock, random, log, metrics, transportMetrics: createTransportMetrics(metrics), registry, solver }
+  const startProxy = (ports: { clientPort: number; workerPort: number }): Promise<ProxyNode> =>
+    startProxyNode(
+      {
+        ...shared,
+        ledger,
+        key: signingKeyFromSeed(new Uint8Array(32).fill(7)),
+        owner: account(TEST_OWNER),
+        tls: tls(),
+        verifiers: { clients: anyone, workers: verifier },
+      },
+      proxyOptions.parse({ powDifficulty: 4, ...options.proxy, ...ports }),
+    )
+  let proxy = await startProxy({ clientPort: 0, workerPort: 0 })
+  const ports = { clientPort: proxy.clientPort, workerPort: proxy.workerPort }
+  config = file(ports.clientPort, ports.workerPort)
+
+  const workers: WorkerNode[] = []
+  const startWorker = (over: Partial<WorkerOptions> = {}): WorkerNode => {
+    const engine = createHttpEngine({ clock, log, metrics }, httpEngineOptions.parse({ url: options.engineUrl }))
+    const worker = startWorkerNode(
+      { ...shared, engine, owner: account(WORKER_OWNER), tls: tls(), verifier },
+      workerOptions.parse({ model: 'test-model', ...options.worker, ...over }),
+    )
+    workers.push(worker)
+    return worker
+  }
+  for (let i = 0; i < (options.workers ?? 1); i++) startWorker()
+  const client = startClientNode(
+    { ...shared, owner: account(CLIENT_OWNER), secret: new Secret(''), tls: tls(), verifier },
+    clientOptions.parse({ ...options.client }),
+  )
+  await client.whenReady(AbortSignal.timeout(20_000))
+  await until(() => workers.length === 0 || proxy.status().workers.some((w) => w.enabled), 'a worker is enabled')
+  return {
+    client,
+    get proxy() {
+      return proxy
+    },
+    workers,
+    ledger,
+    config,
+    startWorker,
+    async restartProxy() {
+      await proxy.close(0)
+      proxy = await startProxy(ports)
+    },
+    async close() {
+      await client.close(0)
+      await Promise.all(workers.map((w) => w.close(0)))
+      await proxy.close(0)
+      solver.close()
+    },
+  }
+}
+
+/** Waits for a condition of the running system; the only place where tests look again and again. */
+export async function until(isTrue: () => boolean | Promise<boolean>, what: string, timeoutMs = 20_000): Promise<void> {
+  const deadline = Date.now() + timeoutMs
+  while (!(await isTrue())) {
+    if (Date.now() > deadline) throw new Error(`still not true after ${timeoutMs} ms: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
