@@ -78,7 +78,6 @@ const STATUS_BY_CODE: Readonly<Partial<Record<ErrorCode, number>>> = {
   'request.headers-too-large': 431,
   'capacity.busy': 429,
   'capacity.timeout': 504,
-  'capacity.deadline': 504,
   'engine.timeout': 504,
 }
 

@@ -1,17 +1,20 @@
 /**
  * The HTTP of a node: OpenAI's API in front of an `Inference` (client nodes), and `/healthz`, `/readyz`, `/status`,
- * `/metrics` and `/jsonstats` (every node). `prepareInference` and the error table serve the SDK as well.
+ * `/metrics` and `/jsonstats` (every node). How requests are checked, answers end and errors look serves the SDK as well.
  */
+export { Answer, type AnswerDeps, type AnswerLimits, type AnswerOutlet } from './answer.ts'
 export * from './contract.ts'
 export {
   API_ERRORS,
   type ApiErrorCode,
+  apiError,
   type HttpError,
   type OpenAiErrorBody,
   toErrorBody,
   toHttpError,
 } from './errors.ts'
 export { createStreamTail, type StreamTail } from './event-stream.ts'
+export { createGate, type Gate } from './gate.ts'
 export { type ListedModel, listModel } from './models.ts'
 export { createOpsApi, type Ops, type OpsApi } from './ops.ts'
 export { type ClientApiOptions, clientApiOptions, type OpsApiOptions, opsApiOptions } from './options.ts'

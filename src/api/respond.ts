@@ -1,41 +1,17 @@
-/**
- * One answer on one HTTP response. Written on `node:http` itself, because every part of every stream passes here. What
- * holds on every path: the caller sees a complete body, an error event or an aborted transfer, never a quiet end; and an
- * inference that nobody reads is cancelled once.
- */
+/** One answer on one HTTP response. Written on `node:http` itself, because every part of every stream passes here. */
 import type { ServerResponse } from 'node:http'
-import type { FinalInfo, Inference, InferenceSink, RunningInference } from '../roles/client/index.ts'
-import { type Clock, CocoonError, type Log, type Timer, toCocoonError } from '../util/index.ts'
-import { isHeaderValue, passHeaders } from './answer-headers.ts'
-import { addDebug } from './debug.ts'
-import { apiError, toErrorBody, toHttpError } from './errors.ts'
-import { createStreamTail, type StreamTail } from './event-stream.ts'
+import type { CocoonError } from '../util/index.ts'
+import { Answer, type AnswerDeps, type AnswerLimits, type AnswerOutlet, valueOf } from './answer.ts'
 import type { PreparedInference } from './prepare.ts'
 
-export interface AnswerLimits {
-  /** A body of known length is held back up to this, so that its price stands in the headers. */
-  readonly maxBufferedBytes: number
-  /** More than this waiting for the caller to read ends the request. */
-  readonly maxUndeliveredBytes: number
-  /** Time for the caller to take the rest of a finished answer. */
-  readonly deliveryTimeoutMs: number
+export interface HttpAnswerDeps extends AnswerDeps {
+  readonly limits: AnswerLimits & {
+    /** Time for the caller to take the rest of a finished answer. */
+    readonly deliveryTimeoutMs: number
+  }
 }
-
-export interface AnswerDeps {
-  readonly inference: Inference
-  readonly clock: Clock
-  readonly log: Log
-  readonly limits: AnswerLimits
-  /** Called at the head of the answer with the time it took. */
-  readonly firstByte: (ms: number) => void
-}
-
-/** The node keeps the time of a request; this is for a node that forgets. */
-const TIMEOUT_GRACE_MS = 5_000
 
 const TRAILERS = 'x-cocoon-cost-nano, x-cocoon-tokens'
-
-type State = 'waiting' | 'buffering' | 'live' | 'over'
 
 /**
  * Runs the request and writes its answer to `res`.
@@ -45,211 +21,60 @@ export function answerInference(
   res: ServerResponse,
   request: PreparedInference,
   baseHeaders: readonly string[],
-  deps: AnswerDeps,
+  deps: HttpAnswerDeps,
 ): void {
-  const answer = new HttpAnswer(res, request, baseHeaders, deps)
-  answer.run()
+  const answer = new Answer(new HttpOutlet(res, deps), request, baseHeaders, deps)
+  res.once('close', () => answer.hungUp())
+  // Gone between the last byte of its request and here: the event has been missed.
+  if (res.destroyed) answer.hungUp()
+  else answer.run()
 }
 
-class HttpAnswer implements InferenceSink {
+class HttpOutlet implements AnswerOutlet {
   readonly #res: ServerResponse
-  readonly #request: PreparedInference
-  readonly #deps: AnswerDeps
-  readonly #startMs: number
-  readonly #timer: Timer
-  readonly #baseHeaders: readonly string[]
-  /** Of the answer, once it has begun. */
-  #headers: string[] = []
-  #state: State = 'waiting'
-  #status = 200
-  #body: Uint8Array[] = []
-  #bodyBytes = 0
-  /** Of a live stream of server-sent events. */
-  #tail: StreamTail | undefined
-  #isJson = false
-  #running: RunningInference | undefined
-  #cancelled = false
+  readonly #deps: HttpAnswerDeps
 
-  constructor(res: ServerResponse, request: PreparedInference, baseHeaders: readonly string[], deps: AnswerDeps) {
+  constructor(res: ServerResponse, deps: HttpAnswerDeps) {
     this.#res = res
-    this.#request = request
     this.#deps = deps
-    this.#baseHeaders = baseHeaders
-    this.#startMs = deps.clock.now()
-    this.#timer = deps.clock.after(request.timeoutMs + TIMEOUT_GRACE_MS, () =>
-      this.#giveUp(apiError('capacity.timeout')),
-    )
-    res.once('close', () => this.#closed())
   }
 
-  run(): void {
-    try {
-      const running = this.#deps.inference.run(this.#request, this)
-      if (this.#cancelled) running.cancel()
-      else this.#running = running
-    } catch (error) {
-      this.fail(toCocoonError(error))
-    }
+  get undelivered(): number {
+    return this.#res.writableLength
   }
 
-  head(head: Parameters<InferenceSink['head']>[0]): void {
-    if (this.#state !== 'waiting') return
-    const { status } = head
-    // A redirect would make the caller's library send the prompt to where a worker points.
-    if (!Number.isInteger(status) || status < 200 || status > 599 || (status >= 300 && status < 400))
-      return this.#giveUp(apiError('engine.bad-answer', { status }))
-    this.#deps.firstByte(this.#deps.clock.now() - this.#startMs)
-    const passed = passHeaders(head.headers)
-    const contentType = valueOf(passed, 'content-type') ?? 'application/json'
-    if (valueOf(passed, 'content-type') === undefined) passed.push('content-type', contentType)
-    // Nothing can be written into a body that is compressed.
-    const isPlain = (valueOf(passed, 'content-encoding') ?? 'identity') === 'identity'
-    const isEventStream = isPlain && /^text\/event-stream\b/i.test(contentType)
-    this.#isJson = isPlain && /^application\/json\b/i.test(contentType)
-    this.#status = status
-    this.#headers = [...this.#baseHeaders, ...passed, 'x-cocoon-client-start', seconds(this.#startMs)]
-    this.#headers.push('x-cocoon-evidence', head.evidence, 'x-cocoon-max-cost-nano', String(head.maxCostNano))
-    if (isHeaderValue(head.proxy)) this.#headers.push('x-cocoon-proxy', head.proxy)
-    // Some engines stream plain JSON lines; an error is a body of known length even then.
-    if (isEventStream || (this.#request.stream && status < 300)) this.#goLive(isEventStream)
-    else this.#state = 'buffering'
-  }
-
-  part(bytes: Uint8Array): void {
-    if (bytes.length === 0) return
-    if (this.#state === 'live') return this.#write(Buffer.from(bytes)) // the bytes are only lent
-    if (this.#state !== 'buffering') return
-    this.#body.push(Buffer.from(bytes))
-    this.#bodyBytes += bytes.length
-    if (this.#bodyBytes > this.#deps.limits.maxBufferedBytes) this.#goLive(false)
-  }
-
-  end(info: FinalInfo): void {
-    if (this.#state === 'waiting') return this.fail(apiError('engine.bad-answer'), info)
-    if (this.#state === 'buffering') return this.#sendWhole(info)
-    if (this.#state !== 'live') return
-    if (this.#tail !== undefined && !this.#tail.done) return this.fail(apiError('engine.stream-cut'), info)
-    // An event counts only with the empty line after it.
-    if (this.#tail?.atBoundary === false) this.#res.write('\n\n')
-    this.#endLive(info)
-  }
-
-  fail(error: CocoonError, info?: FinalInfo): void {
-    if (this.#state === 'over') return
-    this.#logFailure(error)
-    if (this.#state !== 'live') return this.#sendError(error, info)
-    // Without a place for an error in the body, an aborted transfer is the only thing that cannot be taken for an end.
-    if (this.#tail === undefined) return this.#abort()
-    this.#res.write(`${this.#tail.atBoundary ? '' : '\n\n'}data: ${JSON.stringify(toErrorBody(error))}\n\n`)
-    this.#endLive(info)
-  }
-
-  #goLive(isEventStream: boolean): void {
-    const chunked = this.#res.req.httpVersionMajor === 1 && this.#res.req.httpVersionMinor >= 1
-    const headers = [...this.#headers, 'x-cocoon-client-end', seconds(this.#deps.clock.now())]
-    if (chunked) headers.push('trailer', TRAILERS)
+  begin(status: number, headers: string[], isEventStream: boolean): void {
+    const { httpVersionMajor, httpVersionMinor } = this.#res.req
+    if (httpVersionMajor === 1 && httpVersionMinor >= 1) headers.push('trailer', TRAILERS)
     // nginx and its like would collect the events.
     if (isEventStream) headers.push('x-accel-buffering', 'no')
     if (isEventStream && valueOf(headers, 'cache-control') === undefined) headers.push('cache-control', 'no-cache')
-    this.#state = 'live'
-    this.#tail = isEventStream ? createStreamTail() : undefined
-    this.#res.writeHead(this.#status, headers)
+    this.#res.writeHead(status, headers)
     this.#res.flushHeaders()
-    const held = this.#body
-    this.#body = []
-    for (const bytes of held) this.#write(bytes)
   }
 
-  #write(bytes: Uint8Array): void {
-    this.#tail?.push(bytes)
-    this.#res.write(bytes)
-    if (this.#res.writableLength <= this.#deps.limits.maxUndeliveredBytes) return
-    this.#logFailure(apiError('capacity.slow-reader'))
-    this.#cancel()
-    this.#abort()
+  write(bytes: Uint8Array): void {
+    this.#res.write(Buffer.from(bytes))
   }
 
-  #endLive(info: FinalInfo | undefined): void {
-    if (info !== undefined && this.#res.chunkedEncoding) this.#res.addTrailers(Object.fromEntries(costOf(info)))
+  end(cost: readonly (readonly [string, string])[]): void {
+    if (cost.length > 0 && this.#res.chunkedEncoding) this.#res.addTrailers(Object.fromEntries(cost))
     this.#finish()
   }
 
-  #sendWhole(info: FinalInfo): void {
-    const held = this.#body.length === 1 ? (this.#body[0] as Uint8Array) : Buffer.concat(this.#body)
-    const body =
-      this.#request.debug && this.#isJson ? addDebug(held, info, this.#startMs, this.#deps.clock.now()) : held
-    this.#headers.push('x-cocoon-client-end', seconds(this.#deps.clock.now()), ...costOf(info).flat())
-    if (this.#status !== 204) this.#headers.push('content-length', String(body.length))
-    this.#res.writeHead(this.#status, this.#headers)
+  send(status: number, headers: string[], body: Uint8Array): void {
+    this.#res.writeHead(status, headers)
     this.#finish(body)
   }
 
-  #sendError(error: CocoonError, info: FinalInfo | undefined): void {
-    const { status, headers, body } = toHttpError(error)
-    const bytes = Buffer.from(JSON.stringify(body))
-    const all = [...this.#baseHeaders]
-    for (const [name, value] of Object.entries(headers)) all.push(name, value)
-    if (info !== undefined) all.push(...costOf(info).flat())
-    all.push('content-type', 'application/json; charset=utf-8', 'content-length', String(bytes.length))
-    this.#res.writeHead(status, all)
-    this.#finish(bytes)
-  }
-
-  #finish(lastBytes?: Uint8Array): void {
-    this.#state = 'over'
-    this.#timer.cancel()
-    const patience = this.#deps.clock.after(this.#deps.limits.deliveryTimeoutMs, () => this.#res.destroy())
-    this.#res.once('close', () => patience.cancel())
-    this.#res.end(lastBytes)
-  }
-
-  /** For what this side finds wrong while the inference still runs. */
-  #giveUp(error: CocoonError): void {
-    this.#cancel()
-    this.fail(error)
-  }
-
-  #abort(): void {
-    this.#state = 'over'
-    this.#timer.cancel()
+  abort(_why: CocoonError): void {
     this.#res.destroy()
   }
 
-  #closed(): void {
-    if (this.#state === 'over') return
-    this.#state = 'over'
-    this.#timer.cancel()
-    this.#body = []
-    this.#cancel()
-    this.#deps.log.debug('caller hung up', { traceId: this.#request.traceId })
+  #finish(lastBytes?: Uint8Array): void {
+    const { clock, limits } = this.#deps
+    const patience = clock.after(limits.deliveryTimeoutMs, () => this.#res.destroy())
+    this.#res.once('close', () => patience.cancel())
+    this.#res.end(lastBytes)
   }
-
-  #cancel(): void {
-    if (this.#cancelled) return
-    this.#cancelled = true
-    this.#running?.cancel()
-  }
-
-  #logFailure(error: CocoonError): void {
-    const { log } = this.#deps
-    const fields = { traceId: this.#request.traceId, code: error.code, message: error.message }
-    if (error.family === 'bug') log.error('request failed', { ...fields, stack: error.stack })
-    else if (error.family === 'request') log.debug('request refused', fields)
-    else log.warn('request failed', fields)
-  }
-}
-
-function costOf(info: FinalInfo): [name: string, value: string][] {
-  return [
-    ['x-cocoon-cost-nano', String(info.costNano)],
-    ['x-cocoon-tokens', String(info.tokens.total)],
-  ]
-}
-
-/** Unix seconds with six decimals, as the peers write theirs. */
-const seconds = (ms: number): string => (ms / 1000).toFixed(6)
-
-function valueOf(flat: readonly string[], name: string): string | undefined {
-  for (let i = 0; i < flat.length; i += 2) if (flat[i] === name) return flat[i + 1]
-  return undefined
 }

@@ -245,11 +245,8 @@ describe('streaming', () => {
   })
 
   test('giving up before the head cancels as well', async () => {
-    let begun = (_: ScriptedCall): void => {}
-    const call = new Promise<ScriptedCall>((resolve) => {
-      begun = resolve
-    })
-    const { client } = await serve((given) => begun(given))
+    const { promise: call, resolve: begun } = Promise.withResolvers<ScriptedCall>()
+    const { client } = await serve(begun)
     const abort = new AbortController()
     const answer = client.chat.completions.create(ask, { signal: abort.signal })
     const { whenCancelled } = await call

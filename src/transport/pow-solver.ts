@@ -43,13 +43,14 @@ export function createPowSolver(
   }
   const start = (): Worker => {
     const worker = startThread()
-    worker.unref()
     worker.on('message', ({ job, nonce }: PowResult) => {
       if (nonce !== undefined) pending.get(job)?.settle(nonce)
     })
     worker.on('error', (error) => {
       if (workers.includes(worker)) failAll(toCocoonError(error))
     })
+    // After the listeners: adding one for messages makes the thread count again.
+    worker.unref()
     return worker
   }
 

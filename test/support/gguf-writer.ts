@@ -73,4 +73,5 @@ function u64(value: number): Uint8Array {
 
 const string = (text: string): Uint8Array => Buffer.concat([u64(Buffer.byteLength(text)), Buffer.from(text)])
 const aligned = (size: number): number => Math.ceil(size / ALIGNMENT) * ALIGNMENT
-const padded = (bytes: Uint8Array): Uint8Array => Buffer.concat([bytes, Buffer.alloc(aligned(bytes.length) - bytes.length)])
+const padded = (bytes: Uint8Array): Uint8Array =>
+  Buffer.concat([bytes, Buffer.alloc(aligned(bytes.length) - bytes.length)])

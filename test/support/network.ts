@@ -6,6 +6,7 @@ import {
   type RootConfig,
   signingKeyFromSeed,
 } from '../../src/chain/index.ts'
+import { type ClientApi, clientApiOptions, createClientApi } from '../../src/api/index.ts'
 import { createHttpEngine, httpEngineOptions } from '../../src/engine/index.ts'
 import { createMemoryLedger, type Ledger } from '../../src/ledger/index.ts'
 import { type ClientNode, type ClientOptions, clientOptions, startClientNode } from '../../src/roles/client/index.ts'
@@ -34,6 +35,10 @@ export interface NetworkOptions {
   readonly log?: Log
   readonly metrics?: Metrics
   readonly workers?: number
+  /** What the client's `/metrics` says. */
+  readonly metricsText?: () => Promise<string>
+  /** The client's HTTP API on a free port: true, or its options. */
+  readonly http?: boolean | Readonly<Record<string, unknown>>
 }
 
 export interface TestNetwork {
@@ -42,6 +47,11 @@ export interface TestNetwork {
   readonly workers: readonly WorkerNode[]
   readonly ledger: Ledger
   readonly config: RootConfig
+  /** Content of the network file, for clients that join. */
+  readonly file: Readonly<Record<string, unknown>>
+  /** `http://127.0.0.1:PORT/v1`; only with `http`. */
+  readonly baseURL: string
+  readonly api: ClientApi | undefined
   startWorker(options?: Partial<WorkerOptions>): WorkerNode
   /** Ends the proxy at once and starts another on the same ports. */
   restartProxy(): Promise<void>
@@ -57,22 +67,19 @@ export async function startNetwork(options: NetworkOptions): Promise<TestNetwork
   const clock = systemClock
   const random = systemRandom
   const solver: PowSolver = createPowSolver()
-  const file = (clientPort: number, workerPort: number): RootConfig =>
-    parseNetworkFile(
-      JSON.stringify({
-        root_owner_address: TEST_OWNER,
-        price_per_token: 2,
-        worker_fee_per_token: 1,
-        version: 1,
-        params_version: 1,
-        registered_proxies:
-          clientPort === 0 ? [] : [{ seqno: 1, address: `127.0.0.1:${workerPort} 127.0.0.1:${clientPort}` }],
-        ...options.registry,
-        cocoon: { evidence: 'simulated', ...options.cocoon },
-      }),
-      'test network',
-    )
-  let config = file(0, 0)
+  const file = (clientPort: number, workerPort: number): Record<string, unknown> => ({
+    root_owner_address: TEST_OWNER,
+    price_per_token: 2,
+    worker_fee_per_token: 1,
+    version: 1,
+    params_version: 1,
+    registered_proxies:
+      clientPort === 0 ? [] : [{ seqno: 1, address: `127.0.0.1:${workerPort} 127.0.0.1:${clientPort}` }],
+    ...options.registry,
+    cocoon: { evidence: 'simulated', ...options.cocoon },
+  })
+  const parse = (content: object): RootConfig => parseNetworkFile(JSON.stringify(content), 'test network')
+  let config = parse(file(0, 0))
   const registry = { current: () => config, subscribe: () => () => undefined, close() {} }
   const account = (raw: string): Address => parseAddress(raw, 'test owner')
   const tls = (): ReturnType<typeof createIdentity> => createIdentity({ evidence: 'simulated' })
@@ -94,7 +101,8 @@ export async function startNetwork(options: NetworkOptions): Promise<TestNetwork
     )
   let proxy = await startProxy({ clientPort: 0, workerPort: 0 })
   const ports = { clientPort: proxy.clientPort, workerPort: proxy.workerPort }
-  config = file(ports.clientPort, ports.workerPort)
+  const content = file(ports.clientPort, ports.workerPort)
+  config = parse(content)
 
   const workers: WorkerNode[] = []
   const startWorker = (over: Partial<WorkerOptions> = {}): WorkerNode => {
@@ -112,6 +120,25 @@ export async function startNetwork(options: NetworkOptions): Promise<TestNetwork
     clientOptions.parse({ ...options.client }),
   )
   await client.whenReady(AbortSignal.timeout(20_000))
+  const api = options.http
+    ? createClientApi(
+        {
+          inference: client,
+          clock,
+          random,
+          log,
+          metrics,
+          ops: {
+            ready: () => client.ready(),
+            status: () => client.status(),
+            jsonstats: () => client.jsonstats(),
+            metricsText: options.metricsText ?? (() => Promise.resolve('')),
+          },
+        },
+        clientApiOptions.parse({ port: 0, ...(options.http === true ? {} : options.http) }),
+      )
+    : undefined
+  const baseURL = api === undefined ? '' : `${await api.listen()}/v1`
   await until(() => workers.length === 0 || proxy.status().workers.some((w) => w.enabled), 'a worker is enabled')
   return {
     client,
@@ -121,12 +148,16 @@ export async function startNetwork(options: NetworkOptions): Promise<TestNetwork
     workers,
     ledger,
     config,
+    file: content,
+    baseURL,
+    api,
     startWorker,
     async restartProxy() {
       await proxy.close(0)
       proxy = await startProxy(ports)
     },
     async close() {
+      await api?.close()
       await client.close(0)
       await Promise.all(workers.map((w) => w.close(0)))
       await proxy.close(0)

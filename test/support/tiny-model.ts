@@ -31,7 +31,10 @@ const TOKENS: readonly { readonly text: string; readonly type: number }[] = [
   { text: '<unk>', type: 2 },
   { text: '<s>', type: 3 },
   { text: '</s>', type: 3 },
-  ...Array.from({ length: 256 }, (_, byte) => ({ text: `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`, type: 6 })),
+  ...Array.from({ length: 256 }, (_, byte) => ({
+    text: `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`,
+    type: 6,
+  })),
   // Without this one the tokenizer has nothing to turn a space into.
   { text: '▁', type: 1 },
   { text: '<|im_start|>', type: 3 },
@@ -60,7 +63,8 @@ function encodeTinyModel(chatTemplate: boolean): Uint8Array {
   const size = TINY_MODEL.embeddingSize
   const vocabulary = TOKENS.length
   const random = generator(SEED)
-  const noise = (count: number, scale: number) => Float32Array.from({ length: count }, () => (random() - 0.5) * 2 * scale)
+  const noise = (count: number, scale: number) =>
+    Float32Array.from({ length: count }, () => (random() - 0.5) * 2 * scale)
   const ones = () => new Float32Array(size).fill(1)
 
   // Dimension 0 of the stream is kept constant; the output layer reads it as a bias per token.

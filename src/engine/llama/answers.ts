@@ -12,7 +12,8 @@ export interface Usage {
 /** Choices of one prompt share it, so it is counted once; each prompt of a batch counts. */
 export function usageOf(ends: readonly AnswerEnd[], choicesPerPrompt: number): Usage {
   const firsts = ends.filter((_, i) => i % choicesPerPrompt === 0)
-  const sum = (list: readonly AnswerEnd[], read: (end: AnswerEnd) => number): number => list.reduce((n, end) => n + read(end), 0)
+  const sum = (list: readonly AnswerEnd[], read: (end: AnswerEnd) => number): number =>
+    list.reduce((n, end) => n + read(end), 0)
   const prompt = sum(firsts, (end) => end.promptTokens)
   const completion = sum(ends, (end) => end.completionTokens)
   return {
@@ -56,7 +57,11 @@ export function collector(newCallId: () => string) {
       ...(reasoning === '' ? {} : { reasoning_content: reasoning }),
       ...(call === undefined
         ? {}
-        : { tool_calls: [{ id: call.id, type: 'function' as const, function: { name: call.name, arguments: call.arguments } }] }),
+        : {
+            tool_calls: [
+              { id: call.id, type: 'function' as const, function: { name: call.name, arguments: call.arguments } },
+            ],
+          }),
     }),
   }
 }
@@ -69,7 +74,9 @@ export function deltaOf(piece: OutputPiece, newCallId: () => string): Record<str
     case 'reasoning':
       return { reasoning_content: piece.text }
     case 'call':
-      return { tool_calls: [{ index: 0, id: newCallId(), type: 'function', function: { name: piece.name, arguments: '' } }] }
+      return {
+        tool_calls: [{ index: 0, id: newCallId(), type: 'function', function: { name: piece.name, arguments: '' } }],
+      }
     case 'arguments':
       return { tool_calls: [{ index: 0, function: { arguments: piece.text } }] }
   }
@@ -77,5 +84,12 @@ export function deltaOf(piece: OutputPiece, newCallId: () => string): Record<str
 
 /** A chunk of a stream. With `include_usage`, every chunk before the last carries `usage: null`. */
 export function chunk(object: string, head: AnswerHead, choices: readonly unknown[], usage: Usage | null | undefined) {
-  return { id: head.id, object, created: head.created, model: head.model, choices, ...(usage === undefined ? {} : { usage }) }
+  return {
+    id: head.id,
+    object,
+    created: head.created,
+    model: head.model,
+    choices,
+    ...(usage === undefined ? {} : { usage }),
+  }
 }

@@ -47,7 +47,9 @@ const Sampling = {
 }
 
 const Text = z.looseObject({ type: z.literal('text'), text: z.string() })
-const Part = z.discriminatedUnion('type', [Text], { error: 'only text parts are supported; this engine sees no images, audio or files' })
+const Part = z.discriminatedUnion('type', [Text], {
+  error: 'only text parts are supported; this engine sees no images, audio or files',
+})
 const Content = z
   .union([z.string(), z.array(Part)])
   .transform((content) => (typeof content === 'string' ? content : content.map((part) => part.text).join('')))
@@ -148,14 +150,24 @@ export function parseRequest<T>(schema: z.ZodType<T>, body: unknown): T {
 }
 
 /** A union reports each branch; the one that got furthest into the value is the one the caller meant. */
-function deepest(issue: z.core.$ZodIssue, prefix: readonly PropertyKey[] = []): { param: string; message: string; missing: boolean } {
+function deepest(
+  issue: z.core.$ZodIssue,
+  prefix: readonly PropertyKey[] = [],
+): { param: string; message: string; missing: boolean } {
   const path = [...prefix, ...issue.path]
   if (issue.code === 'invalid_union' && issue.errors.length > 0) {
     const inner = issue.errors.flat().toSorted((a, b) => depth(b) - depth(a))[0]
     if (inner !== undefined && depth(inner) > 0) return deepest(inner, path)
   }
-  const param = path.reduce<string>((text, key) => (typeof key === 'number' ? `${text}[${key}]` : text === '' ? String(key) : `${text}.${String(key)}`), '')
-  return { param, message: issue.message, missing: issue.code === 'invalid_type' && issue.message.endsWith('undefined') }
+  const param = path.reduce<string>(
+    (text, key) => (typeof key === 'number' ? `${text}[${key}]` : text === '' ? String(key) : `${text}.${String(key)}`),
+    '',
+  )
+  return {
+    param,
+    message: issue.message,
+    missing: issue.code === 'invalid_type' && issue.message.endsWith('undefined'),
+  }
 }
 
 const depth = (issue: z.core.$ZodIssue): number =>

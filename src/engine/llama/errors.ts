@@ -16,7 +16,12 @@ export type LlamaErrorCode =
   | 'engine.generation-failed'
 
 export interface ErrorBody {
-  readonly error: { readonly message: string; readonly type: string; readonly param: string | null; readonly code: string | null }
+  readonly error: {
+    readonly message: string
+    readonly type: string
+    readonly param: string | null
+    readonly code: string | null
+  }
 }
 
 /** A queue of whole answers empties within seconds, rarely less. */
@@ -50,13 +55,25 @@ export function errorAnswer(thrown: unknown): { status: number; headers: Record<
   const error = toCocoonError(thrown)
   const { param, code } = error.info
   const body = (type: string, message: string): ErrorBody => ({
-    error: { message, type, param: typeof param === 'string' ? param : null, code: typeof code === 'string' ? code : null },
+    error: {
+      message,
+      type,
+      param: typeof param === 'string' ? param : null,
+      code: typeof code === 'string' ? code : null,
+    },
   })
-  if (error.code === 'request.not-found') return { status: 404, headers: {}, body: body('invalid_request_error', error.message) }
-  if (error.code === 'request.too-large') return { status: 413, headers: {}, body: body('invalid_request_error', error.message) }
-  if (error.family === 'request') return { status: 400, headers: {}, body: body('invalid_request_error', error.message) }
+  if (error.code === 'request.not-found')
+    return { status: 404, headers: {}, body: body('invalid_request_error', error.message) }
+  if (error.code === 'request.too-large')
+    return { status: 413, headers: {}, body: body('invalid_request_error', error.message) }
+  if (error.family === 'request')
+    return { status: 400, headers: {}, body: body('invalid_request_error', error.message) }
   if (error.family === 'capacity') {
-    return { status: 503, headers: { 'retry-after': String(RETRY_AFTER_SECONDS) }, body: body('server_error', error.message) }
+    return {
+      status: 503,
+      headers: { 'retry-after': String(RETRY_AFTER_SECONDS) },
+      body: body('server_error', error.message),
+    }
   }
   return { status: 500, headers: {}, body: body('server_error', 'The engine failed to answer this request.') }
 }

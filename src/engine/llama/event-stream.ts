@@ -1,15 +1,18 @@
-/** Server-sent events over a raw response: one write per event, waiting when the reader is slower than the model. */
+/** Server-sent events over a raw response: one write per event, as soon as the token is there. */
 import type { ServerResponse } from 'node:http'
 import { errorAnswer } from './errors.ts'
 
 export interface EventStream {
-  /** Waits while the socket's buffer is full; returns at once when the reader has left. */
-  send(event: unknown): Promise<void>
+  /** Never waits: a slow reader must not hold a place. One that has stopped reading is cut off. */
+  send(event: unknown): void
   /** The error as an event, then the end without `[DONE]`: nobody shall take half an answer for a whole one. */
   fail(error: unknown): void
   done(): void
   readonly started: boolean
 }
+
+/** Some twenty thousand tokens: whoever is that far behind does not read any more. */
+const MAX_UNREAD_BYTES = 4 << 20
 
 /** Headers are sent with the first event, so that an early failure can still have a status of its own. */
 export function eventStream(response: ServerResponse): EventStream {
@@ -22,18 +25,11 @@ export function eventStream(response: ServerResponse): EventStream {
     })
   }
   return {
-    async send(event) {
+    send(event) {
       start()
-      if (response.destroyed || response.write(`data: ${JSON.stringify(event)}\n\n`)) return
-      await new Promise<void>((resolve) => {
-        const go = (): void => {
-          response.off('drain', go)
-          response.off('close', go)
-          resolve()
-        }
-        response.on('drain', go)
-        response.on('close', go)
-      })
+      if (response.destroyed) return
+      response.write(`data: ${JSON.stringify(event)}\n\n`)
+      if (response.writableLength > MAX_UNREAD_BYTES) response.destroy()
     },
     fail(error) {
       if (response.destroyed) return

@@ -73,14 +73,15 @@ const PENALTY_TOKENS = 128
 const RESERVED_CELLS = 1
 
 /** Tokens left for an answer after this prompt. */
-export const roomAfter = (runtime: Runtime, promptTokens: number): number => runtime.contextSize - promptTokens - RESERVED_CELLS
+export const roomAfter = (runtime: Runtime, promptTokens: number): number =>
+  runtime.contextSize - promptTokens - RESERVED_CELLS
 
-/** Rejects with the signal's reason when the caller leaves. `emit` may wait; nothing is sampled meanwhile. */
+/** Rejects with the signal's reason when the caller leaves. */
 export async function generateAnswer(
   runtime: Runtime,
   sequence: LlamaContextSequence,
   plan: AnswerPlan,
-  emit: (piece: OutputPiece) => Promise<void> | void,
+  emit: (piece: OutputPiece) => void,
   signal: AbortSignal,
 ): Promise<AnswerEnd> {
   const { model } = runtime
@@ -116,7 +117,7 @@ export async function generateAnswer(
   /** Samples until `onToken` says to stop or the model ends. `length`: no room or no budget was left. */
   async function sample(
     grammar: LlamaGrammarEvaluationState | undefined,
-    onToken: (token: Token) => Promise<boolean> | boolean,
+    onToken: (token: Token) => boolean,
   ): Promise<'ended' | 'enough' | 'length'> {
     await evaluatePending()
     const room = runtime.contextSize - RESERVED_CELLS - sequence.nextTokenIndex - pending.length
@@ -135,13 +136,14 @@ export async function generateAnswer(
         pending = []
         return 'ended'
       }
-      if (await onToken(token)) return 'enough'
+      if (onToken(token)) return 'enough'
       if (--left <= 0) return 'length'
     }
     return 'ended'
   }
 
-  const textOf = () => createTokenText((tokens, before) => model.detokenize(tokens as Token[], false, before as Token[]))
+  const textOf = () =>
+    createTokenText((tokens, before) => model.detokenize(tokens as Token[], false, before as Token[]))
 
   async function writeText(): Promise<'stop' | 'length' | { readonly after: string }> {
     const splitter = createSplitter({
@@ -151,14 +153,15 @@ export async function generateAnswer(
     })
     const marks = [...plan.turnEnds, ...(plan.tools === undefined ? [] : [opening(plan.tools.format).mark])]
     const text = textOf()
-    const grammar = plan.grammar === undefined ? undefined : await runtime.grammar(plan.grammar.gbnf, plan.grammar.param)
-    const why = await sample(grammar, async (token) => {
+    const grammar =
+      plan.grammar === undefined ? undefined : await runtime.grammar(plan.grammar.gbnf, plan.grammar.param)
+    const why = await sample(grammar, (token) => {
       if (splitter.thinking) counts.reasoning++
       const shown = model.isSpecialToken(token) ? specialText(token, marks) : text.push(token)
-      for (const piece of splitter.push(shown)) await emit(piece)
+      for (const piece of splitter.push(shown)) emit(piece)
       return splitter.ended !== undefined
     })
-    if (splitter.ended === undefined) for (const piece of splitter.finish()) await emit(piece)
+    if (splitter.ended === undefined) for (const piece of splitter.finish()) emit(piece)
     if (splitter.ended?.why === 'call') return { after: splitter.ended.after }
     return why === 'length' ? 'length' : 'stop'
   }
@@ -179,13 +182,13 @@ export async function generateAnswer(
     feed(format.tokens(format.call.middle.replaceAll('{{functionName}}', name)))
     const index = names.indexOf(name)
     const tool = tools[index] as Tool
-    await emit({ type: 'call', name })
+    emit({ type: 'call', name })
     const param = `tools[${index}].function.parameters`
     const grammar = await runtime.grammar(parametersGrammar(tool, param), param)
     const text = textOf()
-    const why = await sample(grammar, async (token) => {
+    const why = await sample(grammar, (token) => {
       const shown = text.push(token)
-      if (shown !== '') await emit({ type: 'arguments', text: shown })
+      if (shown !== '') emit({ type: 'arguments', text: shown })
       return false
     })
     return why === 'length' ? 'length' : 'tool_calls'
@@ -213,7 +216,9 @@ export async function generateAnswer(
     if (typeof ended === 'string') return ended
     const { format } = plan.tools as ToolPlan
     const { mark, lead } = opening(format)
-    const written = format.call.open.startsWith(`${lead}${mark}${ended.after}`) ? `${lead}${mark}${ended.after}` : `${lead}${mark}`
+    const written = format.call.open.startsWith(`${lead}${mark}${ended.after}`)
+      ? `${lead}${mark}${ended.after}`
+      : `${lead}${mark}`
     return writeCall(plan.tools as ToolPlan, written)
   }
 
@@ -237,7 +242,8 @@ function opening(format: ChatFormat): { readonly mark: string; readonly lead: st
 /** The arguments' grammar of a tool. Throws `request.invalid`. */
 export function parametersGrammar(tool: Tool, param: string): string {
   const parameters: JsonSchema = tool.function.parameters ?? { type: 'object', properties: {} }
-  const schema = typeof parameters === 'object' && parameters.type === undefined ? { ...parameters, type: 'object' } : parameters
+  const schema =
+    typeof parameters === 'object' && parameters.type === undefined ? { ...parameters, type: 'object' } : parameters
   return grammarFor(schema, { strict: tool.function.strict === true, param })
 }
 
@@ -251,7 +257,8 @@ function samplingOptions(
   const bias = new TokenBias(runtime.model.tokenizer)
   for (const [token, logit] of sampling.logitBias) bias.set(token as Token, { logit })
   const free = grammar === undefined
-  const punishes = (free && sampling.repetitionPenalty !== 1) || sampling.presencePenalty !== 0 || sampling.frequencyPenalty !== 0
+  const punishes =
+    (free && sampling.repetitionPenalty !== 1) || sampling.presencePenalty !== 0 || sampling.frequencyPenalty !== 0
   return {
     temperature: sampling.temperature,
     topP: sampling.topP,

@@ -26,6 +26,8 @@ const MAX_REPEAT = 256
 /** Values of one enum. */
 const MAX_ENUM = 500
 
+const NONE: ReadonlySet<string> = new Set()
+
 const COMMON = String.raw`
 value ::= object | array | string | number | boolean | null
 object ::= "{" (string ": " value (", " string ": " value)*)? "}"
@@ -57,23 +59,32 @@ export function grammarFor(schema: JsonSchema, options: GrammarOptions): string 
     return name
   }
 
-  function visit(node: unknown, path: string, depth: number): string {
+  /** `open`: references being followed since the last thing that takes up text; one of them again would never end. */
+  function visit(node: unknown, path: string, depth: number, open: ReadonlySet<string> = NONE): string {
     if (depth > MAX_DEPTH) throw invalid(path, `is nested deeper than ${MAX_DEPTH} levels`)
     if (node === true || node === undefined) return 'value'
     if (!isObject(node)) throw invalid(path, 'is not a schema')
-    if (typeof node.$ref === 'string') return visitRef(node.$ref, path, depth)
+    if (typeof node.$ref === 'string') return visitRef(node.$ref, path, depth, open)
     if ('const' in node) return literal(node.const, path)
     if (Array.isArray(node.enum)) return visitEnum(node.enum, path)
     const alternatives = node.anyOf ?? node.oneOf
     if (Array.isArray(alternatives)) {
-      return addRule(nonEmpty(alternatives, path).map((s, i) => visit(s, `${path}.anyOf[${i}]`, depth + 1)).join(' | '))
+      return addRule(
+        nonEmpty(alternatives, path)
+          .map((s, i) => visit(s, `${path}.anyOf[${i}]`, depth + 1, open))
+          .join(' | '),
+      )
     }
     if (Array.isArray(node.allOf)) {
-      if (node.allOf.length === 1) return visit(node.allOf[0], `${path}.allOf[0]`, depth + 1)
+      if (node.allOf.length === 1) return visit(node.allOf[0], `${path}.allOf[0]`, depth + 1, open)
       throw invalid(`${path}.allOf`, 'only one entry is supported')
     }
     if (Array.isArray(node.type)) {
-      return addRule(nonEmpty(node.type, path).map((type) => visit({ ...node, type }, path, depth + 1)).join(' | '))
+      return addRule(
+        nonEmpty(node.type, path)
+          .map((type) => visit({ ...node, type }, path, depth + 1))
+          .join(' | '),
+      )
     }
     return visitType(node, path, depth)
   }
@@ -99,7 +110,8 @@ export function grammarFor(schema: JsonSchema, options: GrammarOptions): string 
     }
   }
 
-  function visitRef(ref: string, path: string, depth: number): string {
+  function visitRef(ref: string, path: string, depth: number, open: ReadonlySet<string>): string {
+    if (open.has(ref)) throw invalid(`${path}.$ref`, 'leads back to itself')
     const known = ruleByRef.get(ref)
     if (known !== undefined) return known
     if (ref !== '#' && !ref.startsWith('#/')) throw invalid(`${path}.$ref`, 'points outside the schema')
@@ -113,22 +125,35 @@ export function grammarFor(schema: JsonSchema, options: GrammarOptions): string 
     const name = addRule('')
     ruleByRef.set(ref, name)
     const index = Number(name.slice(1))
-    rules[index] = `${name} ::= ${visit(target, ref, depth + 1)}`
+    rules[index] = `${name} ::= ${visit(target, path, depth + 1, new Set([...open, ref]))}`
     return name
   }
 
   function visitObject(node: Readonly<Record<string, unknown>>, path: string, depth: number): string {
-    forbid(node, path, ['patternProperties', 'propertyNames', 'minProperties', 'maxProperties', 'dependentRequired', 'if', 'not'])
+    forbid(node, path, [
+      'patternProperties',
+      'propertyNames',
+      'minProperties',
+      'maxProperties',
+      'dependentRequired',
+      'if',
+      'not',
+    ])
     const properties = isObject(node.properties) ? node.properties : {}
     const names = Object.keys(properties)
     const required = new Set(Array.isArray(node.required) ? node.required : [])
-    const more = node.additionalProperties ?? (names.length === 0)
-    for (const name of required) if (!Object.hasOwn(properties, String(name))) throw invalid(`${path}.required`, 'names an unknown property')
-    const extra = more === false ? undefined : addRule(`string ": " ${visit(more, `${path}.additionalProperties`, depth + 1)}`)
-    if (names.length === 0) return extra === undefined ? literalText('{}') : addRule(`"{" (${extra} (", " ${extra})*)? "}"`)
+    const more = node.additionalProperties ?? names.length === 0
+    for (const name of required)
+      if (!Object.hasOwn(properties, String(name))) throw invalid(`${path}.required`, 'names an unknown property')
+    const extra =
+      more === false ? undefined : addRule(`string ": " ${visit(more, `${path}.additionalProperties`, depth + 1)}`)
+    if (names.length === 0)
+      return extra === undefined ? literalText('{}') : addRule(`"{" (${extra} (", " ${extra})*)? "}"`)
     const members = names.map((name) => ({
       required: required.has(name),
-      rule: addRule(`${literalText(`${JSON.stringify(name)}: `)} ${visit(properties[name], `${path}.properties.${name}`, depth + 1)}`),
+      rule: addRule(
+        `${literalText(`${JSON.stringify(name)}: `)} ${visit(properties[name], `${path}.properties.${name}`, depth + 1)}`,
+      ),
     }))
     return addRule(`"{" ${membersInOrder(members, extra)} "}"`)
   }
@@ -174,10 +199,19 @@ export function grammarFor(schema: JsonSchema, options: GrammarOptions): string 
 
   function visitEnum(values: readonly unknown[], path: string): string {
     if (values.length > MAX_ENUM) throw invalid(`${path}.enum`, `has more than ${MAX_ENUM} values`)
-    return addRule(nonEmpty(values, path).map((value) => literal(value, path)).join(' | '))
+    return addRule(
+      nonEmpty(values, path)
+        .map((value) => literal(value, path))
+        .join(' | '),
+    )
   }
 
-  function counts(node: Readonly<Record<string, unknown>>, path: string, minKey: string, maxKey: string): { min: number; max: number | undefined } {
+  function counts(
+    node: Readonly<Record<string, unknown>>,
+    path: string,
+    minKey: string,
+    maxKey: string,
+  ): { min: number; max: number | undefined } {
     const read = (key: string): number | undefined => {
       const value = node[key]
       if (value === undefined) return undefined
@@ -194,7 +228,9 @@ export function grammarFor(schema: JsonSchema, options: GrammarOptions): string 
 
   function forbid(node: Readonly<Record<string, unknown>>, path: string, keys: readonly string[]): void {
     if (!options.strict) return
-    for (const key of keys) if (node[key] !== undefined) throw invalid(`${path}.${key}`, 'cannot be enforced; leave it out or set strict to false')
+    for (const key of keys)
+      if (node[key] !== undefined)
+        throw invalid(`${path}.${key}`, 'cannot be enforced; leave it out or set strict to false')
   }
 
   const root = visit(schema, options.param, 0)
@@ -205,7 +241,8 @@ export function grammarFor(schema: JsonSchema, options: GrammarOptions): string 
 export const choiceGrammar = (texts: readonly string[]): string => `root ::= ${texts.map(literalText).join(' | ')}\n`
 
 function literal(value: unknown, path: string): string {
-  if (value === null || ['string', 'number', 'boolean'].includes(typeof value)) return literalText(JSON.stringify(value))
+  if (value === null || ['string', 'number', 'boolean'].includes(typeof value))
+    return literalText(JSON.stringify(value))
   throw invalid(path, 'enum and const may hold strings, numbers, booleans and null')
 }
 
@@ -221,7 +258,8 @@ function literalText(text: string): string {
   return `"${out}"`
 }
 
-const repeat = (min: number, max: number | undefined): string => (max === undefined ? (min === 0 ? '*' : `{${min},}`) : `{${min},${max}}`)
+const repeat = (min: number, max: number | undefined): string =>
+  max === undefined ? (min === 0 ? '*' : `{${min},}`) : `{${min},${max}}`
 
 function nonEmpty<T>(list: readonly T[], path: string): readonly T[] {
   if (list.length === 0) throw invalid(path, 'lists no alternatives')

@@ -32,7 +32,10 @@ export function chatPlan(runtime: Runtime, format: ChatFormat, request: ChatRequ
   const tools = toolPlan(request, format)
   const grammar = responseGrammar(request)
   if (grammar !== undefined && tools !== undefined) {
-    throw invalid('response_format', 'cannot be combined with tools; set tool_choice to "none" or leave response_format out')
+    throw invalid(
+      'response_format',
+      'cannot be combined with tools; set tool_choice to "none" or leave response_format out',
+    )
   }
   const documented = request.tool_choice === 'none' ? [] : (request.tools ?? [])
   const prompt = format.prompt(request.messages, documented)
@@ -43,15 +46,28 @@ export function chatPlan(runtime: Runtime, format: ChatFormat, request: ChatRequ
     sampling,
     stop: request.stop ?? [],
     turnEnds: prompt.stop,
-    ...(format.thought === undefined || grammar !== undefined ? {} : { thought: { ...format.thought, isOpen: prompt.thinking } }),
+    ...(format.thought === undefined || grammar !== undefined
+      ? {}
+      : { thought: { ...format.thought, isOpen: prompt.thinking } }),
     ...(grammar === undefined ? {} : { grammar }),
     ...(tools === undefined ? {} : { tools }),
   }
 }
 
-export function completionPlan(runtime: Runtime, promptTokens: readonly Token[], request: SamplingRequest, sampling: Sampling): AnswerPlan {
+export function completionPlan(
+  runtime: Runtime,
+  promptTokens: readonly Token[],
+  request: SamplingRequest,
+  sampling: Sampling,
+): AnswerPlan {
   checkRoom(runtime, promptTokens)
-  return { promptTokens, maxTokens: request.max_tokens ?? DEFAULT_COMPLETION_TOKENS, sampling, stop: request.stop ?? [], turnEnds: [] }
+  return {
+    promptTokens,
+    maxTokens: request.max_tokens ?? DEFAULT_COMPLETION_TOKENS,
+    sampling,
+    stop: request.stop ?? [],
+    turnEnds: [],
+  }
 }
 
 /** OpenAI's default for text completions, which otherwise never know when to end. */

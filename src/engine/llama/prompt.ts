@@ -18,7 +18,10 @@ import { invalid } from './errors.ts'
 /** How this model spells what is not plain text. */
 export interface ChatFormat {
   /** Tokens up to where the answer begins, and the texts that end it besides the end-of-turn tokens. */
-  prompt(messages: readonly Message[], tools: readonly Tool[]): { readonly tokens: Token[]; readonly stop: readonly string[]; readonly thinking: boolean }
+  prompt(
+    messages: readonly Message[],
+    tools: readonly Tool[],
+  ): { readonly tokens: Token[]; readonly stop: readonly string[]; readonly thinking: boolean }
   /** Around a tool call: opening, NAME, middle, JSON arguments. */
   readonly call: { readonly open: string; readonly middle: string }
   /** Marks around thinking, for models that have them. */
@@ -34,7 +37,10 @@ export function chatFormat(model: LlamaModel): ChatFormat {
   const section = functions.parallelism?.call.sectionPrefix ?? ''
   const thought = segments?.thought
   const marks =
-    thought?.suffix === undefined ? undefined : { open: openingOf(thought.prefix, spell), close: spell(thought.suffix).trim() }
+    thought?.suffix === undefined
+      ? undefined
+      : { open: openingOf(thought.prefix, spell), close: spell(thought.suffix).trim() }
+  const nextTurn = userTurnMark(model, wrapper)
   return {
     call: { open: spell(LlamaText(section, functions.call.prefix)), middle: spell(functions.call.paramsPrefix) },
     ...(marks === undefined ? {} : { thought: marks }),
@@ -48,7 +54,9 @@ export function chatFormat(model: LlamaModel): ChatFormat {
       const end = marks === undefined ? '' : model.detokenize(tokens.slice(-8), true)
       return {
         tokens,
-        stop: state.stopGenerationTriggers.map(spell).filter((text) => text !== '' && !startsWithEnd(model, text)),
+        stop: [...state.stopGenerationTriggers.map(spell), ...nextTurn].filter(
+          (text) => text !== '' && !startsWithEnd(model, text),
+        ),
         thinking: marks !== undefined && end.trimEnd().endsWith(marks.open),
       }
     },
@@ -66,6 +74,28 @@ const openingOf = (prefix: ThoughtPrefix, spell: (text: string | LlamaText) => s
   typeof prefix === 'object' && 'type' in prefix ? '' : spell(prefix as string | LlamaText).trim()
 
 type ThoughtPrefix = NonNullable<NonNullable<ChatWrapper['settings']['segments']>['thought']>['prefix']
+
+/**
+ * What the template writes before a person's next turn, without the end-of-turn tokens. Small models sometimes forget those
+ * and go on to write the person's part as well.
+ */
+function userTurnMark(model: LlamaModel, wrapper: ChatWrapper): readonly string[] {
+  const { contextText } = wrapper.generateContextState({
+    chatHistory: [
+      { type: 'user', text: PROBE },
+      { type: 'model', response: [PROBE] },
+      { type: 'user', text: PROBE },
+    ],
+  })
+  const tokens = contextText.tokenize(model.tokenizer).filter((token) => !model.isEogToken(token))
+  const mark = model.detokenize(tokens, true).split(PROBE)[2]?.trim() ?? ''
+  return mark.length >= MIN_MARK_LENGTH ? [mark] : []
+}
+
+/** A word no template contains. */
+const PROBE = 'qzxvk'
+/** Anything shorter could be part of an honest answer. */
+const MIN_MARK_LENGTH = 5
 
 /** End-of-turn tokens end an answer without our help. */
 const startsWithEnd = (model: LlamaModel, text: string): boolean => {
@@ -92,7 +122,13 @@ export function toHistory(messages: readonly Message[]): ChatHistoryItem[] {
       case 'assistant': {
         const calls = (message.tool_calls ?? []).map((call, k): [string, ChatModelFunctionCall] => [
           call.id,
-          { type: 'functionCall', name: call.function.name, params: parseJson(call.function.arguments), result: null, startsNewChunk: k === 0 },
+          {
+            type: 'functionCall',
+            name: call.function.name,
+            params: parseJson(call.function.arguments),
+            result: null,
+            startsNewChunk: k === 0,
+          },
         ])
         for (const [id, call] of calls) open.set(id, call)
         const text = message.content ?? ''
@@ -101,7 +137,8 @@ export function toHistory(messages: readonly Message[]): ChatHistoryItem[] {
       }
       case 'tool': {
         const call = open.get(message.tool_call_id)
-        if (call === undefined) throw invalid(`messages[${i}].tool_call_id`, 'answers no tool call of an earlier assistant message')
+        if (call === undefined)
+          throw invalid(`messages[${i}].tool_call_id`, 'answers no tool call of an earlier assistant message')
         call.result = parseJson(message.content)
         break
       }

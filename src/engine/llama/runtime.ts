@@ -68,7 +68,12 @@ export async function startRuntime(options: LlamaOptions, log: Log): Promise<Run
   }
 }
 
-async function createGrammar(llama: Llama, model: LlamaModel, gbnf: string, param: string): Promise<LlamaGrammarEvaluationState> {
+async function createGrammar(
+  llama: Llama,
+  model: LlamaModel,
+  gbnf: string,
+  param: string,
+): Promise<LlamaGrammarEvaluationState> {
   try {
     return new LlamaGrammarEvaluationState({ model, grammar: await llama.createGrammar({ grammar: gbnf }) })
   } catch {
@@ -83,7 +88,8 @@ function embedder(model: LlamaModel, contextSize: number, threads: number): Runt
     made ??= model.createEmbeddingContext({ contextSize, threads })
     const context = await made
     const tokens = context.calculateInputLength(text)
-    if (tokens >= contextSize) throw invalid(param, `has ${tokens} tokens; at most ${contextSize - 1} fit`, 'context_length_exceeded')
+    if (tokens >= contextSize)
+      throw invalid(param, `has ${tokens} tokens; at most ${contextSize - 1} fit`, 'context_length_exceeded')
     const { vector } = await context.getEmbeddingFor(text)
     const length = Math.hypot(...vector) || 1
     return { vector: vector.map((x) => x / length), tokens }

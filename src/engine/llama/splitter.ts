@@ -69,7 +69,10 @@ export function createSplitter(marks: Marks): Splitter {
       const textBefore = held.slice(0, hit.at)
       const after = held.slice(hit.at + hit.mark.length)
       if (state === 'start' && hit.mark === marks.thought?.open) {
-        if (textBefore.trim() !== '') pieces.push(...piece(textBefore))
+        if (textBefore.trim() !== '') {
+          state = 'answer'
+          continue
+        }
         state = 'thought'
       } else {
         pieces.push(...piece(state === 'thought' ? textBefore.trimEnd() : textBefore))

@@ -4,13 +4,13 @@ import { INFERENCE_PATHS } from './contract.ts'
 import { apiError } from './errors.ts'
 import type { Gate } from './gate.ts'
 import { prepareInference, type RequestDefaults } from './prepare.ts'
-import { type AnswerDeps, answerInference } from './respond.ts'
+import { answerInference, type HttpAnswerDeps } from './respond.ts'
 
 export function addInferenceRoutes(
   app: FastifyInstance,
   gate: Gate,
   defaults: RequestDefaults,
-  deps: AnswerDeps,
+  deps: HttpAnswerDeps,
 ): void {
   // The bytes as they came: prepare.ts parses them once.
   app.removeAllContentTypeParsers()

@@ -1,0 +1,99 @@
+/** `cocoon proxy`, `worker`, `client` and `engine`: one node of the network as this process. */
+import { join } from 'node:path'
+import { createClientApi, createOpsApi, type Ops } from '../api/index.ts'
+import { formatAddress } from '../chain/index.ts'
+import { createHttpEngine } from '../engine/index.ts'
+import { createMemoryLedger, createSnapshotFile } from '../ledger/index.ts'
+import { type ClientNode, startClientNode } from '../roles/client/index.ts'
+import { startProxyNode } from '../roles/proxy/index.ts'
+import { startWorkerNode } from '../roles/worker/index.ts'
+import { createVerifier } from '../tee/index.ts'
+import { createPowSolver } from '../transport/index.ts'
+import { Secret } from '../util/index.ts'
+import { openProcess, portError, type Process } from './compose.ts'
+import { loadKey, ownerOf } from './keys.ts'
+import { type Running, untilStopped } from './lifecycle.ts'
+import type { Config } from './schema.ts'
+
+interface Node extends Running {
+  ready(): readonly string[]
+  status(): unknown
+  jsonstats(): unknown
+}
+
+const opsOf = (node: Node, p: Process): Ops => ({
+  ready: () => node.ready(),
+  status: () => node.status(),
+  jsonstats: () => node.jsonstats(),
+  metricsText: () => p.metrics.text(),
+})
+
+export async function runProxy(config: Config): Promise<number> {
+  const p = openProcess(config, 'proxy')
+  const key = loadKey(config.home, 'proxy', p.random)
+  const owner = ownerOf(config.proxy.ownerAddress, key, 'proxy.ownerAddress')
+  const { pricePerToken, paramsVersion } = p.registry.current().params
+  // Totals belong to one contract, and another key or other parameters make another contract.
+  const name = `${formatAddress(owner, false)}-${paramsVersion}.json`
+  const ledger = createMemoryLedger({ pricePerToken, store: createSnapshotFile(join(config.home, 'proxy', name)) })
+  const verifiers = { clients: createVerifier({ accept: ['none'] }), workers: p.verifier }
+  const node = await startProxyNode({ ...p, ledger, key, owner, verifiers }, config.proxy).catch((error: unknown) => {
+    throw portError(error, 'the proxy', '--worker-port or --client-port (proxy.workerPort, proxy.clientPort)')
+  })
+  p.log.info('the proxy listens', { workers: node.workerPort, clients: node.clientPort, contract: node.status().contract })
+  return serveOps(p, node, 'proxy')
+}
+
+export async function runWorker(config: Config): Promise<number> {
+  const p = openProcess(config, 'worker')
+  const owner = ownerOf(config.worker.ownerAddress, loadKey(config.home, 'worker', p.random), 'worker.ownerAddress')
+  const engine = createHttpEngine(p, config.worker.engine)
+  const solver = createPowSolver()
+  const node = startWorkerNode({ ...p, engine, owner, solver }, config.worker)
+  p.log.info('the worker starts', { model: config.worker.model, engine: config.worker.engine.url, owner: formatAddress(owner, config.worker.isTestnet) })
+  return serveOps(p, node, 'worker')
+}
+
+export async function runClient(config: Config): Promise<number> {
+  const p = openProcess(config, 'client')
+  const node = openClient(p)
+  const api = createClientApi({ inference: node, ops: opsOf(node, p), clock: p.clock, random: p.random, log: p.log, metrics: p.metrics }, config.client.http)
+  const url = await api.listen().catch(async (error: unknown) => {
+    await node.close(0)
+    throw portError(error, 'the client’s API', '--http-port (client.http.port)')
+  })
+  p.log.info('the client’s API listens', { url: `${url}/v1` })
+  const running: Running = {
+    async close(graceMs) {
+      await api.drain(graceMs)
+      await node.close(0)
+      await api.close()
+      p.registry.close()
+    },
+  }
+  return untilStopped(running, p.log, config.shutdownGraceMs)
+}
+
+export function openClient(p: Process): ClientNode {
+  const { config } = p
+  const owner = ownerOf(config.client.ownerAddress, loadKey(config.home, 'client', p.random), 'client.ownerAddress')
+  const secret = config.client.secret ?? new Secret('')
+  return startClientNode({ ...p, owner, secret, solver: createPowSolver() }, config.client)
+}
+
+async function serveOps(p: Process, node: Node, role: 'proxy' | 'worker'): Promise<number> {
+  const ops = createOpsApi({ ops: opsOf(node, p), clock: p.clock, random: p.random, log: p.log, metrics: p.metrics }, p.config[role].http)
+  const url = await ops.listen().catch(async (error: unknown) => {
+    await node.close(0)
+    throw portError(error, `the ${role}’s operations endpoints`, `--http-port (${role}.http.port)`)
+  })
+  p.log.info('operations endpoints listen', { url })
+  const running: Running = {
+    async close(graceMs) {
+      await node.close(graceMs)
+      await ops.close()
+      p.registry.close()
+    },
+  }
+  return untilStopped(running, p.log, p.config.shutdownGraceMs)
+}

@@ -1,0 +1,79 @@
+/** `cocoon status`: the nodes of this configuration and the models they offer, as a table. */
+import { CocoonError } from '../util/index.ts'
+import type { Config } from './schema.ts'
+import { describeEvidence } from './ask.ts'
+import { printable, table, type Terminal } from './terminal.ts'
+import { reveal } from '../util/index.ts'
+
+const TIMEOUT_MS = 3_000
+
+interface NodeReport {
+  readonly role: 'client' | 'proxy' | 'worker'
+  readonly url: string
+  readonly status: Record<string, unknown> | null
+  readonly reasons: readonly string[]
+}
+
+/** Exit status 0 when every node answers and is ready. */
+export async function showStatus(config: Config, t: Terminal, asJson: boolean): Promise<number> {
+  const nodes = await Promise.all((['client', 'proxy', 'worker'] as const).map((role) => lookAt(config, role)))
+  if (asJson) t.line(JSON.stringify(nodes, null, 2))
+  else print(t, nodes)
+  return nodes.every((n) => n.status !== null && n.reasons.length === 0) ? 0 : 1
+}
+
+async function lookAt(config: Config, role: NodeReport['role']): Promise<NodeReport> {
+  const { host, port, apiKey } = config[role].http
+  const url = `http://${host === '0.0.0.0' ? '127.0.0.1' : host}:${port}`
+  const headers = apiKey === undefined ? {} : { authorization: `Bearer ${reveal(apiKey)}` }
+  const get = async (path: string): Promise<unknown> => {
+    const reply = await fetch(url + path, { headers, signal: AbortSignal.timeout(TIMEOUT_MS) })
+    return reply.json()
+  }
+  try {
+    const status = (await get('/status')) as Record<string, unknown>
+    if (status['role'] !== role) throw new CocoonError('config.other-node', { message: `${url} is not a ${role}` })
+    const { reasons = [] } = (await get('/readyz')) as { reasons?: readonly string[] }
+    return { role, url, status, reasons }
+  } catch (error) {
+    const { message, cause } = error as Error & { cause?: { code?: string } }
+    const why = cause?.code === 'ECONNREFUSED' ? 'not running' : message
+    return { role, url, status: null, reasons: [why] }
+  }
+}
+
+interface WorkerRow {
+  readonly model: string
+  readonly evidence: string
+  readonly running: number
+  readonly capacity: number
+  readonly coefficient: number
+  readonly enabled: boolean
+  readonly remote: string
+  readonly earnedTokens: string
+}
+
+function print(t: Terminal, nodes: readonly NodeReport[]): void {
+  const rows = nodes.map((n) => {
+    const requests = (n.status?.['requests'] ?? {}) as Record<string, number>
+    const state = n.status === null ? 'down' : n.reasons.length === 0 ? 'ready' : 'not ready'
+    const uptime = n.status === null ? '' : duration(Number(n.status['uptimeS']))
+    return [n.role, state, n.url, uptime, String(requests['running'] ?? ''), String(requests['succeeded'] ?? ''), String(requests['failed'] ?? ''), String(requests['tokens'] ?? ''), n.reasons.join('; ')]
+  })
+  t.line(table(t, [['node', 'state', 'address', 'up', 'running', 'answered', 'failed', 'tokens', 'why'], ...rows]))
+  const proxy = nodes.find((n) => n.role === 'proxy')?.status
+  const workers = (proxy?.['workers'] ?? []) as readonly WorkerRow[]
+  if (workers.length > 0) {
+    t.line()
+    const list = workers.map((w) => [printable(w.model), w.evidence, `${w.running}/${w.capacity}`, (w.coefficient / 1000).toFixed(3), w.enabled ? 'yes' : 'no', w.remote, String(w.earnedTokens)])
+    t.line(table(t, [['model', 'evidence', 'busy', 'price ×', 'enabled', 'worker', 'tokens earned'], ...list]))
+  }
+  const registry = proxy?.['registry'] as { evidence?: string } | undefined
+  if (registry?.evidence !== undefined) t.line(`\nevidence of this network: ${describeEvidence(t, registry.evidence)}`)
+}
+
+function duration(s: number): string {
+  if (s < 120) return `${s} s`
+  if (s < 7200) return `${Math.round(s / 60)} min`
+  return `${(s / 3600).toFixed(1)} h`
+}

@@ -1,0 +1,182 @@
+/** A client node inside an application: the network behind a `fetch`, without an HTTP port. */
+import { apiError, baseName, createGate, listModel, prepareInference, toHttpError } from '../api/index.ts'
+import type { ClientNode, ModelOffer } from '../roles/client/index.ts'
+import { toCocoonError, toHex } from '../util/index.ts'
+import { composeClient } from './compose-client.ts'
+import { type CreateClientOptions, readOptions } from './options.ts'
+import { readBody, routeOf } from './request.ts'
+import { type Cost, respond } from './respond.ts'
+
+export interface CocoonClient extends AsyncDisposable {
+  /**
+   * Answers `/v1/chat/completions`, `/v1/completions`, `/v1/embeddings`, `/v1/models` and `/v1/models/ID` from the network,
+   * whatever host the URL names; statuses, headers and error bodies are those of the HTTP API. Hand it to any library that
+   * takes a `fetch`, with a base URL that ends in `/v1`. It rejects only with the reason of an aborted signal, and with a
+   * TypeError for arguments that `fetch` itself would refuse. A body that fails without being a stream of events ends with
+   * a CocoonError.
+   */
+  readonly fetch: typeof globalThis.fetch
+  /**
+   * Resolves when a proxy is connected. Requests wait for that by themselves; this is for telling at start-up what is wrong.
+   * Rejects with `capacity.no-proxy`, which has the last failure in its message, when the signal fires or after 30 s.
+   */
+  ready(signal?: AbortSignal): Promise<void>
+  /** Models on offer now, with their workers. Waits for a proxy as requests do; throws `capacity.no-proxy`. */
+  models(): Promise<readonly ModelOffer[]>
+  /** Proxies, accounts and counts of this client. */
+  status(): ReturnType<ClientNode['status']>
+  /**
+   * What the request behind a response of this client's `fetch` cost; resolves when its answer has ended. Undefined for a
+   * request that was refused or given up. Whole answers tell it in their headers as well.
+   */
+  costOf(response: Response): Promise<Cost | undefined>
+  /** Takes no new requests, lets running ones finish for a while, and disconnects. Until then the process stays alive. */
+  close(): Promise<void>
+}
+
+const READY_TIMEOUT_MS = 30_000
+
+/**
+ * Connects to a network and gives it the shape of a `fetch`. Returns at once; connecting goes on behind it. Throws
+ * `config.sdk-option`, `chain.network-file`, `chain.address`.
+ *
+ * ```ts
+ * await using cocoon = createClient({ network: 'network.json' })
+ * const openai = new OpenAI({ baseURL: 'http://cocoon/v1', apiKey: 'unused', fetch: cocoon.fetch })
+ * ```
+ */
+export function createClient(options: CreateClientOptions): CocoonClient {
+  const { registry, owner, secret, node: nodeOptions, api, ...rest } = readOptions(options)
+  const { log, metrics, clock, random } = rest
+  const { node, close: disconnect } = composeClient({
+    registry,
+    owner,
+    secret,
+    options: nodeOptions,
+    log,
+    metrics,
+    clock,
+    random,
+  })
+  const gate = createGate(clock, api.maxRunning)
+  const closing = new AbortController()
+  const costs = new WeakMap<Response, Promise<Cost | undefined>>()
+  const defaults = {
+    maxTokens: api.defaultMaxTokens,
+    maxCoefficient: api.defaultMaxCoefficient,
+    timeoutMs: api.defaultTimeoutMs,
+  }
+  const answerDeps = { inference: node, clock, log, limits: api, firstByte: () => undefined }
+  let closed: Promise<void> | undefined
+
+  /** Rejects when the time is over, this client closes or the signal fires. */
+  async function connected(withinMs: number, signal: AbortSignal | undefined): Promise<void> {
+    const late = new AbortController()
+    const timer = clock.after(withinMs, () => late.abort())
+    // Timers of the clock do not keep the process alive, and between two attempts there is no socket that would.
+    const hold = setInterval(() => undefined, READY_TIMEOUT_MS)
+    try {
+      await node.whenReady(AbortSignal.any([late.signal, closing.signal, ...(signal === undefined ? [] : [signal])]))
+    } finally {
+      timer.cancel()
+      clearInterval(hold)
+    }
+  }
+
+  /** Waits a while for a proxy. That there is none is then told by whoever asks it. */
+  async function untilConnected(signal: AbortSignal | undefined): Promise<void> {
+    if (node.ready().length > 0) await connected(rest.connectWaitMs, signal).catch(() => undefined)
+    signal?.throwIfAborted()
+  }
+
+  async function infer(request: Request, path: string, traceId: string, signal: AbortSignal | undefined) {
+    const leave = gate.enter()
+    try {
+      const body = await readBody(request, api.maxBodyBytes, signal)
+      const prepared = prepareInference({ path, headers: request.headers, body, traceId, defaults })
+      await untilConnected(signal)
+      const answer = respond(prepared, idHeaders(traceId), signal, answerDeps)
+      void answer.over.then(leave)
+      const response = await answer.response
+      costs.set(response, answer.cost)
+      return response
+    } catch (error) {
+      leave()
+      throw error
+    }
+  }
+
+  async function offers(signal: AbortSignal | undefined): Promise<readonly ModelOffer[]> {
+    await untilConnected(signal)
+    return orAborted(node.models(), signal)
+  }
+
+  async function answerTo(request: Request, traceId: string, signal: AbortSignal | undefined): Promise<Response> {
+    const route = routeOf(request.method, request.url)
+    switch (route.to) {
+      case 'inference':
+        return infer(request, route.path, traceId, signal)
+      case 'models':
+        return json({ object: 'list', data: (await offers(signal)).map(listModel) }, traceId)
+      case 'model': {
+        const offer = (await offers(signal)).find((one) => one.id === baseName(route.id))
+        if (offer === undefined) throw apiError('request.unknown-model', { field: 'model' })
+        return json(listModel(offer), traceId)
+      }
+    }
+  }
+
+  async function fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
+    const request = new Request(input, init)
+    // Not the request's own copy of it, which nothing but the request keeps alive.
+    const signal = init?.signal ?? (input instanceof Request ? input.signal : undefined)
+    signal?.throwIfAborted()
+    const traceId = toHex(random.bytes(16))
+    try {
+      return await answerTo(request, traceId, signal)
+    } catch (thrown) {
+      if (signal?.aborted === true) throw signal.reason
+      const error = toCocoonError(thrown)
+      const fields = { traceId, code: error.code, message: error.message }
+      if (error.family === 'bug') log.error('request failed', { ...fields, stack: error.stack })
+      else log.debug('request refused', fields)
+      const { status, headers, body } = toHttpError(error)
+      return json(body, traceId, status, headers)
+    }
+  }
+
+  async function shutDown(): Promise<void> {
+    closing.abort()
+    await gate.drain(rest.closeGraceMs)
+    await disconnect(0)
+    registry.close()
+  }
+
+  const client: CocoonClient = {
+    fetch,
+    ready: (signal) => connected(READY_TIMEOUT_MS, signal),
+    models: () => offers(undefined),
+    status: () => node.status(),
+    costOf: (response) => costs.get(response) ?? Promise.resolve(undefined),
+    close: () => (closed ??= shutDown()),
+    [Symbol.asyncDispose]: () => client.close(),
+  }
+  return client
+}
+
+const idHeaders = (traceId: string): string[] => ['x-request-id', traceId, 'x-cocoon-request-id', traceId]
+
+function json(body: unknown, traceId: string, status = 200, headers: Readonly<Record<string, string>> = {}): Response {
+  const own = { 'x-request-id': traceId, 'x-cocoon-request-id': traceId }
+  return Response.json(body, { status, headers: { ...own, ...headers } })
+}
+
+/** The promise, unless the signal fires first. */
+function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason as Error)
+    signal.addEventListener('abort', abort, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  })
+}

@@ -1,0 +1,59 @@
+/** A client node put together: identity, verification of proxies, proof of work. The SDK and the CLI both start here. */
+import type { Address, Registry } from '../chain/index.ts'
+import { type ClientNode, type ClientOptions, startClientNode } from '../roles/client/index.ts'
+import { createIdentity, createVerifier } from '../tee/index.ts'
+import { createPowSolver, createTransportMetrics } from '../transport/index.ts'
+import type { Clock, Log, Metrics, Random, Secret } from '../util/index.ts'
+
+export interface ClientParts {
+  /** Stays the caller's to close. */
+  readonly registry: Registry
+  /** The account that pays. */
+  readonly owner: Address
+  readonly secret: Secret<string>
+  readonly options: ClientOptions
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly clock: Clock
+  /** Secure: the node's key is made from it. */
+  readonly random: Random
+}
+
+export interface ComposedClient {
+  readonly node: ClientNode
+  /** Lets running requests finish for `graceMs`, then closes the connections. */
+  close(graceMs: number): Promise<void>
+}
+
+/**
+ * Starts connecting at once. Which evidence proxies must show is what the network says at this moment and stays so: a
+ * network file that is exchanged later cannot talk a running node into accepting less.
+ */
+export function composeClient(parts: ClientParts): ComposedClient {
+  const { registry, clock, random, metrics } = parts
+  const { evidence } = registry.current()
+  const solver = createPowSolver()
+  const node = startClientNode(
+    {
+      registry,
+      clock,
+      random,
+      metrics,
+      log: parts.log,
+      owner: parts.owner,
+      secret: parts.secret,
+      transportMetrics: createTransportMetrics(metrics),
+      tls: createIdentity({ evidence, clock, random: (count) => random.bytes(count) }),
+      verifier: createVerifier({ accept: [evidence] }),
+      solver,
+    },
+    parts.options,
+  )
+  return {
+    node,
+    async close(graceMs) {
+      await node.close(graceMs)
+      solver.close()
+    },
+  }
+}
