@@ -15,24 +15,26 @@ const apiKey = z.union([
 ])
 
 const listen = {
-  /** Address to listen on. Anything but loopback lets others spend this node's money: set `apiKey` too. */
-  host: z.string().min(1).default('127.0.0.1'),
-  /** 0 takes a free one. */
-  port: z.int().min(0).max(65_535).default(10_000),
-  /** What callers must send as `Authorization: Bearer KEY`. Without it, everyone who reaches the port is served. */
-  apiKey: apiKey.optional(),
-  /** All headers of a request together. */
+  host: z
+    .string()
+    .min(1)
+    .default('127.0.0.1')
+    .describe('Address to listen on. Anything but loopback lets others spend this node’s money: set `apiKey` too'),
+  port: z.int().min(0).max(65_535).default(10_000).describe('0 takes a free one'),
+  apiKey: apiKey
+    .optional()
+    .describe(
+      'What callers must send as `Authorization: Bearer KEY`. Without it, everyone who reaches the port is served',
+    ),
   maxHeaderBytes: z
     .int()
     .min(4096)
     .max(128 * 1024)
-    .default(32 * 1024),
-  /** Time for a request's headers to arrive. */
-  headersTimeoutMs: z.int().min(100).max(600_000).default(15_000),
-  /** Time for a whole request to arrive. */
-  requestTimeoutMs: z.int().min(100).max(3_600_000).default(60_000),
-  /** How long an idle connection is kept. */
-  keepAliveTimeoutMs: z.int().min(0).max(3_600_000).default(72_000),
+    .default(32 * 1024)
+    .describe('All headers of a request together'),
+  headersTimeoutMs: z.int().min(100).max(600_000).default(15_000).describe('Time for a request’s headers to arrive'),
+  requestTimeoutMs: z.int().min(100).max(3_600_000).default(60_000).describe('Time for a whole request to arrive'),
+  keepAliveTimeoutMs: z.int().min(0).max(3_600_000).default(72_000).describe('How long an idle connection is kept'),
 }
 
 /** `GET /healthz`, `/readyz`, `/status`, `/metrics`, `/jsonstats`. */
@@ -40,40 +42,54 @@ export const opsApiOptions = z.strictObject(listen)
 
 export const clientApiOptions = z.strictObject({
   ...listen,
-  /** Origins whose pages may call from a browser; `*` is every origin. */
-  corsOrigins: z.array(z.string().min(1)).max(100).default([]),
-  /** A body must fit into one frame of 16 MiB, with room for what surrounds it. */
+  corsOrigins: z
+    .array(z.string().min(1))
+    .max(100)
+    .default([])
+    .describe('Origins whose pages may call from a browser; `*` is every origin'),
   maxBodyBytes: z
     .int()
     .min(1024)
     .max(15 * MIB)
-    .default(8 * MIB),
-  /** Requests in work at once; more are refused with 429. */
-  maxRunning: z.int().min(1).max(100_000).default(1_000),
-  /** An answer that is not a stream is held back up to this, so that its price stands in the headers. */
+    .default(8 * MIB)
+    .describe('A body must fit into one frame of 16 MiB, with room for what surrounds it'),
+  maxRunning: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(1_000)
+    .describe('Requests in work at once; more are refused with 429'),
   maxBufferedBytes: z
     .int()
     .min(0)
     .max(1024 * MIB)
-    .default(32 * MIB),
-  /** A caller that leaves more than this unread is cut off. */
+    .default(32 * MIB)
+    .describe('An answer that is not a stream is held back up to this, so that its price stands in the headers'),
   maxUndeliveredBytes: z
     .int()
     .min(64 * 1024)
     .max(1024 * MIB)
-    .default(16 * MIB),
-  /** Time for a caller to take the rest of a finished answer. */
-  deliveryTimeoutMs: z.int().min(100).max(3_600_000).default(60_000),
-  /** Token limit of requests that give none. */
-  defaultMaxTokens: z.int().min(1).max(MAX_INT31).default(1_000),
-  /** Highest price coefficient of requests that give none, per mille. */
-  defaultMaxCoefficient: z.int().min(0).max(MAX_INT31).default(4_000),
-  /** Time limit of requests that give none. */
+    .default(16 * MIB)
+    .describe('A caller that leaves more than this unread is cut off'),
+  deliveryTimeoutMs: z
+    .int()
+    .min(100)
+    .max(3_600_000)
+    .default(60_000)
+    .describe('Time for a caller to take the rest of a finished answer'),
+  defaultMaxTokens: z.int().min(1).max(MAX_INT31).default(1_000).describe('Token limit of requests that give none'),
+  defaultMaxCoefficient: z
+    .int()
+    .min(0)
+    .max(MAX_INT31)
+    .default(4_000)
+    .describe('Highest price coefficient of requests that give none, per mille'),
   defaultTimeoutMs: z
     .int()
     .min(1)
     .max(MAX_TIMEOUT_SECONDS * 1000)
-    .default(120_000),
+    .default(120_000)
+    .describe('Time limit of requests that give none'),
 })
 
 export type OpsApiOptions = z.output<typeof opsApiOptions>

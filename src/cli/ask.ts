@@ -44,7 +44,8 @@ export async function ask(question: Question, onText: (text: string) => void): P
   let text = ''
   let usage: Usage = {}
   for await (const event of eventsOf(reply)) {
-    if (event.error !== undefined) throw new CocoonError('protocol.stream', { message: event.error.message ?? 'the stream ended with an error' })
+    if (event.error !== undefined)
+      throw new CocoonError('protocol.stream', { message: event.error.message ?? 'the stream ended with an error' })
     const piece = event.choices?.[0]?.delta?.content ?? ''
     if (piece !== '') {
       firstTokenMs ||= performance.now() - startMs
@@ -70,11 +71,14 @@ export async function ask(question: Question, onText: (text: string) => void): P
 /** The lines under an answer. */
 export function showCost(t: Terminal, a: Asked): void {
   const writingS = (a.totalMs - a.firstTokenMs) / 1000
-  const speed = a.completionTokens > 1 && writingS > 0 ? ` · ${((a.completionTokens - 1) / writingS).toFixed(1)} tokens/s` : ''
+  const speed =
+    a.completionTokens > 1 && writingS > 0 ? ` · ${((a.completionTokens - 1) / writingS).toFixed(1)} tokens/s` : ''
   t.line(t.style('dim', `  tokens    ${a.promptTokens} in, ${a.completionTokens} out${speed}`))
   t.line(t.style('dim', `  price     ${a.costNano} nanoTON (${formatTon(a.costNano)} TON)`))
   t.line(t.style('dim', `  time      first token after ${seconds(a.firstTokenMs)}, all after ${seconds(a.totalMs)}`))
-  t.line(`${t.style('dim', '  evidence  ')}${describeEvidence(t, a.evidence)}${t.style('dim', ` · model ${a.model} · proxy ${a.proxy || 'unknown'}`)}`)
+  t.line(
+    `${t.style('dim', '  evidence  ')}${describeEvidence(t, a.evidence)}${t.style('dim', ` · model ${a.model} · proxy ${a.proxy || 'unknown'}`)}`,
+  )
 }
 
 export function describeEvidence(t: Terminal, label: string): string {
@@ -103,7 +107,8 @@ async function firstModel(question: Question): Promise<string> {
   if (reply.statusCode !== 200) throw refusalOf(reply.statusCode ?? 0, text)
   const { data } = JSON.parse(text) as { data: readonly { id: string; workers?: readonly unknown[] }[] }
   const offered = data.find((m) => (m.workers?.length ?? 0) > 0) ?? data[0]
-  if (offered === undefined) throw new CocoonError('capacity.no-workers', { message: 'no worker offers a model now; see `cocoon status`' })
+  if (offered === undefined)
+    throw new CocoonError('capacity.no-workers', { message: 'no worker offers a model now; see `cocoon status`' })
   return offered.id
 }
 
@@ -114,9 +119,16 @@ function send(question: Question, method: string, path: string, body?: string): 
   }
   const { signal } = question
   return new Promise((resolve, reject) => {
-    const request = http.request(new URL(path, question.url), { method, headers, ...(signal === undefined ? {} : { signal }) }, resolve)
+    const request = http.request(
+      new URL(path, question.url),
+      { method, headers, ...(signal === undefined ? {} : { signal }) },
+      resolve,
+    )
     request.on('error', (cause: NodeJS.ErrnoException) => {
-      const message = cause.code === 'ECONNREFUSED' ? `no client listens at ${question.url}; start one with \`cocoon up\` or \`cocoon client\`` : `${question.url}: ${cause.message}`
+      const message =
+        cause.code === 'ECONNREFUSED'
+          ? `no client listens at ${question.url}; start one with \`cocoon up\` or \`cocoon client\``
+          : `${question.url}: ${cause.message}`
       reject(new CocoonError('config.unreachable', { message }, { cause }))
     })
     request.end(body)

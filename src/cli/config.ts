@@ -10,8 +10,8 @@ export interface Sources {
   /** `--config`, else COCOON_CONFIG, else `cocoon.json` of the working folder where there is one. */
   readonly file?: string | undefined
   readonly env: Readonly<Record<string, string | undefined>>
-  /** Values given on the command line, by setting path. */
-  readonly flags: ReadonlyMap<string, string | boolean>
+  /** What the command line gives, by setting path, with the flag as it was typed. */
+  readonly flags: ReadonlyMap<string, { readonly flag: string; readonly value: string }>
 }
 
 export interface Loaded {
@@ -40,11 +40,10 @@ export function loadConfig(sources: Sources): Loaded {
   }
   refuseUnknownVariables(sources.env, settings)
   for (const setting of settings) {
-    const value = sources.flags.get(pathText(setting.path))
-    if (value === undefined) continue
-    const flag = setting.flag ?? pathText(setting.path)
-    put(merged, setting.path, typeof value === 'boolean' ? value : parseText(setting, value, flag))
-    origins.set(pathText(setting.path), flag)
+    const given = sources.flags.get(pathText(setting.path))
+    if (given === undefined) continue
+    put(merged, setting.path, parseText(setting, given.value, given.flag))
+    origins.set(pathText(setting.path), given.flag)
   }
   const parsed = configSchema.safeParse(merged)
   if (!parsed.success) throw configError(parsed.error.issues[0] as Issue, origins, settings)
@@ -63,7 +62,11 @@ function readConfigFile(path: string): Record<string, unknown> {
   try {
     text = readFileSync(path, 'utf8')
   } catch (cause) {
-    throw new CocoonError('config.file', { message: `cannot read the configuration file ${path}: ${(cause as Error).message}` }, { cause })
+    throw new CocoonError(
+      'config.file',
+      { message: `cannot read the configuration file ${path}: ${(cause as Error).message}` },
+      { cause },
+    )
   }
   try {
     const value: unknown = JSON.parse(text)
@@ -106,7 +109,9 @@ function refuseUnknownVariables(env: Sources['env'], settings: readonly Setting[
   const unknown = Object.keys(env).find((name) => name.startsWith('COCOON_') && !known.has(name))
   if (unknown === undefined) return
   const near = nearest(unknown, [...known])
-  throw new CocoonError('config.unknown-variable', { message: `the environment variable ${unknown} is no setting; did you mean ${near}?` })
+  throw new CocoonError('config.unknown-variable', {
+    message: `the environment variable ${unknown} is no setting; did you mean ${near}?`,
+  })
 }
 
 interface Issue {
@@ -120,8 +125,14 @@ function configError(issue: Issue, origins: ReadonlyMap<string, string>, setting
   const path = issue.path.map(String)
   if (issue.code === 'unrecognized_keys' && issue.keys !== undefined) {
     const key = [...path, issue.keys[0]].join('.')
-    const near = nearest(key, settings.map((s) => pathText(s.path)))
-    return new CocoonError('config.unknown-key', { key, message: `${origins.get(key) ?? 'configuration'}: unknown key ${key}; did you mean ${near}?` })
+    const near = nearest(
+      key,
+      settings.map((s) => pathText(s.path)),
+    )
+    return new CocoonError('config.unknown-key', {
+      key,
+      message: `${origins.get(key) ?? 'configuration'}: unknown key ${key}; did you mean ${near}?`,
+    })
   }
   const key = path.join('.')
   const setting = settings.find((s) => pathText(s.path) === key)
@@ -164,4 +175,5 @@ function leavesOf(value: unknown, path: readonly string[]): string[] {
   return Object.entries(value).flatMap(([name, inner]) => leavesOf(inner, [...path, name]))
 }
 
-const expandHome = (path: string): string => (path === '~' || path.startsWith('~/') ? join(homedir(), path.slice(1)) : resolve(path))
+const expandHome = (path: string): string =>
+  path === '~' || path.startsWith('~/') ? join(homedir(), path.slice(1)) : resolve(path)

@@ -46,7 +46,12 @@ export async function runDoctor(config: Config, t: Terminal, asJson: boolean): P
   if (asJson) t.line(JSON.stringify(findings, null, 2))
   else
     for (const f of findings) {
-      const mark = f.verdict === 'ok' ? t.style('green', 'ok  ') : f.verdict === 'note' ? t.style('yellow', 'note') : t.style('red', 'no  ')
+      const mark =
+        f.verdict === 'ok'
+          ? t.style('green', 'ok  ')
+          : f.verdict === 'note'
+            ? t.style('yellow', 'note')
+            : t.style('red', 'no  ')
       t.line(`${mark}  ${f.about.padEnd(18)} ${f.what}`)
       if (f.mend !== '') t.line(`${' '.repeat(25)}→ ${f.mend}`)
     }
@@ -66,14 +71,26 @@ function processor(): Finding {
   const cores = availableParallelism()
   const what = `${model}, ${cores} cores${vector === undefined ? '' : `, ${vector.toUpperCase()}`}`
   if (process.arch === 'x64' && flags !== '' && vector === undefined)
-    return finding('processor', 'note', `${what}; without AVX the embedded engine is very slow`, 'use an engine on another machine: worker.engine.url')
+    return finding(
+      'processor',
+      'note',
+      `${what}; without AVX the embedded engine is very slow`,
+      'use an engine on another machine: worker.engine.url',
+    )
   return finding('processor', 'ok', what)
 }
 
 function memory(): Finding {
   const [all, free] = [totalmem() / GIB, freemem() / GIB]
   const what = `${all.toFixed(1)} GiB, ${free.toFixed(1)} free`
-  return free < 1.5 ? finding('memory', 'note', what, 'the default model needs about 1 GiB; close something, or use an engine elsewhere') : finding('memory', 'ok', what)
+  return free < 1.5
+    ? finding(
+        'memory',
+        'note',
+        what,
+        'the default model needs about 1 GiB; close something, or use an engine elsewhere',
+      )
+    : finding('memory', 'ok', what)
 }
 
 async function disk(config: Config): Promise<Finding> {
@@ -83,15 +100,28 @@ async function disk(config: Config): Promise<Finding> {
     const { bavail, bsize } = await statfs(place)
     const free = (bavail * bsize) / GIB
     const what = `${free.toFixed(1)} GiB free in ${config.home}`
-    return free < 1 ? finding('disk', 'missing', what, 'free 1 GiB, or set COCOON_HOME to another disk') : finding('disk', 'ok', what)
+    return free < 1
+      ? finding('disk', 'missing', what, 'free 1 GiB, or set COCOON_HOME to another disk')
+      : finding('disk', 'ok', what)
   } catch (error) {
-    return finding('disk', 'missing', `${config.home} cannot be used: ${(error as Error).message}`, 'set COCOON_HOME to a folder you may write to')
+    return finding(
+      'disk',
+      'missing',
+      `${config.home} cannot be used: ${(error as Error).message}`,
+      'set COCOON_HOME to a folder you may write to',
+    )
   }
 }
 
 async function models(config: Config): Promise<Finding> {
   const here = await listModels(modelCache(config))
-  if (here.length === 0) return finding('models', 'note', 'none pulled yet', `cocoon model pull ${config.engine.model.length > 40 ? 'REFERENCE' : config.engine.model}`)
+  if (here.length === 0)
+    return finding(
+      'models',
+      'note',
+      'none pulled yet',
+      `cocoon model pull ${config.engine.model.length > 40 ? 'REFERENCE' : config.engine.model}`,
+    )
   return finding('models', 'ok', here.map((m) => m.name).join(', '))
 }
 
@@ -99,16 +129,35 @@ async function engineAt(url: string): Promise<Finding> {
   try {
     const reply = await fetch(new URL('/v1/models', url), { signal: AbortSignal.timeout(2_000) })
     const { data = [] } = (await reply.json()) as { data?: readonly { id: string }[] }
-    return finding('engine', 'ok', `${url} serves ${data.map((m) => m.id).slice(0, 4).join(', ') || 'no model'}`)
+    return finding(
+      'engine',
+      'ok',
+      `${url} serves ${
+        data
+          .map((m) => m.id)
+          .slice(0, 4)
+          .join(', ') || 'no model'
+      }`,
+    )
   } catch {
-    return finding('engine', 'note', `nothing answers at ${url}`, '`cocoon up` starts the embedded engine; for vLLM and others set worker.engine.url (docs/models.md)')
+    return finding(
+      'engine',
+      'note',
+      `nothing answers at ${url}`,
+      '`cocoon up` starts the embedded engine; for vLLM and others set worker.engine.url (docs/models.md)',
+    )
   }
 }
 
 function network(config: Config): Finding {
   const path = config.network === 'devnet' ? devnetFile(config.home) : config.network
   if (existsSync(path)) return finding('network file', 'ok', path)
-  return finding('network file', config.network === 'devnet' ? 'note' : 'missing', `${path} does not exist`, config.network === 'devnet' ? '`cocoon up` writes one' : 'correct --network')
+  return finding(
+    'network file',
+    config.network === 'devnet' ? 'note' : 'missing',
+    `${path} does not exist`,
+    config.network === 'devnet' ? '`cocoon up` writes one' : 'correct --network',
+  )
 }
 
 function portsOf(config: Config): readonly (readonly [string, string, number, string])[] {
@@ -127,7 +176,14 @@ function portFree(name: string, host: string, port: number, setting: string): Pr
     const probe = net.createServer()
     probe.once('error', (error: NodeJS.ErrnoException) => {
       const taken = error.code === 'EADDRINUSE'
-      resolve(finding(name, 'note', `port ${port} ${taken ? 'is taken (by a running node?)' : `cannot be used: ${error.message}`}`, `if that is not yours, choose another with ${setting}`))
+      resolve(
+        finding(
+          name,
+          'note',
+          `port ${port} ${taken ? 'is taken (by a running node?)' : `cannot be used: ${error.message}`}`,
+          `if that is not yours, choose another with ${setting}`,
+        ),
+      )
     })
     probe.listen({ host, port }, () => probe.close(() => resolve(finding(name, 'ok', `port ${port} is free`))))
   })
@@ -137,19 +193,40 @@ function portFree(name: string, host: string, port: number, setting: string): Pr
 function tee(): Finding {
   const tsm = existsSync('/sys/kernel/config/tsm/report')
   const guest = ['/dev/tdx_guest', '/dev/tdx-guest', '/dev/sev-guest'].find((d) => existsSync(d))
-  if (guest !== undefined) return finding('enclave', 'ok', `${guest}${tsm ? ', configfs-tsm' : ''}: this is a confidential guest`)
+  if (guest !== undefined)
+    return finding('enclave', 'ok', `${guest}${tsm ? ', configfs-tsm' : ''}: this is a confidential guest`)
   const flags = linuxFile('/proc/cpuinfo') ?? ''
   const host = /\b(sev_snp|tdx_host_platform)\b/.exec(flags)?.[1]
-  if (host !== undefined) return finding('enclave', 'note', `the processor can host confidential guests (${host}), but this is not inside one`, 'run the node in a TDX or SEV-SNP guest')
-  return finding('enclave', 'note', 'none: evidence from this machine can only be simulated', 'fine for a test network; workers that earn need Intel TDX or AMD SEV-SNP')
+  if (host !== undefined)
+    return finding(
+      'enclave',
+      'note',
+      `the processor can host confidential guests (${host}), but this is not inside one`,
+      'run the node in a TDX or SEV-SNP guest',
+    )
+  return finding(
+    'enclave',
+    'note',
+    'none: evidence from this machine can only be simulated',
+    'fine for a test network; workers that earn need Intel TDX or AMD SEV-SNP',
+  )
 }
 
 async function gpu(): Promise<Finding> {
   try {
-    const { stdout } = await promisify(execFile)('nvidia-smi', ['--query-gpu=name,memory.total', '--format=csv,noheader'], { timeout: 5_000 })
+    const { stdout } = await promisify(execFile)(
+      'nvidia-smi',
+      ['--query-gpu=name,memory.total', '--format=csv,noheader'],
+      { timeout: 5_000 },
+    )
     return finding('GPU', 'ok', stdout.trim().split('\n').join('; '))
   } catch {
-    return finding('GPU', 'note', 'no NVIDIA GPU found: small models run on the processor', 'see docs/models.md for what each model needs')
+    return finding(
+      'GPU',
+      'note',
+      'no NVIDIA GPU found: small models run on the processor',
+      'see docs/models.md for what each model needs',
+    )
   }
 }
 

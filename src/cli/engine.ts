@@ -11,7 +11,10 @@ export async function runEngine(config: Config): Promise<number> {
   const model = await fetchModel(config, reference, process.stderr)
   // Loaded here only: the bindings take half a second and memory that no other command needs.
   const { startLlamaServer } = await import('../engine/llama/index.ts')
-  const server = await startLlamaServer({ ...options, modelPath: model.path, servedModelName: servedName ?? model.name }, { log }).catch((error: unknown) => {
+  const server = await startLlamaServer(
+    { ...options, modelPath: model.path, servedModelName: servedName ?? model.name },
+    { log },
+  ).catch((error: unknown) => {
     throw portError(error, 'the engine', '--port (engine.port)')
   })
   log.info('the engine is ready', { url: server.url, model: servedName ?? model.name })

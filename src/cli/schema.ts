@@ -11,13 +11,20 @@ import { Secret } from '../util/index.ts'
 const ownerAddress = z
   .string()
   .optional()
-  .describe('TON address of the owner. Without one, an address made from the node’s own key, which only a network without a chain can use')
+  .describe(
+    'TON address of the owner. Without one, an address made from the node’s own key, which only a network without a chain can use',
+  )
 
 const secret = z.union([z.instanceof(Secret<string>), z.string().transform((text) => new Secret(text))])
 
 /** Operations endpoints of proxy and worker, on ports of their own. */
 const opsOn = (port: number): z.ZodObject<(typeof opsApiOptions)['shape']> =>
-  opsApiOptions.extend({ port: opsApiOptions.shape.port.unwrap().default(port).describe('Port of the operations endpoints; 0 takes a free one') })
+  opsApiOptions.extend({
+    port: opsApiOptions.shape.port
+      .unwrap()
+      .default(port)
+      .describe('Port of the operations endpoints; 0 takes a free one'),
+  })
 
 const { modelPath: _path, servedModelName: _name, port: llamaPort, ...llamaShape } = llamaOptions.shape
 
@@ -26,16 +33,29 @@ export const configSchema = z.strictObject({
   network: z.string().min(1).default('devnet').describe('A network file, or `devnet`: the one that `cocoon up` writes'),
   log: z
     .strictObject({
-      level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info').describe('Least important lines to write'),
-      format: z.enum(['auto', 'pretty', 'json']).default('auto').describe('`auto`: pretty on a terminal, JSON otherwise'),
+      level: z
+        .enum(['debug', 'info', 'warn', 'error', 'silent'])
+        .default('info')
+        .describe('Least important lines to write'),
+      format: z
+        .enum(['auto', 'pretty', 'json'])
+        .default('auto')
+        .describe('`auto`: pretty on a terminal, JSON otherwise'),
     })
     .prefault({}),
-  shutdownGraceMs: z.int().min(0).max(3_600_000).default(30_000).describe('How long running answers may take when a node is told to stop'),
+  shutdownGraceMs: z
+    .int()
+    .min(0)
+    .max(3_600_000)
+    .default(30_000)
+    .describe('How long running answers may take when a node is told to stop'),
   client: z
     .strictObject({
       ...clientOptions.shape,
       ownerAddress,
-      secret: secret.optional().describe('What short authorization reveals to a proxy; empty is fine only in a network without money'),
+      secret: secret
+        .optional()
+        .describe('What short authorization reveals to a proxy; empty is fine only in a network without money'),
       http: clientApiOptions.prefault({}),
     })
     .prefault({}),
@@ -44,13 +64,19 @@ export const configSchema = z.strictObject({
     .strictObject({
       ...workerOptions.shape,
       ownerAddress,
-      engine: httpEngineOptions.extend({ url: httpEngineOptions.shape.url.default('http://127.0.0.1:18000') }).prefault({}),
+      engine: httpEngineOptions
+        .extend({ url: httpEngineOptions.shape.url.default('http://127.0.0.1:18000') })
+        .prefault({}),
       http: opsOn(12_000).prefault({}),
     })
     .prefault({}),
   engine: z
     .strictObject({
-      model: z.string().min(1).default(DEFAULT_MODEL).describe('Model of the embedded engine: a name of `cocoon model list`, `npm:`, `hf:`, `https:` or a file'),
+      model: z
+        .string()
+        .min(1)
+        .default(DEFAULT_MODEL)
+        .describe('Model of the embedded engine: a name of `cocoon model list`, `npm:`, `hf:`, `https:` or a file'),
       servedName: z.string().min(1).optional().describe('Name callers ask for; without one, the model’s short name'),
       ...llamaShape,
       port: llamaPort.unwrap().default(18_000).describe('Port of the embedded engine; 0 takes a free one'),
@@ -58,8 +84,17 @@ export const configSchema = z.strictObject({
     .prefault({}),
   up: z
     .strictObject({
-      question: z.string().min(1).default('What is a proxy server? Answer in one sentence.').describe('What `cocoon up` asks once everything runs'),
-      pricePerTokenNano: z.int().min(0).max(0x7fffffff).default(20).describe('nanoTON a client pays for one token in the network that `up` writes'),
+      question: z
+        .string()
+        .min(1)
+        .default('What is a proxy server? Answer in one sentence.')
+        .describe('What `cocoon up` asks once everything runs'),
+      pricePerTokenNano: z
+        .int()
+        .min(0)
+        .max(0x7fffffff)
+        .default(20)
+        .describe('nanoTON a client pays for one token in the network that `up` writes'),
       workerFeePerTokenNano: z.int().min(0).max(0x7fffffff).default(18).describe('nanoTON of it that the worker earns'),
     })
     .prefault({}),

@@ -65,8 +65,13 @@ function typeOf(schema: JsonSchema): Setting['type'] {
 
 function valuesOf(schema: JsonSchema): string {
   if (schema.enum !== undefined) return schema.enum.join(' | ')
-  if (schema.anyOf !== undefined) return schema.anyOf.map((s) => (s.const === undefined ? valuesOf(s) : String(s.const))).filter(Boolean).join(' | ')
+  if (schema.anyOf !== undefined)
+    return schema.anyOf
+      .map((s) => (s.const === undefined ? valuesOf(s) : String(s.const)))
+      .filter(Boolean)
+      .join(' | ')
   const { minimum = schema.exclusiveMinimum, maximum } = schema
-  if (minimum === undefined || maximum === undefined || maximum > 2 ** 52) return minimum === undefined ? '' : `${minimum} or more`
+  if (minimum === undefined || maximum === undefined || maximum > 2 ** 52)
+    return minimum === undefined ? '' : `${minimum} or more`
   return `${minimum} to ${maximum}`
 }

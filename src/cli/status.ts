@@ -58,14 +58,32 @@ function print(t: Terminal, nodes: readonly NodeReport[]): void {
     const requests = (n.status?.['requests'] ?? {}) as Record<string, number>
     const state = n.status === null ? 'down' : n.reasons.length === 0 ? 'ready' : 'not ready'
     const uptime = n.status === null ? '' : duration(Number(n.status['uptimeS']))
-    return [n.role, state, n.url, uptime, String(requests['running'] ?? ''), String(requests['succeeded'] ?? ''), String(requests['failed'] ?? ''), String(requests['tokens'] ?? ''), n.reasons.join('; ')]
+    return [
+      n.role,
+      state,
+      n.url,
+      uptime,
+      String(requests['running'] ?? ''),
+      String(requests['succeeded'] ?? ''),
+      String(requests['failed'] ?? ''),
+      String(requests['tokens'] ?? ''),
+      n.reasons.join('; '),
+    ]
   })
   t.line(table(t, [['node', 'state', 'address', 'up', 'running', 'answered', 'failed', 'tokens', 'why'], ...rows]))
   const proxy = nodes.find((n) => n.role === 'proxy')?.status
   const workers = (proxy?.['workers'] ?? []) as readonly WorkerRow[]
   if (workers.length > 0) {
     t.line()
-    const list = workers.map((w) => [printable(w.model), w.evidence, `${w.running}/${w.capacity}`, (w.coefficient / 1000).toFixed(3), w.enabled ? 'yes' : 'no', w.remote, String(w.earnedTokens)])
+    const list = workers.map((w) => [
+      printable(w.model),
+      w.evidence,
+      `${w.running}/${w.capacity}`,
+      (w.coefficient / 1000).toFixed(3),
+      w.enabled ? 'yes' : 'no',
+      w.remote,
+      String(w.earnedTokens),
+    ])
     t.line(table(t, [['model', 'evidence', 'busy', 'price ×', 'enabled', 'worker', 'tokens earned'], ...list]))
   }
   const registry = proxy?.['registry'] as { evidence?: string } | undefined

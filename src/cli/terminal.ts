@@ -26,7 +26,11 @@ export function terminalOn(stream: NodeJS.WriteStream): Terminal {
 /** Rows as columns of equal width; the first row is the head. */
 export function table(t: Terminal, rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
-  const render = (row: readonly string[]): string => row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ').trimEnd()
+  const render = (row: readonly string[]): string =>
+    row
+      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+      .join('  ')
+      .trimEnd()
   return rows.map((row, i) => (i === 0 ? t.style('dim', render(row)) : render(row))).join('\n')
 }
 

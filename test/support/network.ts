@@ -52,7 +52,8 @@ export interface TestNetwork {
   /** `http://127.0.0.1:PORT/v1`; only with `http`. */
   readonly baseURL: string
   readonly api: ClientApi | undefined
-  startWorker(options?: Partial<WorkerOptions>): WorkerNode
+  /** @param engineUrl another engine than the network's */
+  startWorker(options?: Partial<WorkerOptions>, engineUrl?: string): WorkerNode
   /** Ends the proxy at once and starts another on the same ports. */
   restartProxy(): Promise<void>
   close(): Promise<void>
@@ -105,8 +106,8 @@ export async function startNetwork(options: NetworkOptions): Promise<TestNetwork
   config = parse(content)
 
   const workers: WorkerNode[] = []
-  const startWorker = (over: Partial<WorkerOptions> = {}): WorkerNode => {
-    const engine = createHttpEngine({ clock, log, metrics }, httpEngineOptions.parse({ url: options.engineUrl }))
+  const startWorker = (over: Partial<WorkerOptions> = {}, engineUrl = options.engineUrl): WorkerNode => {
+    const engine = createHttpEngine({ clock, log, metrics }, httpEngineOptions.parse({ url: engineUrl }))
     const worker = startWorkerNode(
       { ...shared, engine, owner: account(WORKER_OWNER), tls: tls(), verifier },
       workerOptions.parse({ model: 'test-model', ...options.worker, ...over }),

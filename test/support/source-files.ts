@@ -41,7 +41,9 @@ export interface Import {
 
 export interface Source {
   readonly path: string
-  /** Comments and string contents blanked, every line where it was. */
+  /** Comments blanked, every line where it was. */
+  readonly text: string
+  /** The same with the contents of strings blanked. */
   readonly code: string
   readonly imports: readonly Import[]
   /** Names declared and exported here, without re-exports. */
@@ -49,10 +51,9 @@ export interface Source {
 }
 
 export function readSource(path: string): Source {
-  const text = readText(path)
-  const withStrings = blank(text, false)
-  const code = blank(text, true)
-  return { path, code, imports: importsOf(withStrings, code, path), exports: exportsOf(code) }
+  const whole = readText(path)
+  const [text, code] = [blank(whole, false), blank(whole, true)]
+  return { path, text, code, imports: importsOf(text, code, path), exports: exportsOf(code) }
 }
 
 export const lineAt = (text: string, index: number): number => text.slice(0, index).split('\n').length

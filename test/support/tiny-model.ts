@@ -26,6 +26,15 @@ const CHAT_TEMPLATE =
   "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}" +
   "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 
+/** The same for a model that thinks: its answers begin inside the marks. */
+const THINKING_TEMPLATE = CHAT_TEMPLATE.replace('assistant\\n', 'assistant\\n<think>\\n').replace(
+  "message['content'] +",
+  "(message['content'].split('</think>')[-1] if message['role'] == 'assistant' else message['content']) +",
+)
+
+const TEMPLATES = { chat: CHAT_TEMPLATE, thinking: THINKING_TEMPLATE, none: undefined } as const
+type TemplateKind = keyof typeof TEMPLATES
+
 /** Types of the format: 1 normal, 2 unknown, 3 control, 4 user defined, 6 byte. */
 const TOKENS: readonly { readonly text: string; readonly type: number }[] = [
   { text: '<unk>', type: 2 },
@@ -44,8 +53,8 @@ const TOKENS: readonly { readonly text: string; readonly type: number }[] = [
 const END_OF_TURN = 261
 
 /** Path of the file, written on first use. Its name follows from its content, so that every version has its own. */
-export function tinyModelPath(options: { readonly chatTemplate?: boolean } = {}): string {
-  const bytes = encodeTinyModel(options.chatTemplate ?? true)
+export function tinyModelPath(template: TemplateKind = 'chat'): string {
+  const bytes = encodeTinyModel(TEMPLATES[template])
   const hash = createHash('sha256').update(bytes).digest('hex').slice(0, 16)
   const dir = join(tmpdir(), 'cocoon-test-models')
   const path = join(dir, `tiny-${hash}.gguf`)
@@ -59,7 +68,7 @@ export function tinyModelPath(options: { readonly chatTemplate?: boolean } = {})
   return path
 }
 
-function encodeTinyModel(chatTemplate: boolean): Uint8Array {
+function encodeTinyModel(chatTemplate: string | undefined): Uint8Array {
   const size = TINY_MODEL.embeddingSize
   const vocabulary = TOKENS.length
   const random = generator(SEED)
@@ -99,7 +108,7 @@ function encodeTinyModel(chatTemplate: boolean): Uint8Array {
   return encodeGguf(metadata(chatTemplate), tensors)
 }
 
-function metadata(chatTemplate: boolean): Readonly<Record<string, GgufValue>> {
+function metadata(chatTemplate: string | undefined): Readonly<Record<string, GgufValue>> {
   const u32 = (value: number): GgufValue => ({ type: 'u32', value })
   return {
     'general.architecture': { type: 'string', value: 'llama' },
@@ -119,7 +128,9 @@ function metadata(chatTemplate: boolean): Readonly<Record<string, GgufValue>> {
     'tokenizer.ggml.eos_token_id': u32(END_OF_TURN),
     'tokenizer.ggml.unknown_token_id': u32(0),
     'tokenizer.ggml.add_space_prefix': { type: 'bool', value: false },
-    ...(chatTemplate ? { 'tokenizer.chat_template': { type: 'string', value: CHAT_TEMPLATE } as const } : {}),
+    ...(chatTemplate === undefined
+      ? {}
+      : { 'tokenizer.chat_template': { type: 'string', value: chatTemplate } as const }),
   }
 }
 

@@ -2,7 +2,7 @@
  * `cocoon up`: a whole network on this machine. Engine, proxy, worker and client as separate processes, supervised, one
  * log; then one question, so that the first thing a person sees is an answer with its price and evidence label.
  */
-import { createWriteStream, mkdirSync } from 'node:fs'
+import { createWriteStream, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { baseName } from '../../api/index.ts'
 import { CocoonError, reveal, toCocoonError } from '../../util/index.ts'
@@ -36,7 +36,12 @@ export async function runUp(loaded: Loaded, options: UpOptions, t: Terminal): Pr
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal)
   const log = openLogFile(config)
   const screen = createScreen(t, log.write, options.verbose)
-  const supervisor = createSupervisor({ mainPath: options.mainPath, onLine: screen.line, onExit: screen.exit(stop) })
+  const supervisor = createSupervisor({
+    mainPath: options.mainPath,
+    onLine: screen.line,
+    onExit: screen.exit(stop),
+    onStart: writePidFile(config),
+  })
   try {
     const model = await bringUp(loaded, options, supervisor, screen, t, stop.signal)
     const status = await askOnce(config, model, t, stop.signal)
@@ -63,11 +68,23 @@ export async function runUp(loaded: Loaded, options: UpOptions, t: Terminal): Pr
 }
 
 /** Starts everything in order, a line each; resolves with the name callers ask for. */
-async function bringUp(loaded: Loaded, options: UpOptions, supervisor: Supervisor, screen: Screen, t: Terminal, signal: AbortSignal): Promise<string> {
+async function bringUp(
+  loaded: Loaded,
+  options: UpOptions,
+  supervisor: Supervisor,
+  screen: Screen,
+  t: Terminal,
+  signal: AbortSignal,
+): Promise<string> {
   const { config } = loaded
   const given = (path: string): boolean => loaded.origins.has(path)
   t.line(t.style('bold', 'Cocoon') + t.style('dim', '  a whole network on this machine'))
-  t.line(t.style('yellow', 'Test network: the evidence is simulated and proves nothing; tokens are metered and priced, no money moves.'))
+  t.line(
+    t.style(
+      'yellow',
+      'Test network: the evidence is simulated and proves nothing; tokens are metered and priced, no money moves.',
+    ),
+  )
   t.line()
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(START_TIMEOUT_MS)])
   let engineUrl = options.engineUrl
@@ -80,21 +97,34 @@ async function bringUp(loaded: Loaded, options: UpOptions, supervisor: Superviso
     if (!given('worker.model')) model = config.engine.servedName ?? file.name
     engineUrl = `http://${config.engine.host}:${config.engine.port}`
     const env = options.childEnv({ COCOON_ENGINE_SERVED_NAME: model, COCOON_LOG_FORMAT: 'json' })
-    await step(t, 'engine', `llama.cpp, ${config.engine.threads} thread${config.engine.threads === 1 ? '' : 's'}`, async () => {
-      await supervisor.start({ name: 'engine', args: ['engine'], readyUrl: `${engineUrl}/health`, env }, deadline)
-      return [engineUrl as string, null]
-    })
+    await step(
+      t,
+      'engine',
+      `llama.cpp, ${config.engine.threads} thread${config.engine.threads === 1 ? '' : 's'}`,
+      async () => {
+        await supervisor.start({ name: 'engine', args: ['engine'], readyUrl: `${engineUrl}/health`, env }, deadline)
+        return [engineUrl as string, null]
+      },
+    )
   } else {
     const served = await modelsAt(engineUrl)
     if (!given('worker.model')) model = served[0] ?? model
     t.line(done(t, 'engine', engineUrl))
   }
   writeDevnet(config)
-  const env = options.childEnv({ COCOON_WORKER_ENGINE_URL: engineUrl, COCOON_WORKER_MODEL: given('worker.model') ? config.worker.model : model, COCOON_NETWORK: 'devnet', COCOON_LOG_FORMAT: 'json' })
+  const env = options.childEnv({
+    COCOON_WORKER_ENGINE_URL: engineUrl,
+    COCOON_WORKER_MODEL: given('worker.model') ? config.worker.model : model,
+    COCOON_NETWORK: 'devnet',
+    COCOON_LOG_FORMAT: 'json',
+  })
   const start = (role: 'proxy' | 'worker' | 'client', readiness: string, what: string): Promise<null> =>
     step(t, role, what, async () => {
       const { host, port } = config[role].http
-      await supervisor.start({ name: role, args: [role], readyUrl: `http://${host}:${port}${readiness}`, env }, deadline)
+      await supervisor.start(
+        { name: role, args: [role], readyUrl: `http://${host}:${port}${readiness}`, env },
+        deadline,
+      )
       return [what, null]
     })
   await start('proxy', '/healthz', `workers on ${config.proxy.workerPort}, clients on ${config.proxy.clientPort}`)
@@ -109,7 +139,14 @@ async function askOnce(config: Config, model: string, t: Terminal, signal: Abort
   t.line(`\n${t.style('bold', '?')} ${printable(question)}\n`)
   const apiKey = config.client.http.apiKey
   const answer = await ask(
-    { url: clientUrl(config), apiKey: apiKey === undefined ? undefined : reveal(apiKey), text: question, model, maxTokens: ANSWER_TOKENS, signal },
+    {
+      url: clientUrl(config),
+      apiKey: apiKey === undefined ? undefined : reveal(apiKey),
+      text: question,
+      model,
+      maxTokens: ANSWER_TOKENS,
+      signal,
+    },
     (text) => t.write(text),
   )
   t.line('\n')
@@ -137,14 +174,26 @@ async function modelsAt(url: string): Promise<readonly string[]> {
     const { data = [] } = (await reply.json()) as { data?: readonly { id: string }[] }
     return data.map((m) => m.id)
   } catch (cause) {
-    throw new CocoonError('config.engine', { message: `no OpenAI-compatible engine answers at ${url}; start it first, or leave out --engine to use the embedded one` }, { cause })
+    throw new CocoonError(
+      'config.engine',
+      {
+        message: `no OpenAI-compatible engine answers at ${url}; start it first, or leave out --engine to use the embedded one`,
+      },
+      { cause },
+    )
   }
 }
 
-const done = (t: Terminal, name: string, what: string): string => `${t.style('green', '✓')} ${name.padEnd(8)}${t.style('dim', what)}`
+const done = (t: Terminal, name: string, what: string): string =>
+  `${t.style('green', '✓')} ${name.padEnd(8)}${t.style('dim', what)}`
 
 /** A line that says what is being waited for, and then that it is there. */
-async function step<T>(t: Terminal, name: string, what: string, work: () => Promise<readonly [what: string, result: T]>): Promise<T> {
+async function step<T>(
+  t: Terminal,
+  name: string,
+  what: string,
+  work: () => Promise<readonly [what: string, result: T]>,
+): Promise<T> {
   const startMs = Date.now()
   if (t.isTTY) t.write(`${t.style('dim', `… ${name.padEnd(8)}${what}`)}`)
   const clear = t.isTTY ? '\r\u001b[2K' : ''
@@ -178,7 +227,12 @@ function createScreen(t: Terminal, write: (line: string) => void, verbose: boole
       t.line(`${t.style('dim', `${name.padEnd(7)}`)} ${printable(lastWords(line))}`)
     },
     exit: (stop) => (name, how, restartInMs) => {
-      if (restartInMs === null) return stop.abort(new CocoonError('config.child', { message: `${name} ended with ${how}: its configuration is wrong, see the lines above` }))
+      if (restartInMs === null)
+        return stop.abort(
+          new CocoonError('config.child', {
+            message: `${name} ended with ${how}: its configuration is wrong, see the lines above`,
+          }),
+        )
       t.line(`${t.style('yellow', '!')} ${name} ended with ${how}; starting it again in ${restartInMs / 1000} s`)
     },
     started: () => void (showing = true),
@@ -190,9 +244,20 @@ function levelOf(line: string): string {
   return /"level":"(\w+)"/.exec(line.slice(0, 200))?.[1] ?? 'error'
 }
 
+/** `<home>/run/NAME.pid`, for people and tools that look for a node's process. */
+function writePidFile(config: Config): (name: string, pid: number) => void {
+  const folder = join(config.home, 'run')
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  return (name, pid) => writeFileSync(join(folder, `${name}.pid`), `${pid}\n`)
+}
+
 function openLogFile(config: Config): { readonly path: string; write(line: string): void; close(): Promise<void> } {
   const path = join(config.home, 'logs', 'up.log')
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   const file = createWriteStream(path, { flags: 'w', mode: 0o600 })
-  return { path, write: (line) => void file.write(`${line}\n`), close: () => new Promise((resolve) => file.end(resolve)) }
+  return {
+    path,
+    write: (line) => void file.write(`${line}\n`),
+    close: () => new Promise((resolve) => file.end(resolve)),
+  }
 }

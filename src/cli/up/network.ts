@@ -10,7 +10,8 @@ import type { Config } from '../schema.ts'
 export function writeDevnet(config: Config): string {
   const path = devnetFile(config.home)
   const { proxy, up } = config
-  const account = (name: string): string => formatAddress(new Address(0, createHash('sha256').update(`cocoon devnet ${name}`).digest()), false)
+  const account = (name: string): string =>
+    formatAddress(new Address(0, createHash('sha256').update(`cocoon devnet ${name}`).digest()), false)
   const content = {
     root_owner_address: account('owner'),
     registered_proxies: [{ seqno: 1, address: `${proxy.host}:${proxy.workerPort} ${proxy.host}:${proxy.clientPort}` }],

@@ -17,12 +17,12 @@ export interface SupervisorDeps {
   /** Every line a child writes. */
   onLine(name: string, line: string): void
   onExit(name: string, how: string, restartInMs: number | null): void
+  onStart(name: string, pid: number): void
 }
 
 export interface Supervisor {
   /** Resolves when the child is ready; rejects when it ends before, with the last lines it wrote. */
   start(spec: ChildSpec, signal: AbortSignal): Promise<void>
-  pid(name: string): number | undefined
   /** Stops all, last started first; kills what does not end in time. */
   stop(graceMs: number): Promise<void>
 }
@@ -40,6 +40,8 @@ interface Child {
   startedMs: number
   failures: number
   restart: NodeJS.Timeout | null
+  /** Has been ready once: from then on its end is an accident to mend, before it is a failed start. */
+  isUp: boolean
 }
 
 export function createSupervisor(deps: SupervisorDeps): Supervisor {
@@ -49,7 +51,11 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
   function launch(child: Child): void {
     const { spec } = child
     child.startedMs = Date.now()
-    child.process = spawn(process.execPath, [deps.mainPath, ...spec.args], { env: spec.env, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
+    child.process = spawn(process.execPath, [deps.mainPath, ...spec.args], {
+      env: spec.env,
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    })
+    if (child.process.pid !== undefined) deps.onStart(spec.name, child.process.pid)
     for (const stream of [child.process.stdout, child.process.stderr]) {
       if (stream === null) continue
       createInterface({ input: stream }).on('line', (line) => {
@@ -59,7 +65,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       })
     }
     child.process.once('exit', (code, signal) => {
-      if (stopping) return
+      if (stopping || !child.isUp) return
       const how = signal === null ? `status ${code}` : `signal ${signal}`
       if (code === CONFIG_EXIT) return deps.onExit(spec.name, how, null)
       if (Date.now() - child.startedMs > RESTART_MS.stableAfter) child.failures = 0
@@ -71,23 +77,26 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
 
   return {
     async start(spec, signal) {
-      const child = { spec, lastLines: [], startedMs: 0, failures: 0, restart: null } as unknown as Child
+      const child = { spec, lastLines: [], startedMs: 0, failures: 0, restart: null, isUp: false } as unknown as Child
       children.push(child)
       launch(child)
       const ended = new Promise<never>((_, reject) => {
         child.process.once('exit', () => {
           // Its last lines are still in the pipe.
-          setTimeout(() => reject(new CocoonError('config.child', { message: `${spec.name} ended while starting:\n${child.lastLines.map(lastWords).join('\n')}` })), READY_POLL_MS)
+          setTimeout(
+            () =>
+              reject(
+                new CocoonError('config.child', {
+                  message: `${spec.name} ended while starting:\n${child.lastLines.map(lastWords).join('\n')}`,
+                }),
+              ),
+            READY_POLL_MS,
+          )
         })
       })
-      try {
-        await Promise.race([becomesReady(spec.readyUrl, signal), ended])
-      } catch (error) {
-        clearTimeout(child.restart ?? undefined)
-        throw error
-      }
+      await Promise.race([becomesReady(spec.readyUrl, signal), ended])
+      child.isUp = true
     },
-    pid: (name) => children.find((c) => c.spec.name === name)?.process.pid,
     async stop(graceMs) {
       stopping = true
       for (const child of children.toReversed()) {
