@@ -17,7 +17,8 @@ export const TEE_ERRORS = {
   'attestation.claims-mismatch': 'The claims in the certificate are not its public key.',
   'attestation.mixed-evidence': 'The certificate carries TDX and SEV evidence at once.',
   'attestation.quote-required': 'The policy demands evidence and the certificate carries none.',
-  'attestation.fake-quote-size': 'The policy demands simulated evidence; this has another length, as real evidence has.',
+  'attestation.fake-quote-size':
+    'The policy demands simulated evidence; this has another length, as real evidence has.',
   'attestation.fake-evidence': 'Simulated evidence must be zero in everything but the report data.',
   'attestation.report-data': 'The evidence was made for another key than that of the certificate.',
   'config.policy-empty': 'A policy must accept at least one kind of evidence.',

@@ -14,7 +14,7 @@ export {
   SIMULATED_SEV_IMAGE_HASH,
   SIMULATED_TDX_IMAGE_HASH,
 } from './policy/evidence.ts'
-export { type Certificate, parseCertificate } from './ratls/certificate.ts'
+export { type Certificate, parseCertificate } from './x509/certificate.ts'
 export { type CreateCertificateOptions, createCertificate, type NodeCertificate } from './ratls/create.ts'
 export { type TlsRole, verifyRatls } from './ratls/verify.ts'
 export {

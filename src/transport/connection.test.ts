@@ -10,7 +10,13 @@ import { noTransportMetrics, type Side } from './metrics.ts'
 import { createPacketWriter } from './packets.ts'
 import type { Connection, ConnectionHandler, Peer, Reply } from './types.ts'
 
-const PEER: Peer = { publicKey: new Uint8Array(32), evidence: 'none', imageHash: null, remote: 'test:1', extended: false }
+const PEER: Peer = {
+  publicKey: new Uint8Array(32),
+  evidence: 'none',
+  imageHash: null,
+  remote: 'test:1',
+  extended: false,
+}
 
 interface End {
   readonly connection: Connection
@@ -183,7 +189,10 @@ describe('queries', () => {
     them.queries[0]?.answer(text('yes!'))
     them.queries[0]?.error(0, 'ignored')
     expect(Buffer.from(await first).toString()).toBe('yes!')
-    await expect(second).rejects.toMatchObject({ code: 'protocol.refused', info: { remoteCode: 651, message: 'not now' } })
+    await expect(second).rejects.toMatchObject({
+      code: 'protocol.refused',
+      info: { remoteCode: 651, message: 'not now' },
+    })
   })
 
   test('no answer in time', async () => {
@@ -206,7 +215,9 @@ describe('queries', () => {
   test('more unanswered queries than allowed are refused on both sides', async () => {
     const { us, them } = await pair({ limits: { ...DEFAULT_LIMITS, maxOutstandingQueries: 1 } })
     us.connection.query(text('one'), { timeoutMs: 1000 }).catch(() => {})
-    await expect(us.connection.query(text('two'), { timeoutMs: 1000 })).rejects.toMatchObject({ code: 'capacity.queries' })
+    await expect(us.connection.query(text('two'), { timeoutMs: 1000 })).rejects.toMatchObject({
+      code: 'capacity.queries',
+    })
     await settle()
     expect(them.queries.length).toBe(1)
 

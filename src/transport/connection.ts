@@ -59,7 +59,10 @@ class FramedConnection implements Connection {
   /** Why it ended; null while it lives. */
   #ended: CocoonError | null = null
 
-  /** Frames of this tick: they leave together, since every TLS record and system call costs. */
+  /**
+   * Frames of this turn of the event loop: they leave together once every socket that had something to say was read, since
+   * TLS records and system calls cost more than all else.
+   */
   #batch: Buffer[] = []
   #batchBytes = 0
   #congested = false
@@ -131,7 +134,12 @@ class FramedConnection implements Connection {
     this.#timer?.cancel()
     this.#timer = null
     const { side, metrics, log, clock, timers } = this.#options
-    log.debug('connection ended', { connection: this.id, remote: this.peer.remote, code: why.code, reason: why.message })
+    log.debug('connection ended', {
+      connection: this.id,
+      remote: this.peer.remote,
+      code: why.code,
+      reason: why.message,
+    })
     if (flush && !this.#stream.destroyed) {
       this.#flush()
       this.#stream.end()
@@ -206,6 +214,9 @@ class FramedConnection implements Connection {
 
   #opened(): void {
     this.#phase = 'connected'
+    // From here on pings are due, earlier than what the timer sleeps for.
+    this.#timer?.cancel()
+    this.#arm()
     this.#options.metrics.opened(this.#options.side)
     let handler: ConnectionHandler
     try {
@@ -226,7 +237,7 @@ class FramedConnection implements Connection {
 
   #enqueue(frame: Buffer): void {
     if (this.#ended !== null) return
-    if (this.#batch.push(frame) === 1) process.nextTick(() => this.#flush())
+    if (this.#batch.push(frame) === 1) setImmediate(this.#flush)
     this.#batchBytes += frame.length
     const queued = this.#queuedBytes()
     if (queued > this.#options.limits.highWaterBytes) this.#congested = true
@@ -238,7 +249,7 @@ class FramedConnection implements Connection {
     return this.#batchBytes + this.#stream.writableLength
   }
 
-  #flush(): void {
+  readonly #flush = (): void => {
     const batch = this.#batch
     const size = this.#batchBytes
     if (batch.length === 0) return

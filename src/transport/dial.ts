@@ -10,7 +10,7 @@ import { noTransportMetrics, type TransportMetrics } from './metrics.ts'
 import { DEFAULT_MAX_POW_DIFFICULTY, decodePowChallenge, encodePowResponse, POW_CHALLENGE_BYTES } from './pow.ts'
 import { createPowSolver, type PowSolver } from './pow-solver.ts'
 import { readExactly } from './read-exactly.ts'
-import { connectTls, identifyPeer, remoteOf } from './tls.ts'
+import { afterHandshakeCall, connectTls, identifyPeer, remoteOf } from './tls.ts'
 import type { Connection, ConnectionHandler, PeerVerifier, TlsIdentity } from './types.ts'
 
 /** TCP, up to some seconds of proof of work on a slow machine, and TLS. A higher `maxPowDifficulty` needs more. */
@@ -50,7 +50,9 @@ export async function dial(
   const { clock = systemClock, metrics = noTransportMetrics, timeoutMs = DEFAULT_DIAL_TIMEOUT_MS, signal } = options
   const attempt = new AbortController()
   const onAbort = (): void => attempt.abort(abortReason(signal))
-  const deadline = clock.after(timeoutMs, () => attempt.abort(transportError('protocol.connect-timeout', { timeoutMs })))
+  const deadline = clock.after(timeoutMs, () =>
+    attempt.abort(transportError('protocol.connect-timeout', { timeoutMs })),
+  )
   if (signal?.aborted) onAbort()
   else signal?.addEventListener('abort', onAbort, { once: true })
   const solver = options.solver ?? createPowSolver()
@@ -73,7 +75,9 @@ async function secure(options: DialOptions, solver: PowSolver, signal: AbortSign
   signal.throwIfAborted()
   const { host, port, maxPowDifficulty = DEFAULT_MAX_POW_DIFFICULTY, clock = systemClock } = options
   const raw = net.connect({ host, port, noDelay: true })
-  const onAbort = (): void => void raw.destroy(abortReason(signal))
+  /** The bare socket, later its TLS stream: the one that may be destroyed. */
+  let socket: net.Socket = raw
+  const onAbort = (): void => void socket.destroy(abortReason(signal))
   signal.addEventListener('abort', onAbort, { once: true })
   try {
     await connected(raw, host, port)
@@ -83,10 +87,11 @@ async function secure(options: DialOptions, solver: PowSolver, signal: AbortSign
     raw.write(encodePowResponse(nonce))
     const remote = remoteOf(raw)
     const stream = connectTls(raw, options.identity, options.extended ?? true)
-    await secured(stream, signal)
+    socket = stream
+    await secured(stream)
     return { stream, peer: identifyPeer(stream, options.verifier, 'server', remote, clock.now()) }
   } catch (error) {
-    raw.destroy()
+    socket.destroy()
     throw error
   } finally {
     signal.removeEventListener('abort', onAbort)
@@ -129,24 +134,20 @@ async function unlessClosed<T>(raw: net.Socket, work: (closed: AbortSignal) => P
   }
 }
 
-function secured(stream: tls.TLSSocket, signal: AbortSignal): Promise<void> {
+function secured(stream: tls.TLSSocket): Promise<void> {
   return new Promise((resolve, reject) => {
-    const onAbort = (): void => void stream.destroy(abortReason(signal))
-    const settle = (then: () => void): void => {
-      stream.off('secureConnect', onSecure).off('error', onError).off('close', onClose)
-      signal.removeEventListener('abort', onAbort)
-      then()
+    stream.once('secureConnect', () =>
+      afterHandshakeCall(stream, () => {
+        stream.off('error', onError).off('close', onClose)
+        if (stream.destroyed) onClose()
+        else resolve()
+      }),
+    )
+    const onError = (error: Error): void => {
+      afterHandshakeCall(stream, () => reject(transportError('protocol.tls', { reason: error.message }, error)))
     }
-    const onSecure = (): void => settle(resolve)
-    const onError = (error: Error): void =>
-      settle(() => {
-        stream.on('error', () => {})
-        reject(transportError('protocol.tls', { reason: error.message }, error))
-      })
-    const onClose = (): void => settle(() => reject(transportError('protocol.tls', { reason: 'closed by the peer' })))
-    stream.on('secureConnect', onSecure).on('error', onError).on('close', onClose)
-    signal.addEventListener('abort', onAbort, { once: true })
-    if (signal.aborted) onAbort()
+    const onClose = (): void => reject(transportError('protocol.tls', { reason: 'closed by the peer' }))
+    stream.on('error', onError).on('close', onClose)
   })
 }
 
@@ -181,7 +182,9 @@ function greet(
         },
         failed(why) {
           signal.removeEventListener('abort', onAbort)
-          reject(why.code === 'protocol.lost' ? transportError('protocol.closed-early', { remote: peer.remote }, why) : why)
+          reject(
+            why.code === 'protocol.lost' ? transportError('protocol.closed-early', { remote: peer.remote }, why) : why,
+          )
         },
       },
     )

@@ -57,9 +57,12 @@ describe('decoding', () => {
     })
   })
 
-  test.each([0, 3, MAX_FRAME_PAYLOAD_BYTES + 1, 0xffffffff])('a length of %d is refused before the payload comes', (length) => {
-    expect(() => decodeAll([header(length, 0)])).toThrow(expect.objectContaining({ code: 'protocol.frame-length' }))
-  })
+  test.each([0, 3, MAX_FRAME_PAYLOAD_BYTES + 1, 0xffffffff])(
+    'a length of %d is refused before the payload comes',
+    (length) => {
+      expect(() => decodeAll([header(length, 0)])).toThrow(expect.objectContaining({ code: 'protocol.frame-length' }))
+    },
+  )
 
   test('a limit below the protocol’s is kept', () => {
     expect(() => decodeAll([header(101, 0)], new FrameDecoder(100))).toThrow(
@@ -78,9 +81,12 @@ describe('decoding', () => {
 })
 
 describe('encoding', () => {
-  test.each([0, 3, MAX_FRAME_PAYLOAD_BYTES + 1])('%d bytes do not go into a frame, and no number is used up', (size) => {
-    const encoder = new FrameEncoder()
-    expect(() => encoder.allocate(size)).toThrow(expect.objectContaining({ code: 'request.message-too-large' }))
-    expect(encoder.encode(Buffer.alloc(4)).readInt32LE(4)).toBe(0)
-  })
+  test.each([0, 3, MAX_FRAME_PAYLOAD_BYTES + 1])(
+    '%d bytes do not go into a frame, and no number is used up',
+    (size) => {
+      const encoder = new FrameEncoder()
+      expect(() => encoder.allocate(size)).toThrow(expect.objectContaining({ code: 'request.message-too-large' }))
+      expect(encoder.encode(Buffer.alloc(4)).readInt32LE(4)).toBe(0)
+    },
+  )
 })

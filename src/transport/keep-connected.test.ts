@@ -17,7 +17,11 @@ function setup(outcomes: ('fail' | 'open')[]) {
   const fake: typeof dial = async (_options, createHandler) => {
     dials++
     if (outcomes.shift() !== 'open') throw LOST
-    const connection = { id: dials, open: true, close: (why: CocoonError) => handler?.closed(why) } as unknown as Connection
+    const connection = {
+      id: dials,
+      open: true,
+      close: (why: CocoonError) => handler?.closed(why),
+    } as unknown as Connection
     handler = createHandler(connection)
     return connection
   }

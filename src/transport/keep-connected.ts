@@ -41,7 +41,8 @@ export function keepConnected(
   const { random = Math.random, onFailure, dial: open = dial } = options
   const clock: Clock = dialOptions.clock ?? systemClock
   const stopping = new AbortController()
-  const signal = dialOptions.signal === undefined ? stopping.signal : AbortSignal.any([stopping.signal, dialOptions.signal])
+  const signal =
+    dialOptions.signal === undefined ? stopping.signal : AbortSignal.any([stopping.signal, dialOptions.signal])
   let connection: Connection | null = null
   let failures = 0
   let pause: Timer | null = null

@@ -2,7 +2,15 @@
 import { randomBytes } from 'node:crypto'
 import net from 'node:net'
 import type tls from 'node:tls'
-import { type Clock, type CocoonError, type Log, silentLog, systemClock, type Timer, toCocoonError } from '../util/index.ts'
+import {
+  type Clock,
+  type CocoonError,
+  type Log,
+  silentLog,
+  systemClock,
+  type Timer,
+  toCocoonError,
+} from '../util/index.ts'
 import { runConnection } from './connection.ts'
 import { connectionId } from './dial.ts'
 import { transportError } from './errors.ts'
@@ -56,7 +64,8 @@ export interface Listener {
 /** A connection on its way: whoever ends it first, it leaves the table once. */
 interface Pending {
   readonly remote: string
-  readonly socket: net.Socket
+  /** The bare socket, later its TLS stream: the one that may be destroyed. */
+  socket: net.Socket
   timer: Timer
   settled: boolean
   refuse(why: CocoonError): void
@@ -80,12 +89,11 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   const acceptor = createTlsAcceptor(options.identity, options.extended ?? true, {
     secured(stream) {
       const entry = pending.get(remoteOf(stream))
-      if (entry === undefined) stream.destroy()
+      if (entry === undefined || stream.destroyed) stream.destroy()
       else greet(stream, entry)
     },
-    failed(error, stream) {
-      pending.get(remoteOf(stream))?.refuse(transportError('protocol.tls', { reason: error.message }, error))
-      stream.destroy()
+    failed(error, remote) {
+      pending.get(remote)?.refuse(transportError('protocol.tls', { reason: error.message }, error))
     },
   })
 
@@ -154,7 +162,8 @@ export async function listen(options: ListenOptions): Promise<Listener> {
         if (!leave()) return
         metrics.refused('acceptor', why.code)
         log.info('connection refused', { remote, code: why.code, reason: why.message })
-        socket.destroy()
+        // In a turn of its own, as this may run from within OpenSSL's handshake call; see afterHandshakeCall.
+        setImmediate(() => entry.socket.destroy())
       },
       opened: () => void leave(),
     }
@@ -171,10 +180,11 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   }
 
   function greet(stream: tls.TLSSocket, entry: Pending): void {
+    entry.socket = stream
     try {
       const peer = identifyPeer(stream, options.verifier, 'client', entry.remote, clock.now())
       let opened: Connection | null = null
-      const running = runConnection(
+      runConnection(
         stream,
         { side: 'acceptor', peer, id: connectionId(random), clock, log, metrics, timers, limits, randomBytes: random },
         {
@@ -191,10 +201,8 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       stream.once('close', () => {
         if (opened !== null) connections.delete(opened)
       })
-      entry.socket.once('close', () => running.abandon(transportError('protocol.lost')))
     } catch (error) {
       entry.refuse(toCocoonError(error))
-      stream.destroy()
     }
   }
 
@@ -213,8 +221,8 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     async close() {
       const why = transportError('capacity.closing')
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-      for (const entry of [...pending.values()]) entry.refuse(why)
-      for (const connection of [...connections]) connection.close(why)
+      for (const entry of pending.values()) entry.refuse(why)
+      for (const connection of connections) connection.close(why)
       await closed
     },
   }

@@ -16,25 +16,31 @@ describe('writing', () => {
         const write = createPacketWriter(new FrameEncoder())
         expect(payloadOf(write.packet(bytes))).toEqual(Buffer.from(encode(tcpPacket, { data: bytes })))
         expect(payloadOf(write.query(id, bytes))).toEqual(Buffer.from(encode(tcpQuery, { id, data: bytes })))
-        expect(payloadOf(write.queryAnswer(id, bytes))).toEqual(Buffer.from(encode(tcpQueryAnswer, { id, data: bytes })))
+        expect(payloadOf(write.queryAnswer(id, bytes))).toEqual(
+          Buffer.from(encode(tcpQueryAnswer, { id, data: bytes })),
+        )
       }),
     )
   })
 
   test('frames are numbered in the order of the calls', () => {
     const write = createPacketWriter(new FrameEncoder())
-    expect([write.connect(1n), write.packet(new Uint8Array(3)), write.ping(2n)].map((f) => f.readInt32LE(4))).toEqual([0, 1, 2])
+    expect([write.connect(1n), write.packet(new Uint8Array(3)), write.ping(2n)].map((f) => f.readInt32LE(4))).toEqual([
+      0, 1, 2,
+    ])
   })
 })
 
 describe('reading', () => {
   test('the hot path accepts exactly what the TL definition accepts', () => {
-    const damaged = fc.tuple(data, fc.nat(), fc.nat(255), fc.integer({ min: -4, max: 4 })).map(([bytes, at, byte, cut]) => {
-      const wire = Buffer.concat([encode(tcpPacket, { data: bytes }), Buffer.alloc(Math.max(0, cut))])
-      // Anything but the constructor id may be damaged: it says which path is taken.
-      if (wire.length > 4) wire[4 + (at % (wire.length - 4))] = byte
-      return cut < 0 ? wire.subarray(0, Math.max(4, wire.length + cut)) : wire
-    })
+    const damaged = fc
+      .tuple(data, fc.nat(), fc.nat(255), fc.integer({ min: -4, max: 4 }))
+      .map(([bytes, at, byte, cut]) => {
+        const wire = Buffer.concat([encode(tcpPacket, { data: bytes }), Buffer.alloc(Math.max(0, cut))])
+        // Anything but the constructor id may be damaged: it says which path is taken.
+        if (wire.length > 4) wire[4 + (at % (wire.length - 4))] = byte
+        return cut < 0 ? wire.subarray(0, Math.max(4, wire.length + cut)) : wire
+      })
     const attempt = (read: () => Uint8Array): string => {
       try {
         return Buffer.from(read()).toString('hex')

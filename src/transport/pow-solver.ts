@@ -37,7 +37,7 @@ export function createPowSolver(
   let nextJob = 0
 
   const failAll = (why: CocoonError): void => {
-    for (const job of [...pending.values()]) job.settle(why)
+    for (const job of pending.values()) job.settle(why)
     for (const worker of workers) void worker.terminate()
     workers = []
   }

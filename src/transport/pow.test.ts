@@ -29,7 +29,9 @@ describe('messages', () => {
 
   test('a wrong magic and a difficulty above the limit are refused', () => {
     const challenge = encodePowChallenge({ difficulty: 29, salt: SALT })
-    expect(() => decodePowChallenge(challenge, 28)).toThrow(expect.objectContaining({ code: 'protocol.pow-difficulty' }))
+    expect(() => decodePowChallenge(challenge, 28)).toThrow(
+      expect.objectContaining({ code: 'protocol.pow-difficulty' }),
+    )
     challenge[0] = 0
     expect(() => decodePowChallenge(challenge, 28)).toThrow(expect.objectContaining({ code: 'protocol.pow-magic' }))
     expect(() => decodePowResponse(Buffer.alloc(12))).toThrow(expect.objectContaining({ code: 'protocol.pow-magic' }))
@@ -47,8 +49,10 @@ describe('checking', () => {
 
   test('a difficulty of 0 or less is met by any nonce', () => {
     fc.assert(
-      fc.property(fc.integer({ min: -(2 ** 31), max: 0 }), fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), (difficulty, nonce) =>
-        verifyPow({ difficulty, salt: SALT }, nonce),
+      fc.property(
+        fc.integer({ min: -(2 ** 31), max: 0 }),
+        fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+        (difficulty, nonce) => verifyPow({ difficulty, salt: SALT }, nonce),
       ),
     )
   })
@@ -113,6 +117,8 @@ describe('solving', () => {
   })
 
   test('what no hash can meet is refused without searching', async () => {
-    await expect(solver.solve({ difficulty: 65, salt: SALT })).rejects.toMatchObject({ code: 'protocol.pow-difficulty' })
+    await expect(solver.solve({ difficulty: 65, salt: SALT })).rejects.toMatchObject({
+      code: 'protocol.pow-difficulty',
+    })
   })
 })

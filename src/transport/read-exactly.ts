@@ -11,7 +11,8 @@ export function readExactly(socket: Socket, count: number): Promise<Buffer> {
     const onReadable = (): void => {
       const bytes = socket.read(count) as Buffer | null
       // At the end of the stream `read` hands out what is left, which may be short.
-      if (bytes !== null) settle(() => (bytes.length === count ? resolve(bytes) : reject(transportError('protocol.lost'))))
+      if (bytes !== null)
+        settle(() => (bytes.length === count ? resolve(bytes) : reject(transportError('protocol.lost'))))
     }
     const onError = (error: Error): void => settle(() => reject(error))
     const onEnd = (): void => settle(() => reject(transportError('protocol.lost')))

@@ -47,7 +47,12 @@ export interface TlsAcceptor {
 export function createTlsAcceptor(
   identity: TlsIdentity,
   extended: boolean,
-  events: { secured(socket: tls.TLSSocket): void; failed(error: Error, socket: tls.TLSSocket): void },
+  events: {
+    /** The handshake is complete; the peer has not been judged. */
+    secured(socket: tls.TLSSocket): void
+    /** Called from within the handshake: the socket must not be destroyed before the next turn. */
+    failed(error: Error, remote: string): void
+  },
 ): TlsAcceptor {
   let pair = identity.current()
   const server = tls.createServer({
@@ -56,8 +61,10 @@ export function createTlsAcceptor(
     rejectUnauthorized: false,
     ...(extended ? { ALPNProtocols: [EXTENDED_ALPN] } : {}),
   })
-  server.on('secureConnection', (socket) => events.secured(socket))
-  server.on('tlsClientError', (error, socket) => events.failed(error, socket))
+  server.on('secureConnection', (socket) => {
+    afterHandshakeCall(socket, () => events.secured(socket))
+  })
+  server.on('tlsClientError', (error, socket) => events.failed(error, remoteOf(socket)))
   return {
     accept(socket) {
       const current = identity.current()
@@ -69,6 +76,17 @@ export function createTlsAcceptor(
       server.emit('connection', socket)
     },
   }
+}
+
+/**
+ * Node emits the events of a handshake, and runs ticks and microtasks after them, from within OpenSSL's handshake call.
+ * Destroying the socket under it there is a use after free that ends the process, and a peer could cause it at will. So
+ * whatever judges a handshake runs in a turn of its own.
+ */
+export function afterHandshakeCall(socket: tls.TLSSocket, run: () => void): void {
+  // Nobody else listens yet; an error in between shows as a destroyed socket.
+  socket.on('error', () => {})
+  setImmediate(run)
 }
 
 /**

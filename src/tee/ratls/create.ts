@@ -16,7 +16,7 @@ import {
   unsignedInteger,
   utcTime,
   utf8String,
-} from './der.ts'
+} from '../x509/der.ts'
 import { OID } from './oids.ts'
 import { reportDataOf, SERVER_NAME } from './verify.ts'
 
@@ -91,10 +91,7 @@ function extensionsFor(evidence: EvidenceKind, publicKey: Uint8Array): Uint8Arra
   return [
     ...(evidence === 'none'
       ? []
-      : [
-          extension(OID.tdxQuote, true, reportDataOf(publicKey)),
-          extension(OID.tdxClaims, true, publicKey),
-        ]),
+      : [extension(OID.tdxQuote, true, reportDataOf(publicKey)), extension(OID.tdxClaims, true, publicKey)]),
     extension(OID.basicConstraints, true, sequence()),
     // One byte with the first bit set (digitalSignature), seven bits unused.
     extension(OID.keyUsage, true, der(TAG.bitString, Uint8Array.of(7, 0x80))),

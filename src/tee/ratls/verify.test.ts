@@ -16,7 +16,7 @@ import {
   unsignedInteger,
   utcTime,
   utf8String,
-} from './der.ts'
+} from '../x509/der.ts'
 import { OID } from './oids.ts'
 import { createIdentity, createVerifier } from './verifier.ts'
 import { reportDataOf, type TlsRole, verifyRatls } from './verify.ts'
@@ -99,9 +99,21 @@ describe('certificates that are odd and good', () => {
     ['version 1 with extensions', { version: p }],
     ['version 3', { version: der(explicitTag(0), unsignedInteger(Uint8Array.of(2))) }],
     ['no claims', { extensions: [QUOTE, ...USUAL] }],
-    ['private extensions that are not critical', { extensions: [extension(OID.tdxQuote, false, reportDataOf(KEY.publicKey)), extension(OID.tdxClaims, false, KEY.publicKey), ...USUAL] }],
+    [
+      'private extensions that are not critical',
+      {
+        extensions: [
+          extension(OID.tdxQuote, false, reportDataOf(KEY.publicKey)),
+          extension(OID.tdxClaims, false, KEY.publicKey),
+          ...USUAL,
+        ],
+      },
+    ],
     ['no extKeyUsage and no basicConstraints', { extensions: [NAMES] }],
-    ['a CA', { extensions: [extension(OID.basicConstraints, true, sequence(der(TAG.boolean, Uint8Array.of(0xff)))), NAMES] }],
+    [
+      'a CA',
+      { extensions: [extension(OID.basicConstraints, true, sequence(der(TAG.boolean, Uint8Array.of(0xff)))), NAMES] },
+    ],
     ['serial 0', { serial: unsignedInteger(Uint8Array.of(0)) }],
     ['an unknown extension that is not critical', { extensions: [...USUAL, extension('1.2.3.4', false, p)] }],
     ['an empty name', { subject: sequence() }],
@@ -111,11 +123,33 @@ describe('certificates that are odd and good', () => {
   })
 
   test.each<[string, Parts, string, string]>([
-    ['extKeyUsage serverAuth only', { extensions: [extension(OID.extKeyUsage, true, sequence(oid(OID.serverAuth))), NAMES] }, 'accepted', 'attestation.certificate-purpose'],
-    ['extKeyUsage clientAuth only', { extensions: [extension(OID.extKeyUsage, true, sequence(oid(OID.clientAuth))), NAMES] }, 'attestation.certificate-purpose', 'accepted'],
+    [
+      'extKeyUsage serverAuth only',
+      { extensions: [extension(OID.extKeyUsage, true, sequence(oid(OID.serverAuth))), NAMES] },
+      'accepted',
+      'attestation.certificate-purpose',
+    ],
+    [
+      'extKeyUsage clientAuth only',
+      { extensions: [extension(OID.extKeyUsage, true, sequence(oid(OID.clientAuth))), NAMES] },
+      'attestation.certificate-purpose',
+      'accepted',
+    ],
     ['no subjectAltName', { extensions: [BASIC] }, 'attestation.certificate-name', 'accepted'],
-    ['an iPAddress only', { extensions: [extension(OID.subjectAltName, false, sequence(der(implicitTag(7), Uint8Array.of(127, 0, 0, 1))))] }, 'attestation.certificate-name', 'accepted'],
-    ['a dNSName that only begins with the address', { extensions: [extension(OID.subjectAltName, false, sequence(dns('127.0.0.1.example')))] }, 'attestation.certificate-name', 'accepted'],
+    [
+      'an iPAddress only',
+      {
+        extensions: [extension(OID.subjectAltName, false, sequence(der(implicitTag(7), Uint8Array.of(127, 0, 0, 1))))],
+      },
+      'attestation.certificate-name',
+      'accepted',
+    ],
+    [
+      'a dNSName that only begins with the address',
+      { extensions: [extension(OID.subjectAltName, false, sequence(dns('127.0.0.1.example')))] },
+      'attestation.certificate-name',
+      'accepted',
+    ],
   ])('%s: judged by the role', (_, parts, asServer, asClient) => {
     expect(BOTH.map((role) => verdict(make(parts), role))).toEqual([asServer, asClient])
   })
@@ -126,21 +160,45 @@ describe('certificates that are refused in both roles', () => {
   const p256 = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'der', type: 'spki' })
   test.each<[string, Parts, string]>([
     ['damaged self-signature', { signWith: other.privateKey }, 'certificate-signature'],
-    ['unknown critical extension', { extensions: [...USUAL, extension('1.2.3.4', true, new Uint8Array(0))] }, 'certificate-critical-extension'],
+    [
+      'unknown critical extension',
+      { extensions: [...USUAL, extension('1.2.3.4', true, new Uint8Array(0))] },
+      'certificate-critical-extension',
+    ],
     ['expired', { notBeforeMs: NOW - DAY, notAfterMs: NOW }, 'certificate-expired'],
     ['not yet valid', { notBeforeMs: NOW + 1000 }, 'certificate-not-yet-valid'],
     ['ten years of validity', { notAfterMs: NOW + 3650 * DAY }, 'certificate-too-long'],
-    ['codeSigning only', { extensions: [extension(OID.extKeyUsage, true, sequence(oid('1.3.6.1.5.5.7.3.3'))), NAMES] }, 'certificate-purpose'],
+    [
+      'codeSigning only',
+      { extensions: [extension(OID.extKeyUsage, true, sequence(oid('1.3.6.1.5.5.7.3.3'))), NAMES] },
+      'certificate-purpose',
+    ],
     ['certSign only', { extensions: [extension(OID.keyUsage, true, bits(0x04, 2)), NAMES] }, 'certificate-purpose'],
     ['issued by another CA', { issuer: nameOf('ca'), signWith: other.privateKey }, 'certificate-not-self-issued'],
     ['issuer other than subject', { issuer: nameOf('other') }, 'certificate-not-self-issued'],
     ['P-256 key', { spki: p256 }, 'certificate-key'],
     ['key of 31 bytes', { spki: sequence(ALGORITHM, bitString(KEY.publicKey.subarray(1))) }, 'certificate-key'],
-    ['quote of 32769 bytes', { extensions: [extension(OID.tdxQuote, true, new Uint8Array(32_769)), NAMES] }, 'quote-too-large'],
-    ['other claims', { extensions: [QUOTE, extension(OID.tdxClaims, true, other.publicKey), ...USUAL] }, 'claims-mismatch'],
-    ['claims of another length', { extensions: [QUOTE, extension(OID.tdxClaims, true, concatBytes(KEY.publicKey, Uint8Array.of(0))), ...USUAL] }, 'claims-mismatch'],
+    [
+      'quote of 32769 bytes',
+      { extensions: [extension(OID.tdxQuote, true, new Uint8Array(32_769)), NAMES] },
+      'quote-too-large',
+    ],
+    [
+      'other claims',
+      { extensions: [QUOTE, extension(OID.tdxClaims, true, other.publicKey), ...USUAL] },
+      'claims-mismatch',
+    ],
+    [
+      'claims of another length',
+      { extensions: [QUOTE, extension(OID.tdxClaims, true, concatBytes(KEY.publicKey, Uint8Array.of(0))), ...USUAL] },
+      'claims-mismatch',
+    ],
     ['quote twice', { extensions: [QUOTE, QUOTE, ...USUAL] }, 'certificate-duplicate-extension'],
-    ['TDX and SEV evidence', { extensions: [QUOTE, extension(OID.sevReport, true, new Uint8Array(1184)), ...USUAL] }, 'mixed-evidence'],
+    [
+      'TDX and SEV evidence',
+      { extensions: [QUOTE, extension(OID.sevReport, true, new Uint8Array(1184)), ...USUAL] },
+      'mixed-evidence',
+    ],
     ['version 2', { version: der(explicitTag(0), unsignedInteger(Uint8Array.of(1))) }, 'certificate-malformed'],
     ['something behind the extensions', { rest: sequence() }, 'certificate-malformed'],
   ])('%s', (_, parts, expected) => {
@@ -183,9 +241,17 @@ describe('policies', () => {
   const data = reportDataOf(KEY.publicKey)
   const structure = concatBytes(new Uint8Array(384), data, new Uint8Array(48))
   const sevReport = concatBytes(new Uint8Array(80), data, new Uint8Array(1184 - 144))
-  const withQuote = (quote: Uint8Array): Uint8Array => make({ extensions: [extension(OID.tdxQuote, true, quote), CLAIMS, ...USUAL] })
+  const withQuote = (quote: Uint8Array): Uint8Array =>
+    make({ extensions: [extension(OID.tdxQuote, true, quote), CLAIMS, ...USUAL] })
   const sev = (hash: Uint8Array, report: Uint8Array): Uint8Array =>
-    make({ extensions: [extension(OID.sevReportData, true, hash), extension(OID.sevReport, true, report), extension(OID.sevVcek, true, utf8('pem')), ...USUAL] })
+    make({
+      extensions: [
+        extension(OID.sevReportData, true, hash),
+        extension(OID.sevReport, true, report),
+        extension(OID.sevVcek, true, utf8('pem')),
+        ...USUAL,
+      ],
+    })
 
   test.each([
     ['64 bytes', withQuote(data), SIMULATED_TDX_IMAGE_HASH],
@@ -196,7 +262,11 @@ describe('policies', () => {
     expect(peer.evidence).toBe('simulated')
     expect(toHex(peer.imageHash as Uint8Array)).toBe(hash)
     expect(peer.publicKey).toEqual(KEY.publicKey)
-    expect(any.verify(certificate, 'server', NOW)).toEqual({ publicKey: KEY.publicKey, evidence: 'none', imageHash: null })
+    expect(any.verify(certificate, 'server', NOW)).toEqual({
+      publicKey: KEY.publicKey,
+      evidence: 'none',
+      imageHash: null,
+    })
   })
 
   test.each<[string, Uint8Array, string]>([
@@ -204,11 +274,26 @@ describe('policies', () => {
     ['report data of another key', withQuote(reportDataOf(new Uint8Array(32))), 'report-data'],
     ['another length, as a real quote has', withQuote(new Uint8Array(5006)), 'fake-quote-size'],
     ['an inner OCTET STRING', withQuote(octetString(data)), 'fake-quote-size'],
-    ['a structure with a measurement', withQuote(Uint8Array.from(structure, (byte, at) => (at === 3 ? 1 : byte))), 'fake-evidence'],
-    ['an SEV report with a signature', sev(data, Uint8Array.from(sevReport, (byte, at) => (at === 1000 ? 1 : byte))), 'fake-evidence'],
+    [
+      'a structure with a measurement',
+      withQuote(Uint8Array.from(structure, (byte, at) => (at === 3 ? 1 : byte))),
+      'fake-evidence',
+    ],
+    [
+      'an SEV report with a signature',
+      sev(
+        data,
+        Uint8Array.from(sevReport, (byte, at) => (at === 1000 ? 1 : byte)),
+      ),
+      'fake-evidence',
+    ],
     ['an SEV report of another key', sev(data, new Uint8Array(1184)), 'report-data'],
     ['an SEV hash of another key', sev(new Uint8Array(64), sevReport), 'report-data'],
-    ['an SEV hash without report', make({ extensions: [extension(OID.sevReportData, true, data), ...USUAL] }), 'fake-quote-size'],
+    [
+      'an SEV hash without report',
+      make({ extensions: [extension(OID.sevReportData, true, data), ...USUAL] }),
+      'fake-quote-size',
+    ],
   ])('under `simulated`, %s is refused', (_, certificate, expected) => {
     expect(code(() => simulated.verify(certificate, 'server', NOW))).toBe(`attestation.${expected}`)
   })
@@ -225,20 +310,25 @@ describe('policies', () => {
 })
 
 describe('our own certificates', () => {
-  test.each(['none', 'simulated'] as const)('%s: good in both roles, read by Node as well, and version 3', (evidence) => {
-    const pair = createCertificate({ evidence, nowMs: NOW, random: randomBytes })
-    const x509 = new X509Certificate(pair.certificatePem)
-    const verifier = createVerifier({ accept: [evidence] })
-    for (const role of BOTH) {
-      const peer = verifier.verify(x509.raw, role, NOW)
-      expect(peer.publicKey).toEqual(pair.publicKey)
-      expect(peer.evidence).toBe(evidence)
-    }
-    expect(x509.verify(x509.publicKey)).toBe(true)
-    expect(x509.subjectAltName).toContain('DNS:127.0.0.1')
-    expect(code(() => verifier.verify(x509.raw, 'server', NOW + 23 * HOUR))).toBe('attestation.certificate-expired')
-    expect(code(() => verifier.verify(x509.raw, 'server', NOW - HOUR - 1000))).toBe('attestation.certificate-not-yet-valid')
-  })
+  test.each(['none', 'simulated'] as const)(
+    '%s: good in both roles, read by Node as well, and version 3',
+    (evidence) => {
+      const pair = createCertificate({ evidence, nowMs: NOW, random: randomBytes })
+      const x509 = new X509Certificate(pair.certificatePem)
+      const verifier = createVerifier({ accept: [evidence] })
+      for (const role of BOTH) {
+        const peer = verifier.verify(x509.raw, role, NOW)
+        expect(peer.publicKey).toEqual(pair.publicKey)
+        expect(peer.evidence).toBe(evidence)
+      }
+      expect(x509.verify(x509.publicKey)).toBe(true)
+      expect(x509.subjectAltName).toContain('DNS:127.0.0.1')
+      expect(code(() => verifier.verify(x509.raw, 'server', NOW + 23 * HOUR))).toBe('attestation.certificate-expired')
+      expect(code(() => verifier.verify(x509.raw, 'server', NOW - HOUR - 1000))).toBe(
+        'attestation.certificate-not-yet-valid',
+      )
+    },
+  )
 
   test('the key comes from the randomness that is passed in', () => {
     const random = (count: number): Uint8Array => new Uint8Array(count).fill(0x81)

@@ -3,8 +3,8 @@ import { createHash, createPublicKey, verify } from 'node:crypto'
 import { concatBytes, equalBytes } from '../../util/index.ts'
 import { teeError } from '../errors.ts'
 import type { Evidence, KeyEvidence } from '../policy/evidence.ts'
-import { type Certificate, extensionOf, parseCertificate } from './certificate.ts'
-import { DerReader, implicitTag, malformed, oid, readOid, sequence, TAG } from './der.ts'
+import { type Certificate, extensionOf, parseCertificate } from '../x509/certificate.ts'
+import { DerReader, implicitTag, malformed, oid, readOid, sequence, TAG } from '../x509/der.ts'
 import { OID } from './oids.ts'
 
 /** What a peer is in the TLS handshake. */
@@ -76,8 +76,12 @@ function verifyPurpose(certificate: Certificate, role: TlsRole): void {
   const extended = extensionOf(certificate, OID.extKeyUsage)
   const wanted = role === 'server' ? OID.serverAuth : OID.clientAuth
   if (extended !== null && !oidsOf(extended).includes(wanted))
-    throw teeError('attestation.certificate-purpose', { role, missing: role === 'server' ? 'serverAuth' : 'clientAuth' })
-  if (role === 'server' && !dnsNamesOf(certificate).includes(SERVER_NAME)) throw teeError('attestation.certificate-name')
+    throw teeError('attestation.certificate-purpose', {
+      role,
+      missing: role === 'server' ? 'serverAuth' : 'clientAuth',
+    })
+  if (role === 'server' && !dnsNamesOf(certificate).includes(SERVER_NAME))
+    throw teeError('attestation.certificate-name')
 }
 
 function oidsOf(value: Uint8Array): string[] {

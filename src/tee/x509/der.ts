@@ -161,7 +161,11 @@ export function unsignedInteger(bytes: Uint8Array): Uint8Array {
   let from = 0
   while (from < bytes.length - 1 && bytes[from] === 0) from++
   const short = bytes.subarray(from)
-  return der(TAG.integer, ((short[0] ?? 0) & 0x80) !== 0 || short.length === 0 ? Uint8Array.of(0) : new Uint8Array(0), short)
+  return der(
+    TAG.integer,
+    ((short[0] ?? 0) & 0x80) !== 0 || short.length === 0 ? Uint8Array.of(0) : new Uint8Array(0),
+    short,
+  )
 }
 
 export function oid(dotted: string): Uint8Array {

@@ -10,6 +10,7 @@ const MAX_EXTENSIONS = 32
 /** RFC 5280 allows 20 bytes; one more for the sign. */
 const MAX_SERIAL_BYTES = 21
 
+/** One certificate or CRL extension. */
 export interface Extension {
   readonly oid: string
   readonly critical: boolean
@@ -22,8 +23,9 @@ export interface Certificate {
   readonly tbs: Uint8Array
   /** 1 with extensions is what the reference sends. */
   readonly version: 1 | 3
+  /** The INTEGER's content: most significant byte first, with the zero byte that keeps it positive. */
   readonly serial: Uint8Array
-  /** Names as DER. They are compared, never read. */
+  /** Names as DER: chains compare them so. `nameAttributes` reads them. */
   readonly issuer: Uint8Array
   readonly subject: Uint8Array
   readonly notBeforeMs: number
@@ -31,6 +33,8 @@ export interface Certificate {
   /** The AlgorithmIdentifier, as DER, of the key and of the signature. */
   readonly keyAlgorithm: Uint8Array
   readonly key: Uint8Array
+  /** SubjectPublicKeyInfo: algorithm and key together, as key imports want it. */
+  readonly spki: Uint8Array
   readonly signatureAlgorithm: Uint8Array
   readonly signature: Uint8Array
   readonly extensions: readonly Extension[]
@@ -56,11 +60,12 @@ export function parseCertificate(bytes: Uint8Array): Certificate {
   const notAfterMs = readTime(validity)
   validity.end()
   const subject = fields.read(TAG.sequence).whole
-  const keyInfo = new DerReader(fields.read(TAG.sequence).content, 'subjectPublicKeyInfo')
+  const { content: keyContent, whole: spki } = fields.read(TAG.sequence)
+  const keyInfo = new DerReader(keyContent, 'subjectPublicKeyInfo')
   const keyAlgorithm = keyInfo.read(TAG.sequence).whole
   const key = readBits(keyInfo.read(TAG.bitString).content, 'subjectPublicKeyInfo')
   keyInfo.end()
-  const extensions = readExtensions(fields)
+  const extensions = readExtensions(fields, 3)
   fields.end()
   return {
     tbs: tbs.whole,
@@ -72,6 +77,7 @@ export function parseCertificate(bytes: Uint8Array): Certificate {
     notAfterMs,
     keyAlgorithm,
     key,
+    spki,
     signatureAlgorithm,
     signature,
     extensions,
@@ -79,7 +85,7 @@ export function parseCertificate(bytes: Uint8Array): Certificate {
 }
 
 /** The value of an extension; null when it is absent. */
-export function extensionOf(certificate: Certificate, oid: string): Uint8Array | null {
+export function extensionOf(certificate: { readonly extensions: readonly Extension[] }, oid: string): Uint8Array | null {
   return certificate.extensions.find((extension) => extension.oid === oid)?.value ?? null
 }
 
@@ -91,7 +97,8 @@ function readVersion(fields: DerReader): 1 | 3 {
   return 3
 }
 
-function readSerial(fields: DerReader): Uint8Array {
+/** A serial number: any INTEGER in its shortest form, zero and negative ones included. */
+export function readSerial(fields: DerReader): Uint8Array {
   const { content } = fields.read(TAG.integer)
   const [first = 0, second = 0] = content
   const padded = content.length > 1 && ((first === 0 && second < 0x80) || (first === 0xff && second >= 0x80))
@@ -100,7 +107,7 @@ function readSerial(fields: DerReader): Uint8Array {
 }
 
 /** UTCTime `YYMMDDHHMMSSZ` (1950 to 2049) or GeneralizedTime `YYYYMMDDHHMMSSZ`, in milliseconds since 1970. */
-function readTime(from: DerReader): number {
+export function readTime(from: DerReader): number {
   const { tag, content } = from.any()
   const text = String.fromCharCode(...content)
   if (tag !== TAG.utcTime && tag !== TAG.generalizedTime) throw malformed('validity', 'no time')
@@ -113,10 +120,15 @@ function readTime(from: DerReader): number {
   return ms
 }
 
-function readExtensions(fields: DerReader): Extension[] {
-  const wrapped = fields.optional(explicitTag(3))
-  if (wrapped === null) return []
-  const list = new DerReader(DerReader.only(wrapped.content, TAG.sequence, 'extensions').content, 'extensions')
+/** The extensions under `[n] EXPLICIT`; none when the field is absent. */
+export function readExtensions(fields: DerReader, n: number): Extension[] {
+  const wrapped = fields.optional(explicitTag(n))
+  return wrapped === null ? [] : readExtensionList(DerReader.only(wrapped.content, TAG.sequence, 'extensions').content)
+}
+
+/** The content of `Extensions`. */
+export function readExtensionList(content: Uint8Array): Extension[] {
+  const list = new DerReader(content, 'extensions')
   const extensions: Extension[] = []
   const seen = new Set<string>()
   while (list.more) {
@@ -125,7 +137,8 @@ function readExtensions(fields: DerReader): Extension[] {
     const oid = readOid(one.read(TAG.oid).content, 'extension')
     const flag = one.optional(TAG.boolean)
     // DER leaves a default out, so that an encoded `false` is as wrong as a `true` other than FF.
-    if (flag !== null && (flag.content.length !== 1 || flag.content[0] !== 0xff)) throw malformed('extension', 'critical')
+    if (flag !== null && (flag.content.length !== 1 || flag.content[0] !== 0xff))
+      throw malformed('extension', 'critical')
     const value = one.read(TAG.octetString).content
     one.end()
     if (seen.has(oid)) throw teeError('attestation.certificate-duplicate-extension', { oid })

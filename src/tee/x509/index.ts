@@ -1,0 +1,24 @@
+/**
+ * Certificates and revocation lists, read strictly and without trust; whether one is signed with a key, through
+ * cryptography that is passed in. Browser-safe but for `crypto-node.ts`, which Node code takes by its own name.
+ */
+export {
+  type Certificate,
+  type Extension,
+  extensionOf,
+  MAX_CERTIFICATE_BYTES,
+  parseCertificate,
+} from './certificate.ts'
+export { type Crl, MAX_CRL_BYTES, parseCrl, serialText } from './crl.ts'
+export {
+  type Eventually,
+  type SignatureScheme,
+  type VerifyCrypto,
+  type VerifyKey,
+  webVerifyCrypto,
+} from './crypto.ts'
+export { type DerElement, DerReader, explicitTag, implicitTag, readBits, readOid, TAG } from './der.ts'
+export { X509_ERRORS, type X509ErrorCode } from './errors.ts'
+export { commonNameOf, NAME_OID, type NameAttribute, nameAttributes } from './name.ts'
+export { MAX_PEM_BLOCKS, MAX_PEM_CHARACTERS, readPem } from './pem.ts'
+export { ecdsaRaw, isSignedBy, isSignedWith, type Signed, schemeOf } from './signature.ts'

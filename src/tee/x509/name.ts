@@ -1,0 +1,57 @@
+/** What a distinguished name says, for people and for finding a certificate's place. Never for trust. Browser-safe. */
+import { DerReader, malformed, readOid, TAG } from './der.ts'
+
+export const NAME_OID = {
+  commonName: '2.5.4.3',
+  countryName: '2.5.4.6',
+  localityName: '2.5.4.7',
+  stateOrProvinceName: '2.5.4.8',
+  organizationName: '2.5.4.10',
+  organizationalUnitName: '2.5.4.11',
+} as const
+
+/** Real names have up to eight; a list is a loop that a peer controls. */
+const MAX_ATTRIBUTES = 32
+const T61_STRING = 0x14
+const IA5_STRING = 0x16
+
+export interface NameAttribute {
+  readonly oid: string
+  readonly value: string
+}
+
+/** The attributes in order of a name's DER. Throws `attestation.certificate-malformed`. */
+export function nameAttributes(name: Uint8Array): NameAttribute[] {
+  const found: NameAttribute[] = []
+  const sets = new DerReader(DerReader.only(name, TAG.sequence, 'name').content, 'name')
+  while (sets.more) {
+    const pairs = new DerReader(sets.read(TAG.set).content, 'name')
+    while (pairs.more) {
+      if (found.length === MAX_ATTRIBUTES) throw malformed('name', `more than ${MAX_ATTRIBUTES} attributes`)
+      const pair = new DerReader(pairs.read(TAG.sequence).content, 'name')
+      const oid = readOid(pair.read(TAG.oid).content, 'name')
+      const { tag, content } = pair.any()
+      pair.end()
+      found.push({ oid, value: textOf(tag, content) })
+    }
+  }
+  return found
+}
+
+/** The one common name; null when there is none or more than one. Throws as `nameAttributes`. */
+export function commonNameOf(name: Uint8Array): string | null {
+  const [first, second] = nameAttributes(name).filter((attribute) => attribute.oid === NAME_OID.commonName)
+  return first === undefined || second !== undefined ? null : first.value
+}
+
+function textOf(tag: number, content: Uint8Array): string {
+  if (tag === TAG.utf8String) {
+    try {
+      return new TextDecoder('utf-8', { fatal: true }).decode(content)
+    } catch {
+      throw malformed('name', 'not UTF-8')
+    }
+  }
+  if (tag === TAG.printableString || tag === T61_STRING || tag === IA5_STRING) return String.fromCharCode(...content)
+  throw malformed('name', `string of tag ${tag}`)
+}
