@@ -112,6 +112,7 @@ test('a caller that hangs up stops the engine', async () => {
   cancel()
   await until(() => engine.hungUp > before, 'the engine’s connection is closed')
   await until(() => network.proxy.status().requests.running === 0, 'the proxy has no request left')
+  expect(network.ledger.clients()[0]?.reserved).toBe(0n)
   engine.script = answerChat()
 })
 

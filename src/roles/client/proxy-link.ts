@@ -3,9 +3,9 @@ import {
   type Address,
   clientContractAddress,
   expectAddress,
+  createPaymentVerifier,
   formatAddress,
   type RootConfig,
-  verifyPayment,
   verifyProxyContract,
 } from '../../chain/index.ts'
 import {
@@ -91,6 +91,9 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
   const log = deps.log.with({ connection: connection.id, proxy: connection.peer.remote })
   let session: Session = { at: 'greeting' }
   let statusTimer: Timer | undefined
+  const verifyCharge = createPaymentVerifier('charge')
+  /** Written once: every request brings a payment message. */
+  let names: ProxyNames | undefined
 
   const view: SessionView = {
     isTest: deps.config().params.isTest,
@@ -180,14 +183,15 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
   function remember(payment: SignedPayment, db: bigint, max: bigint): void {
     if (session.at !== 'ready') return
     const { proxy } = session
-    deps.memory.set(proxy.contract.toRawString(), {
-      contract: formatAddress(proxy.contract, options.isTestnet),
-      ownContract: formatAddress(proxy.ownContract, options.isTestnet),
-      publicKey: proxy.publicKey,
-      chain: paymentTotal(payment, proxy),
-      db,
-      max,
-    })
+    if (names?.of !== proxy) names = namesOf(proxy, options.isTestnet)
+    const { key, contract, ownContract } = names
+    const chain = paymentTotal(payment, proxy)
+    deps.memory.set(key, { contract, ownContract, publicKey: proxy.publicKey, chain, db, max })
+  }
+
+  function paymentTotal(payment: SignedPayment, proxy: KnownProxy): bigint {
+    if (payment._ === 'proxy.signedPaymentEmpty') return 0n
+    return verifyCharge(payment.data, { contract: proxy.ownContract, proxyPublicKey: proxy.publicKey }).tokens
   }
 
   introduce()
@@ -242,10 +246,18 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
   }
 }
 
-function paymentTotal(payment: SignedPayment, proxy: KnownProxy): bigint {
-  if (payment._ === 'proxy.signedPaymentEmpty') return 0n
-  return verifyPayment(payment.data, { kind: 'charge', contract: proxy.ownContract, proxyPublicKey: proxy.publicKey })
-    .tokens
+interface ProxyNames {
+  readonly of: KnownProxy
+  readonly key: string
+  readonly contract: string
+  readonly ownContract: string
 }
+
+const namesOf = (proxy: KnownProxy, isTestnet: boolean): ProxyNames => ({
+  of: proxy,
+  key: proxy.contract.toRawString(),
+  contract: formatAddress(proxy.contract, isTestnet),
+  ownContract: formatAddress(proxy.ownContract, isTestnet),
+})
 
 export const proxyKeyHex = (memory: ProxyMemory): string => toHex(memory.publicKey).toUpperCase()

@@ -49,6 +49,4 @@ function byStatus(code: number): ErrorCode {
 
 const MAX_SENTENCE = 512
 /** Control characters could forge lines in a log or a terminal. */
-// oxlint-disable-next-line no-control-regex
-const clean = (text: string): string =>
-  text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, ' ').slice(0, MAX_SENTENCE)
+const clean = (text: string): string => text.replaceAll(/[\p{Cc}\u2028\u2029]/gu, ' ').slice(0, MAX_SENTENCE)

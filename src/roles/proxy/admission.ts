@@ -97,7 +97,7 @@ function agreeOnLimit({ query, maxTokens }: Ask): { readonly query: Uint8Array }
   const body = parseObject(request.payload)
   if (body === null) return { query }
   const limits = [body['max_tokens'], body['max_completion_tokens']].filter((v) => typeof v === 'number')
-  const choices = Math.max(1, count(body['n']), count(body['best_of']))
+  const choices = Math.max(1, count(body['n']), count(body['best_of'])) * promptsIn(body['prompt'])
   const asked = Math.max(0, ...limits) * choices
   if (asked > maxTokens)
     return refuse(
@@ -110,6 +110,10 @@ function agreeOnLimit({ query, maxTokens }: Ask): { readonly query: Uint8Array }
     query: encode(httpRequest, { ...request, payload: withLimit(request.payload, Math.floor(maxTokens / choices)) }),
   }
 }
+
+/** `/v1/completions` takes several prompts at once: a list of texts or of token lists. One list of tokens is one prompt. */
+const promptsIn = (prompt: unknown): number =>
+  Array.isArray(prompt) && prompt.some((p) => typeof p !== 'number') ? prompt.length : 1
 
 const count = (value: unknown): number => (typeof value === 'number' && Number.isFinite(value) ? value : 1)
 

@@ -39,7 +39,7 @@ test('load is judged against capacity, not in absolute numbers', () => {
 
 test.each([
   ['a model nobody ever offered', pool({}), { ...wanted, model: 'x' }, { none: 'unknown-model' }],
-  ['only disabled workers', pool({ enabled: false }), wanted, { none: 'busy' }],
+  ['only disabled workers', pool({ enabled: false }), wanted, { none: 'no-workers' }],
   [
     'workers above the price cap',
     pool({ coefficient: 5000 }, { coefficient: 4500 }),

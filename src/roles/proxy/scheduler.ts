@@ -32,9 +32,9 @@ export type Choice =
   | { readonly slot: WorkerSlot }
   /** Nobody ever offered this model. */
   | { readonly none: 'unknown-model' }
-  /** The model was offered once, but nobody is connected now. */
+  /** The model was offered once, but nobody who takes requests is connected now. */
   | { readonly none: 'no-workers' }
-  /** Workers are there, but disabled or full. */
+  /** Workers are there, but full. */
   | { readonly none: 'busy' }
   /** A free worker exists at `lowestCoefficient`, above the caller's cap. */
   | { readonly none: 'too-expensive'; readonly lowestCoefficient: number }
@@ -71,15 +71,19 @@ export class WorkerPool {
   choose(wanted: Wanted): Choice {
     const slots = this.#slotsByModel.get(wanted.model)
     if (slots === undefined) return { none: 'unknown-model' }
-    if (slots.size === 0) return { none: 'no-workers' }
     let best: MutableSlot | undefined
     let lowest = Number.POSITIVE_INFINITY
+    let someEnabled = false
     for (const slot of slots.values()) {
-      if (!slot.enabled || slot.running >= slot.capacity || slot.version < wanted.minVersion) continue
+      if (!slot.enabled) continue
+      someEnabled = true
+      if (slot.running >= slot.capacity || slot.version < wanted.minVersion) continue
       if (slot.coefficient > wanted.maxCoefficient) lowest = Math.min(lowest, slot.coefficient)
       else if (best === undefined || isBetter(slot, best)) best = slot
     }
     if (best !== undefined) return { slot: best }
+    // A caller waits a moment for a place, and longer for an engine that is down.
+    if (!someEnabled) return { none: 'no-workers' }
     return Number.isFinite(lowest) ? { none: 'too-expensive', lowestCoefficient: lowest } : { none: 'busy' }
   }
 

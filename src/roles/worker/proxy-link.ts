@@ -1,10 +1,10 @@
 /** One kept connection of a worker to one proxy: carries out what session.ts decides, and serves requests when ready. */
 import {
   type Address,
+  createPaymentVerifier,
   expectAddress,
   formatAddress,
   type RootConfig,
-  verifyPayment,
   verifyProxyContract,
   workerContractAddress,
 } from '../../chain/index.ts'
@@ -83,6 +83,15 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
   const log = deps.log.with({ connection: connection.id, proxy: connection.peer.remote })
   let session: WorkerSession = { at: 'registering' }
   let statusTimer: Timer | undefined
+  const verifyPayout = createPaymentVerifier('payout')
+  /** Written once: every request brings a payment message. */
+  let names: ProxyNames | undefined
+
+  /** Zero for the empty payment, which only a first contact may show. */
+  const paymentTotal = (payment: SignedPayment, proxy: KnownProxy): bigint => {
+    if (payment._ === 'proxy.signedPaymentEmpty') return 0n
+    return verifyPayout(payment.data, { contract: proxy.ownContract, proxyPublicKey: proxy.publicKey }).tokens
+  }
 
   const view: SessionView = {
     isTest: deps.config().params.isTest,
@@ -204,11 +213,11 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
   }
 
   function remember(proxy: KnownProxy, totals: Remembered, payment: SignedPayment): void {
-    const contract = proxy.contract.toRawString()
-    const { isTestnet } = deps.options
-    deps.memory.set(contract, {
-      contract: formatAddress(proxy.contract, isTestnet),
-      ownContract: formatAddress(proxy.ownContract, isTestnet),
+    if (names?.of !== proxy) names = namesOf(proxy, deps.options.isTestnet)
+    const { key, contract, ownContract } = names
+    deps.memory.set(key, {
+      contract,
+      ownContract,
       publicKey: proxy.publicKey,
       totals,
       payment: payment._ === 'proxy.signedPayment' ? { ...payment, data: payment.data.slice() } : payment,
@@ -278,9 +287,16 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
   }
 }
 
-/** Zero for the empty payment, which only a first contact may show. */
-function paymentTotal(payment: SignedPayment, proxy: KnownProxy): bigint {
-  if (payment._ === 'proxy.signedPaymentEmpty') return 0n
-  return verifyPayment(payment.data, { kind: 'payout', contract: proxy.ownContract, proxyPublicKey: proxy.publicKey })
-    .tokens
+interface ProxyNames {
+  readonly of: KnownProxy
+  readonly key: string
+  readonly contract: string
+  readonly ownContract: string
 }
+
+const namesOf = (proxy: KnownProxy, isTestnet: boolean): ProxyNames => ({
+  of: proxy,
+  key: proxy.contract.toRawString(),
+  contract: formatAddress(proxy.contract, isTestnet),
+  ownContract: formatAddress(proxy.ownContract, isTestnet),
+})

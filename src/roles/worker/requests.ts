@@ -103,6 +103,8 @@ export function createRequests(deps: RequestsDeps): Requests {
     stats.queries.add(1)
     stats.bytesReceived.add(body.length)
     let hasHead = false
+    let isStream = false
+    let events = 0
     const prices = deps.price()
     const adjusted = (usage: RawUsage): AdjustedTokens => adjustUsage(usage, ask.coefficient, prices.multipliers)
     const finalFor = (usage: RawUsage): Final => ({ tokens: adjusted(usage), start: startS, end: clock.now() / 1000 })
@@ -132,10 +134,12 @@ export function createRequests(deps: RequestsDeps): Requests {
       {
         head(status, headers) {
           hasHead = true
+          isStream = headers.some(([name, value]) => name.toLowerCase() === 'content-type' && value.startsWith('text/event-stream'))
           connection.send(encodeHead(to, responseHead(status, headers, startS, clock.now() / 1000)))
         },
         part(bytes) {
           stats.bytesSent.add(bytes.length)
+          if (isStream) events += countEvents(bytes)
           connection.send(encodePart(to, bytes))
           entry.paused = connection.congested
           return !entry.paused
@@ -145,11 +149,12 @@ export function createRequests(deps: RequestsDeps): Requests {
           connection.send(encodePart(to, EMPTY, finalFor(usage)))
         },
         fail(error, usage) {
-          // A caller that left in the middle still pays for what the engine had reported until then.
+          // A caller that left in the middle pays for what it got: as far as the engine said, at least a token an event.
+          const used = usage.completionTokens > 0 ? usage : { ...usage, completionTokens: Math.max(0, events - EVENTS_WITHOUT_TOKEN) }
           const settle = hasHead && abort.signal.aborted && connection.open
-          end(settle ? 'ok' : 'failed', settle ? usage : NOTHING)
+          end(settle ? 'ok' : 'failed', settle ? used : NOTHING)
           if (!connection.open) return
-          if (settle) return connection.send(encodePart(to, EMPTY, finalFor(usage)))
+          if (settle) return connection.send(encodePart(to, EMPTY, finalFor(used)))
           connection.send(encodeError(to, wireFailure(error), { ...finalFor(NOTHING) }, hasHead))
         },
       },
@@ -188,6 +193,16 @@ export function createRequests(deps: RequestsDeps): Requests {
 }
 
 const EMPTY = new Uint8Array()
+/** A stream's first event only says who speaks. */
+const EVENTS_WITHOUT_TOKEN = 1
+const EVENT_START = Buffer.from('data: {')
+
+function countEvents(bytes: Uint8Array): number {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  let count = 0
+  for (let at = buffer.indexOf(EVENT_START); at >= 0; at = buffer.indexOf(EVENT_START, at + EVENT_START.length)) count++
+  return count
+}
 
 /** The boxed `http.response` of a first answer. The body follows in parts, so its framing is said to be chunked. */
 function responseHead(
