@@ -1,6 +1,6 @@
 /**
- * An engine behind HTTP: vLLM, SGLang, llama-server, Ollama and whatever else speaks OpenAI's API. Bytes go from the
- * socket through the meter to the sink within one callback; nothing is queued here.
+ * An engine behind HTTP: vLLM, SGLang, llama-server, Ollama and whatever else speaks OpenAI's API. What one read of the
+ * socket brought goes through the meter to the sink in one piece, in the same turn of the event loop.
  */
 import { Client, type Dispatcher, Pool } from 'undici'
 import { type Clock, type CocoonError, type Log, type Metrics, reveal } from '../util/index.ts'
@@ -102,6 +102,10 @@ function startCall(context: CallContext, call: EngineCall, sink: AnswerSink): Ru
   let received = 0
   let attempts = 0
   let settled = false
+  /** Chunks of this turn. Engines send each event as a chunk of its own, and every part costs all hops as much as a large one. */
+  let fresh: Buffer[] = []
+  /** The sink asked to wait. The parser hears of it with its next chunk, which is kept here until then. */
+  let paused = false
 
   /** True for the one caller that may end the call. */
   function settle(outcome: string): boolean {
@@ -127,11 +131,31 @@ function startCall(context: CallContext, call: EngineCall, sink: AnswerSink): Ru
   function deliver(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length && !settled; at += MAX_PART_BYTES) {
       const whole = at === 0 && bytes.length <= MAX_PART_BYTES
-      if (!sink.part(whole ? bytes : bytes.subarray(at, at + MAX_PART_BYTES))) controller?.pause()
+      if (sink.part(whole ? bytes : bytes.subarray(at, at + MAX_PART_BYTES))) continue
+      paused = true
+      controller?.pause()
+    }
+  }
+
+  function pushFresh(metered: Meter): void {
+    if (fresh.length === 0) return
+    const chunk = fresh.length === 1 ? (fresh[0] as Buffer) : Buffer.concat(fresh)
+    fresh = []
+    const bytes = metered.push(chunk)
+    if (bytes.length > 0) deliver(bytes)
+  }
+
+  const endTurn = (): void => {
+    if (settled || meter === undefined) return
+    try {
+      pushFresh(meter)
+    } catch (error) {
+      stop(toEngineError(error))
     }
   }
 
   function finish(metered: Meter): void {
+    pushFresh(metered)
     const { bytes, cutOff } = metered.end()
     deliver(bytes)
     if (cutOff) return fail(engineError('engine.cut-off', { reason: 'the JSON body is incomplete' }))
@@ -169,13 +193,9 @@ function startCall(context: CallContext, call: EngineCall, sink: AnswerSink): Ru
     onResponseData(_, chunk) {
       if (settled || meter === undefined) return
       received += chunk.length
-      try {
-        if (received > MAX_ANSWER_BYTES) throw engineError('engine.too-large', { limitBytes: MAX_ANSWER_BYTES })
-        const bytes = meter.push(chunk)
-        if (bytes.length > 0) deliver(bytes)
-      } catch (error) {
-        stop(toEngineError(error))
-      }
+      if (received > MAX_ANSWER_BYTES)
+        return stop(engineError('engine.too-large', { limitBytes: MAX_ANSWER_BYTES }))
+      if (fresh.push(chunk) === 1 && !paused) queueMicrotask(endTurn)
     },
     onResponseEnd() {
       if (settled || meter === undefined) return
@@ -221,7 +241,10 @@ function startCall(context: CallContext, call: EngineCall, sink: AnswerSink): Ru
   }
   return {
     resume() {
-      if (!settled) controller?.resume()
+      if (settled || !paused) return
+      paused = false
+      endTurn()
+      if (!paused) controller?.resume()
     },
   }
 }

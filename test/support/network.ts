@@ -83,8 +83,8 @@ export async function startNetwork(options: NetworkOptions): Promise<TestNetwork
   let config = parse(file(0, 0))
   const registry = { current: () => config, subscribe: () => () => undefined, close() {} }
   const account = (raw: string): Address => parseAddress(raw, 'test owner')
-  const tls = (): ReturnType<typeof createIdentity> => createIdentity({ evidence: 'simulated' })
-  const verifier = createVerifier({ accept: ['simulated'] })
+  const tls = (): ReturnType<typeof createIdentity> => createIdentity({ evidence: config.evidence })
+  const verifier = createVerifier({ accept: [config.evidence] })
   const anyone = createVerifier({ accept: ['none'] })
   const ledger = createMemoryLedger({ pricePerToken: config.params.pricePerToken })
   const shared = { clock, random, log, metrics, transportMetrics: createTransportMetrics(metrics), registry, solver }

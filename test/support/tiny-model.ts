@@ -26,11 +26,11 @@ const CHAT_TEMPLATE =
   "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}" +
   "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 
-/** The same for a model that thinks: its answers begin inside the marks. */
-const THINKING_TEMPLATE = CHAT_TEMPLATE.replace('assistant\\n', 'assistant\\n<think>\\n').replace(
-  "message['content'] +",
-  "(message['content'].split('</think>')[-1] if message['role'] == 'assistant' else message['content']) +",
-)
+/** For a model that thinks: names the marks, and takes the thoughts out of earlier answers. */
+const THINKING_TEMPLATE =
+  '{# <think>thoughts</think>answer #}' +
+  "{% for message in messages %}{{ '[' + message['role'] + ']\\n' + message['content'].split('</think>')[-1] + '<|im_end|>' + '\\n' }}" +
+  "{% endfor %}{% if add_generation_prompt %}{{ '[assistant]\\n' }}{% endif %}"
 
 const TEMPLATES = { chat: CHAT_TEMPLATE, thinking: THINKING_TEMPLATE, none: undefined } as const
 type TemplateKind = keyof typeof TEMPLATES

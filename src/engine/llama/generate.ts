@@ -39,7 +39,14 @@ export interface AnswerPlan {
   readonly stop: readonly string[]
   /** The template's. */
   readonly turnEnds: readonly string[]
-  readonly thought?: { readonly open: string; readonly close: string; readonly isOpen: boolean }
+  readonly thought?: {
+    readonly open: string
+    readonly close: string
+    /** The prompt ends inside the thoughts. */
+    readonly isOpen: boolean
+    /** Fed to get out of them. */
+    readonly skip: readonly Token[]
+  }
   readonly grammar?: { readonly gbnf: string; readonly param: string }
   readonly tools?: ToolPlan
 }
@@ -71,6 +78,9 @@ const PROMPT_STEP_GPU = 512
 const PENALTY_TOKENS = 128
 /** llama.cpp needs a free cell for the token that is being sampled. */
 const RESERVED_CELLS = 1
+
+/** llama.cpp's seeds have 32 bits, and the largest of them means "draw one". */
+const SEED_SPAN = 2 ** 32 - 1
 
 /** Tokens left for an answer after this prompt. */
 export const roomAfter = (runtime: Runtime, promptTokens: number): number =>
@@ -119,10 +129,10 @@ export async function generateAnswer(
     grammar: LlamaGrammarEvaluationState | undefined,
     onToken: (token: Token) => boolean,
   ): Promise<'ended' | 'enough' | 'length'> {
-    await evaluatePending()
     const room = runtime.contextSize - RESERVED_CELLS - sequence.nextTokenIndex - pending.length
     let left = Math.min(limit - counts.sampled, room)
     if (left <= 0) return 'length'
+    await evaluatePending()
     const sampling = samplingOptions(runtime, plan.sampling, recent, counts.sampled, grammar)
     const input = pending
     pending = []
@@ -146,12 +156,14 @@ export async function generateAnswer(
     createTokenText((tokens, before) => model.detokenize(tokens as Token[], false, before as Token[]))
 
   async function writeText(): Promise<'stop' | 'length' | { readonly after: string }> {
+    const thought = plan.grammar === undefined ? plan.thought : undefined
+    const call = plan.tools === undefined ? [] : [opening(plan.tools.format).mark]
     const splitter = createSplitter({
       stop: [...plan.stop, ...plan.turnEnds],
-      call: plan.tools === undefined ? [] : [opening(plan.tools.format).mark],
-      ...(plan.thought === undefined ? {} : { thought: plan.thought }),
+      call,
+      ...(thought === undefined ? {} : { thought }),
     })
-    const marks = [...plan.turnEnds, ...(plan.tools === undefined ? [] : [opening(plan.tools.format).mark])]
+    const marks = [...plan.turnEnds, ...call, ...(thought === undefined ? [] : [thought.open, thought.close])]
     const text = textOf()
     const grammar =
       plan.grammar === undefined ? undefined : await runtime.grammar(plan.grammar.gbnf, plan.grammar.param)
@@ -207,11 +219,10 @@ export async function generateAnswer(
 
   async function write(): Promise<AnswerEnd['finish']> {
     await evaluatePrompt()
-    if (plan.tools?.forced === true) {
-      // A model that is about to think is brought to the point.
-      if (plan.thought?.isOpen === true) feed(plan.tools.format.tokens(`${plan.thought.close}\n\n`))
-      return writeCall(plan.tools, '')
-    }
+    const constrained = plan.grammar !== undefined || plan.tools?.forced === true
+    // A model that is about to think is brought to the point.
+    if (constrained && plan.thought?.isOpen === true) feed(plan.thought.skip)
+    if (plan.tools?.forced === true) return writeCall(plan.tools, '')
     const ended = await writeText()
     if (typeof ended === 'string') return ended
     const { format } = plan.tools as ToolPlan
@@ -265,7 +276,7 @@ function samplingOptions(
     topK: sampling.topK,
     minP: sampling.minP,
     // Each part of an answer starts a sampler of its own; the same seed would make them alike.
-    seed: sampling.seed + alreadySampled,
+    seed: (sampling.seed + alreadySampled) % SEED_SPAN,
     yieldEogToken: true,
     ...(sampling.logitBias.size > 0 && free ? { tokenBias: bias } : {}),
     ...(grammar === undefined ? {} : { grammarEvaluationState: grammar }),

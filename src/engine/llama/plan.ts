@@ -8,7 +8,7 @@ import type { LlamaOptions } from './options.ts'
 import type { ChatFormat } from './prompt.ts'
 import type { Runtime } from './runtime.ts'
 
-/** llama.cpp takes 32 bits; the upper part is folded in so that large seeds differ too. */
+/** Seeds are counted on from here, so they start well inside what numbers hold exactly. */
 const SEED_SPAN = 2 ** 32
 /** As llama.cpp's own default; keeps the long tail of nonsense away from small models. */
 const DEFAULT_TOP_K = 40
@@ -38,17 +38,23 @@ export function chatPlan(runtime: Runtime, format: ChatFormat, request: ChatRequ
     )
   }
   const documented = request.tool_choice === 'none' ? [] : (request.tools ?? [])
+  checkLength(
+    runtime,
+    'messages',
+    request.messages.reduce((n, message) => n + (message.content?.length ?? 0), 0),
+  )
   const prompt = format.prompt(request.messages, documented)
   checkRoom(runtime, prompt.tokens)
+  const { thought } = format
   return {
     promptTokens: prompt.tokens,
     maxTokens: request.max_completion_tokens ?? request.max_tokens,
     sampling,
     stop: request.stop ?? [],
     turnEnds: prompt.stop,
-    ...(format.thought === undefined || grammar !== undefined
+    ...(thought === undefined
       ? {}
-      : { thought: { ...format.thought, isOpen: prompt.thinking } }),
+      : { thought: { ...thought, isOpen: prompt.thinking, skip: format.tokens(`${thought.close}\n\n`) } }),
     ...(grammar === undefined ? {} : { grammar }),
     ...(tools === undefined ? {} : { tools }),
   }
@@ -72,6 +78,19 @@ export function completionPlan(
 
 /** OpenAI's default for text completions, which otherwise never know when to end. */
 const DEFAULT_COMPLETION_TOKENS = 16
+
+/** The longest tokens are runs of blanks. What is longer than this times the context is refused without tokenizing it. */
+const MAX_CHARS_PER_TOKEN = 256
+
+/** Spares the event loop the seconds that megabytes of text take to tokenize. Throws `request.invalid`. */
+export function checkLength(runtime: Runtime, param: string, characters: number): void {
+  if (characters <= runtime.contextSize * MAX_CHARS_PER_TOKEN) return
+  throw invalid(
+    param,
+    `is far longer than this model's context of ${runtime.contextSize} tokens`,
+    'context_length_exceeded',
+  )
+}
 
 function checkRoom(runtime: Runtime, tokens: readonly Token[]): void {
   if (roomAfter(runtime, tokens.length) < 1) throw contextOverflow(tokens.length, runtime.contextSize)

@@ -1,6 +1,6 @@
 /**
- * Messages to tokens by the model's own chat template (from the GGUF file; without one, a plain "User:" / "Assistant:"
- * dialogue). What people write is never taken for the template's special tokens.
+ * Messages to tokens by the model's own chat template, from the GGUF file. A file without one is asked in the form that
+ * its architecture usually has. What people write is never taken for the template's special tokens.
  */
 import {
   type ChatHistoryItem,
@@ -37,7 +37,7 @@ export function chatFormat(model: LlamaModel): ChatFormat {
   const section = functions.parallelism?.call.sectionPrefix ?? ''
   const thought = segments?.thought
   const marks =
-    thought?.suffix === undefined
+    thought?.suffix === undefined || spell(thought.suffix).trim() === ''
       ? undefined
       : { open: openingOf(thought.prefix, spell), close: spell(thought.suffix).trim() }
   const nextTurn = userTurnMark(model, wrapper)

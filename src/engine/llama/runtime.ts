@@ -9,7 +9,7 @@ import {
   type LlamaModel,
 } from 'node-llama-cpp'
 import { CocoonError, type Log } from '../../util/index.ts'
-import { invalid } from './errors.ts'
+import { invalid, queueFull } from './errors.ts'
 import type { LlamaOptions } from './options.ts'
 import { createSlots, type Slots } from './slots.ts'
 
@@ -52,7 +52,7 @@ export async function startRuntime(options: LlamaOptions, log: Log): Promise<Run
       contextSize,
       slots: createSlots(sequences, options.maxQueued, (sequence) => sequence.contextTokens),
       grammar: (gbnf, param) => createGrammar(llama, model, gbnf, param),
-      embed: embedder(model, contextSize, options.threads),
+      embed: embedder(model, contextSize, options),
       close: () => llama.dispose(),
     }
   } catch (error) {
@@ -82,15 +82,18 @@ async function createGrammar(
 }
 
 /** The embedding context takes memory of its own, so it is made on first use. */
-function embedder(model: LlamaModel, contextSize: number, threads: number): Runtime['embed'] {
+function embedder(model: LlamaModel, contextSize: number, { threads, maxQueued }: LlamaOptions): Runtime['embed'] {
+  let waiting = 0
   let made: Promise<LlamaEmbeddingContext> | undefined
   return async (text, param) => {
+    if (waiting > maxQueued) throw queueFull('Too many texts are waiting to be embedded.')
     made ??= model.createEmbeddingContext({ contextSize, threads })
     const context = await made
     const tokens = context.calculateInputLength(text)
     if (tokens >= contextSize)
       throw invalid(param, `has ${tokens} tokens; at most ${contextSize - 1} fit`, 'context_length_exceeded')
-    const { vector } = await context.getEmbeddingFor(text)
+    waiting++
+    const { vector } = await context.getEmbeddingFor(text).finally(() => waiting--)
     const length = Math.hypot(...vector) || 1
     return { vector: vector.map((x) => x / length), tokens }
   }

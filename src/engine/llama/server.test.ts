@@ -105,6 +105,20 @@ describe('chat', () => {
     expect(usage?.total_tokens).toBe(2047)
   })
 
+  test('biases of tokens that do not exist change nothing', async () => {
+    const plain = await client.chat.completions.create(ask)
+    const logit_bias = { 99_999: 100, 4_294_967_295: 100, 2_147_483_648: -100 }
+    const biased = await client.chat.completions.create({ ...ask, logit_bias })
+    expect(biased.choices[0]?.message.content).toBe(plain.choices[0]?.message.content)
+  })
+
+  test('the largest seeds are as good as others', async () => {
+    for (const seed of [0, -1, 2 ** 32 - 1, 2 ** 32, Number.MAX_SAFE_INTEGER]) {
+      const text = async () => (await client.chat.completions.create({ ...ask, seed })).choices[0]?.message.content
+      expect(await text()).toBe(await text())
+    }
+  })
+
   test('a prompt that was seen before is not evaluated again, unless its salt is another', async () => {
     const messages = [{ role: 'user' as const, content: 'a sentence that nobody else asks about' }]
     const cached = async (salt: string) => {
@@ -297,7 +311,7 @@ describe('completions and embeddings', () => {
 })
 
 describe('load', () => {
-  test('eight streams on two places all finish, and are what they would be alone', async () => {
+  test('eight streams on two places all finish, each with a text of its own', async () => {
     const seeds = [1, 2, 3, 4, 5, 6, 7, 8]
     const read = async (seed: number) => {
       let text = ''
@@ -351,9 +365,36 @@ describe('load', () => {
     await idle()
   })
 
-  test('a model without a chat template is asked as a plain dialogue', async () => {
+  test('a model that thinks first: its thoughts are reasoning, and constrained answers skip them', async () => {
+    const thinker = await startLlamaServer({
+      modelPath: tinyModelPath('thinking'),
+      gpu: 'off',
+      threads: 1,
+      parallel: 1,
+    })
+    const request = async (body: object) => {
+      const response = await fetch(`${thinker.url}/v1/chat/completions`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ messages: hello, max_tokens: 10, seed: 1, ...body }),
+      })
+      return (await response.json()) as OpenAI.ChatCompletion
+    }
+    // The model is brought into its thoughts by the start of an answer, which it continues.
+    const messages = [...hello, { role: 'assistant', content: '<think>' }]
+    const free = await request({ messages })
+    expect(free.choices[0]?.message).toMatchObject({ content: '', reasoning_content: expect.stringMatching(/\w/) })
+    expect(free.usage?.completion_tokens_details?.reasoning_tokens).toBe(10)
+    const response_format = { type: 'json_schema', json_schema: { name: 's', schema: { const: 'yes' } } }
+    const held = await request({ messages, response_format })
+    expect(held.choices[0]?.message.content).toBe('"yes"')
+    expect(held.choices[0]?.message).not.toHaveProperty('reasoning_content')
+    await thinker.close()
+  })
+
+  test('a model without a chat template is still asked, in its architecture’s usual form', async () => {
     const plain = await startLlamaServer({
-      modelPath: tinyModelPath({ chatTemplate: false }),
+      modelPath: tinyModelPath('none'),
       gpu: 'off',
       threads: 1,
       parallel: 1,

@@ -11,7 +11,7 @@ import type { AnswerHead } from './answers.ts'
 import { ChatRequest, CompletionRequest, EmbeddingRequest, parseRequest } from './contract.ts'
 import { errorAnswer, invalid, queueFull } from './errors.ts'
 import { LlamaOptions, type LlamaOptionsInput } from './options.ts'
-import { chatPlan, completionPlan, samplingOf } from './plan.ts'
+import { chatPlan, checkLength, completionPlan, samplingOf } from './plan.ts'
 import { chatFormat, withBeginning } from './prompt.ts'
 import { startRuntime } from './runtime.ts'
 
@@ -59,6 +59,7 @@ export async function startLlamaServer(input: LlamaOptionsInput, deps: LlamaServ
     randomSeed: () => Buffer.from(random(4)).readUInt32LE(),
     enter(reply) {
       if (closing) throw queueFull('The engine is closing.')
+      if (reply.raw.closed) throw new CallerLeft()
       const controller = new AbortController()
       running.add(controller)
       reply.raw.once('close', () => {
@@ -142,9 +143,10 @@ function addRoutes(app: FastifyInstance, deps: RouteDeps): void {
     const body = parseRequest(CompletionRequest, request.body)
     checkModel(body.model, options)
     const sampling = samplingOf(body, options, deps.randomSeed)
-    const plans = body.prompt.map((text) =>
-      completionPlan(runtime, withBeginning(runtime.model, runtime.model.tokenize(text, false)), body, sampling),
-    )
+    const plans = body.prompt.map((text) => {
+      checkLength(runtime, 'prompt', text.length)
+      return completionPlan(runtime, withBeginning(runtime.model, runtime.model.tokenize(text, false)), body, sampling)
+    })
     return answer(deps, reply, body, plans, COMPLETION, head('cmpl-'))
   })
 
@@ -156,6 +158,7 @@ function addRoutes(app: FastifyInstance, deps: RouteDeps): void {
     let tokens = 0
     for (const [index, text] of body.input.entries()) {
       signal.throwIfAborted()
+      checkLength(runtime, `input[${index}]`, text.length)
       const embedded = await runtime.embed(text, `input[${index}]`)
       if (body.dimensions !== undefined && body.dimensions !== embedded.vector.length) {
         throw invalid('dimensions', `this model's embeddings have ${embedded.vector.length} dimensions`)

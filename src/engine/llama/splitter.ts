@@ -103,13 +103,17 @@ export function createSplitter(marks: Marks): Splitter {
   }
 }
 
-/** The mark that comes first in the text; of two at one place, the longer. */
+/**
+ * The mark that is complete first, as if the text came letter by letter, so that the size of its pieces makes no difference;
+ * of two that end at one place, the longer.
+ */
 function firstMark(text: string, marks: readonly string[]): { readonly at: number; readonly mark: string } | undefined {
   let best: { at: number; mark: string } | undefined
   for (const mark of marks) {
     const at = text.indexOf(mark)
     if (at < 0) continue
-    if (best === undefined || at < best.at || (at === best.at && mark.length > best.mark.length)) best = { at, mark }
+    const earlier = best === undefined ? 1 : best.at + best.mark.length - (at + mark.length)
+    if (earlier > 0 || (earlier === 0 && mark.length > (best?.mark.length ?? 0))) best = { at, mark }
   }
   return best
 }

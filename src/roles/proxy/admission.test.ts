@@ -10,7 +10,11 @@ function view(over: Partial<AdmissionView> = {}, balanceNano = 1_000_000n): Admi
   const pool = new WorkerPool()
   pool.add({ connectionId: 1, model: 'm@1:2', version: 4, capacity: 1, coefficient: 1000 })
   pool.update(1, { enabled: true })
-  const account = createMemoryLedger({ pricePerToken: 1n }).openClient('0:c', { balanceNano, stakeNano: balanceNano, scTokensUsed: 0n })
+  const account = createMemoryLedger({ pricePerToken: 1n }).openClient('0:c', {
+    balanceNano,
+    stakeNano: balanceNano,
+    scTokensUsed: 0n,
+  })
   return { configVersion: 5, enabled: true, multipliers: flat, account, pool, ...over }
 }
 
@@ -24,7 +28,10 @@ const bodyOf = (query: Uint8Array): unknown => JSON.parse(new TextDecoder().deco
 
 test('a request within its limits is admitted, holding its upper bound at the caller’s highest price', () => {
   const asked = ask({ model: 'm', max_tokens: 100 })
-  expect(admit(asked, view())).toMatchObject({ slot: { connectionId: 1 }, hold: BigInt((100 + asked.query.length) * 4) })
+  expect(admit(asked, view())).toMatchObject({
+    slot: { connectionId: 1 },
+    hold: BigInt((100 + asked.query.length) * 4),
+  })
 })
 
 test.each([
@@ -37,17 +44,35 @@ test.each([
   ['a proxy that is closing', ask({}), { enabled: false }, 651, 'disabled'],
   ['an unknown model', ask({}, { model: 'x' }), {}, 621, 'unknown model x'],
   ['a price cap below every worker', ask({}, { maxCoefficient: 900 }), {}, 651, 'coefficient=1000'],
-  ['an encrypted request without keys here', ask({}, { publicKey: new Uint8Array(32).fill(0xab) }), {}, 602, 'unknown public key ABAB'],
+  [
+    'an encrypted request without keys here',
+    ask({}, { publicKey: new Uint8Array(32).fill(0xab) }),
+    {},
+    602,
+    'unknown public key ABAB',
+  ],
   ['a body that asks for more than its envelope', ask({ max_tokens: 101 }), {}, 621, '101'],
   ['the larger of two limits above the envelope', ask({ max_tokens: 5, max_completion_tokens: 500 }), {}, 621, '500'],
   ['several choices above the envelope', ask({ max_tokens: 60, n: 2 }), {}, 621, '120'],
-  ['several prompts above the envelope', ask({ prompt: ['a', 'b', 'c'], max_tokens: 40 }, {}, '/v1/completions'), {}, 621, '120'],
+  [
+    'several prompts above the envelope',
+    ask({ prompt: ['a', 'b', 'c'], max_tokens: 40 }, {}, '/v1/completions'),
+    {},
+    621,
+    '120',
+  ],
 ] as const)('%s is refused with the wire’s code', (_, asked, over, code, text) => {
   expect(admit(asked, view(over))).toMatchObject({ code, message: expect.stringContaining(text) })
 })
 
-test.each([[99n, 602], [399n, 651]])('%i tokens of credit for 100 tokens at four times the price are too few', (credit, code) => {
-  expect(admit(ask({ max_tokens: 100 }), view({}, credit))).toMatchObject({ code, message: expect.stringContaining('balance is too low') })
+test.each([
+  [99n, 602],
+  [399n, 651],
+])('%i tokens of credit for 100 tokens at four times the price are too few', (credit, code) => {
+  expect(admit(ask({ max_tokens: 100 }), view({}, credit))).toMatchObject({
+    code,
+    message: expect.stringContaining('balance is too low'),
+  })
 })
 
 test('a body without a limit gets the envelope’s, and stays the same otherwise', () => {
@@ -56,7 +81,10 @@ test('a body without a limit gets the envelope’s, and stays the same otherwise
   expect('query' in admitted && bodyOf(admitted.query)).toEqual({ ...body, max_tokens: 50 })
 })
 
-test.each([['{}', '{"max_tokens":100}'], ['{ "a" : 1 }', '{"max_tokens":100, "a" : 1 }']])('the limit goes first into %s', (before, after) => {
+test.each([
+  ['{}', '{"max_tokens":100}'],
+  ['{ "a" : 1 }', '{"max_tokens":100, "a" : 1 }'],
+])('the limit goes first into %s', (before, after) => {
   const admitted = admit(ask(before), view())
   expect('query' in admitted && new TextDecoder().decode(decode(httpRequest, admitted.query).payload)).toBe(after)
 })

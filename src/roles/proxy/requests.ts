@@ -392,9 +392,7 @@ const partiesOf = (
   workerRequestId: r.id,
 })
 
-function countersOf(
-  metrics: Metrics,
-): Readonly<Record<'requests' | 'refused' | 'stray' | 'blamed', Counter>> & {
+function countersOf(metrics: Metrics): Readonly<Record<'requests' | 'refused' | 'stray' | 'blamed', Counter>> & {
   duration: ReturnType<Metrics['histogram']>
 } {
   return {

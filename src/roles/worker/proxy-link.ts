@@ -189,11 +189,13 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
 
   function scheduleStatus(): void {
     statusTimer = deps.clock.after(uniform(deps.random, STATUS_EVERY_MS.low, STATUS_EVERY_MS.high), () => {
+      if (session.at !== 'ready') return
+      const confirmed = view.remembered(session.proxy.contract)
       ask(
         encode(workerUpdatePaymentStatus, {}),
         (m) => {
           const { signedPayment, dbTokens, maxTokens } = decode(workerPaymentStatus, m)
-          update(signedPayment, dbTokens, maxTokens)
+          update(signedPayment, dbTokens, maxTokens, confirmed)
           scheduleStatus()
         },
         STATUS_TIMEOUT_MS,
@@ -201,15 +203,19 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
     })
   }
 
-  /** Totals only grow. A proxy that goes back on its word is asked to compare again, on a new connection. */
-  function update(payment: SignedPayment, db: bigint, max: bigint): void {
+  /**
+   * Totals only grow. A proxy that goes back on its word is asked to compare again, on a new connection.
+   * @param confirmed what it had said before it wrote this. For an answer that is what we knew when we asked: messages
+   *   that came right behind the answer are read before it.
+   */
+  function update(payment: SignedPayment, db: bigint, max: bigint, confirmed?: Remembered): void {
     if (session.at !== 'ready') return
     const { proxy } = session
     const known = view.remembered(proxy.contract)
-    const chain = paymentTotal(payment, proxy)
-    if (chain < known.chain || db < known.db || max < known.max)
+    const totals: Remembered = { chain: paymentTotal(payment, proxy), db, max }
+    if (isBelow(totals, confirmed ?? known))
       throw new CocoonError('protocol.totals-fell', { message: 'the proxy reports lower totals than it has confirmed' })
-    remember(proxy, { chain, db, max }, payment)
+    if (!isBelow(totals, known)) remember(proxy, totals, payment)
   }
 
   function remember(proxy: KnownProxy, totals: Remembered, payment: SignedPayment): void {
@@ -286,6 +292,8 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
     }
   }
 }
+
+const isBelow = (a: Remembered, b: Remembered): boolean => a.chain < b.chain || a.db < b.db || a.max < b.max
 
 interface ProxyNames {
   readonly of: KnownProxy

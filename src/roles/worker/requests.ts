@@ -134,7 +134,9 @@ export function createRequests(deps: RequestsDeps): Requests {
       {
         head(status, headers) {
           hasHead = true
-          isStream = headers.some(([name, value]) => name.toLowerCase() === 'content-type' && value.startsWith('text/event-stream'))
+          isStream = headers.some(
+            ([name, value]) => name.toLowerCase() === 'content-type' && value.startsWith('text/event-stream'),
+          )
           connection.send(encodeHead(to, responseHead(status, headers, startS, clock.now() / 1000)))
         },
         part(bytes) {
@@ -150,7 +152,10 @@ export function createRequests(deps: RequestsDeps): Requests {
         },
         fail(error, usage) {
           // A caller that left in the middle pays for what it got: as far as the engine said, at least a token an event.
-          const used = usage.completionTokens > 0 ? usage : { ...usage, completionTokens: Math.max(0, events - EVENTS_WITHOUT_TOKEN) }
+          const used =
+            usage.completionTokens > 0
+              ? usage
+              : { ...usage, completionTokens: Math.max(0, events - EVENTS_WITHOUT_TOKEN) }
           const settle = hasHead && abort.signal.aborted && connection.open
           end(settle ? 'ok' : 'failed', settle ? used : NOTHING)
           if (!connection.open) return
