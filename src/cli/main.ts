@@ -33,10 +33,10 @@ function program(run: (status: Promise<number>) => void): Command {
   const role = (
     name: 'client' | 'proxy' | 'worker' | 'engine',
     about: string,
-    start: (c: Loaded['config']) => Promise<number>,
+    start: (loaded: Loaded) => Promise<number>,
   ): void => {
     const command = withSettings(cocoon.command(name).description(about), (s) => s.path[0] === name, name)
-    command.action(() => run(start(load(command, name).config)))
+    command.action(() => run(start(load(command, name))))
   }
 
   const up = withSettings(
@@ -66,9 +66,9 @@ function program(run: (status: Promise<number>) => void): Command {
       ),
     )
   })
-  role('client', 'run a client: pays, asks, serves the OpenAI-compatible API', runClient)
-  role('proxy', 'run a proxy: admits requests, chooses workers, accounts', runProxy)
-  role('worker', 'run a worker in front of an inference engine', runWorker)
+  role('client', 'run a client: pays, asks, serves the OpenAI-compatible API', ({ config }) => runClient(config))
+  role('proxy', 'run a proxy: admits requests, chooses workers, accounts', ({ config }) => runProxy(config))
+  role('worker', 'run a worker in front of an inference engine', ({ config }) => runWorker(config))
   role('engine', 'run the embedded llama.cpp engine by itself', runEngine)
 
   const askCommand = withSettings(

@@ -18,7 +18,7 @@ export {
   type ObjectScan,
 } from './json-scan.ts'
 /** Options only: the bindings of llama.cpp load in the process that runs it, and nowhere else. */
-export { LlamaOptions as llamaOptions, type LlamaOptions } from './llama/options.ts'
+export { type LlamaOptions, llamaOptions } from './llama/options.ts'
 export { createMeter, type Meter, type MeterOptions } from './meter.ts'
 export { type HttpEngineOptions, httpEngineOptions } from './options.ts'
 export { type EngineState, type EngineWatch, type EngineWatchOptions, watchEngine } from './probe.ts'

@@ -4,7 +4,7 @@ import { tinyModelPath } from '../../../test/support/tiny-model.ts'
 import { silentLog } from '../../util/index.ts'
 import { type AnswerPlan, generateAnswer } from './generate.ts'
 import { grammarFor, type JsonSchema } from './json-grammar.ts'
-import { LlamaOptions } from './options.ts'
+import { llamaOptions } from './options.ts'
 import { type Runtime, startRuntime } from './runtime.ts'
 
 let runtime: Runtime
@@ -13,7 +13,7 @@ const never = new AbortController().signal
 
 beforeAll(async () => {
   runtime = await startRuntime(
-    LlamaOptions.parse({ modelPath: tinyModelPath(), gpu: 'off', threads: 1, parallel: 1 }),
+    llamaOptions.parse({ modelPath: tinyModelPath(), gpu: 'off', threads: 1, parallel: 1 }),
     silentLog,
   )
   sequence = (await runtime.slots.acquire([], '', never)).sequence

@@ -6,7 +6,7 @@ import type { LlamaOptionsInput } from './options.ts'
 import type { LlamaServer, LlamaServerDeps } from './server.ts'
 
 export type { LlamaErrorCode } from './errors.ts'
-export { LlamaOptions, LlamaOptions as llamaOptions, type LlamaOptionsInput } from './options.ts'
+export { type LlamaOptions, llamaOptions, type LlamaOptionsInput } from './options.ts'
 export type { LlamaServer, LlamaServerDeps } from './server.ts'
 
 /** See `server.ts`. Throws `engine.model-unusable`, or what `listen` throws. */

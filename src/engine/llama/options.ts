@@ -8,7 +8,7 @@ import { z } from 'zod'
 const DEFAULT_THREADS = Math.max(1, availableParallelism() - 1)
 
 /** How the embedded engine runs. Defaults stand here and nowhere else. */
-export const LlamaOptions = z.strictObject({
+export const llamaOptions = z.strictObject({
   modelPath: z.string().min(1).describe('Path of a GGUF file'),
   servedModelName: z.string().min(1).default('local').describe('The name callers ask for in `model`'),
   host: z.string().min(1).default('127.0.0.1').describe('Address to listen on'),
@@ -48,5 +48,5 @@ export const LlamaOptions = z.strictObject({
     .default(5000)
     .describe('How long running answers may take when the engine is told to stop'),
 })
-export type LlamaOptions = z.infer<typeof LlamaOptions>
-export type LlamaOptionsInput = z.input<typeof LlamaOptions>
+export type LlamaOptions = z.infer<typeof llamaOptions>
+export type LlamaOptionsInput = z.input<typeof llamaOptions>

@@ -10,7 +10,7 @@ import { answer, CallerLeft, CHAT, COMPLETION, report, type RunDeps } from './an
 import type { AnswerHead } from './answers.ts'
 import { ChatRequest, CompletionRequest, EmbeddingRequest, parseRequest } from './contract.ts'
 import { errorAnswer, invalid, queueFull } from './errors.ts'
-import { LlamaOptions, type LlamaOptionsInput } from './options.ts'
+import { type LlamaOptions, llamaOptions, type LlamaOptionsInput } from './options.ts'
 import { chatPlan, checkLength, completionPlan, samplingOf } from './plan.ts'
 import { chatFormat, withBeginning } from './prompt.ts'
 import { startRuntime } from './runtime.ts'
@@ -35,7 +35,7 @@ const MAX_BODY_BYTES = 16 << 20
 
 /** Throws `engine.model-unusable`, or what `listen` throws. */
 export async function startLlamaServer(input: LlamaOptionsInput, deps: LlamaServerDeps = {}): Promise<LlamaServer> {
-  const options = LlamaOptions.parse(input)
+  const options = llamaOptions.parse(input)
   const log = deps.log ?? silentLog
   const clock = deps.clock ?? systemClock
   const random = deps.randomBytes ?? randomBytes
