@@ -10,6 +10,7 @@ export {
 } from './contracts/addresses.ts'
 export type { PeerParties } from './contracts/addresses.ts'
 export type { ContractCodes, Multipliers, RootParams } from './contracts/params.ts'
+export { createPaymentVerifier, type PaymentReceiver } from './contracts/payment-verifier.ts'
 export { signPayment, verifyPayment, type Payment, type PaymentKind } from './contracts/signed-payment.ts'
 export { isSignatureValid, signingKeyFromSeed, type SigningKey } from './ed25519.ts'
 export type { ChainErrorCode } from './errors.ts'

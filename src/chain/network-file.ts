@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
-import { Cell } from '@ton/core'
+import { type Address, Cell } from '@ton/core'
 import { z } from 'zod'
 import { type Clock, CocoonError, fromBase64, fromHex, type Log, NANO_PER_TON, toHex } from '../util/index.ts'
 import { parseAddress } from './address.ts'
@@ -112,11 +112,17 @@ export function parseNetworkFile(text: string, name: string): RootConfig {
 export interface NetworkFileWatch {
   readonly clock: Clock
   readonly log: Log
+  /** The registry contract, where the file names none. */
+  readonly root?: Address
 }
 
 /** Reads the file now and again when it changes. A new content counts only when its `version` has grown. */
-export function loadNetworkFile(path: string, { clock, log }: NetworkFileWatch): Registry {
-  let config = parseNetworkFile(readNetworkFile(path), path)
+export function loadNetworkFile(path: string, { clock, log, root }: NetworkFileWatch): Registry {
+  const read = (): RootConfig => {
+    const parsed = parseNetworkFile(readNetworkFile(path), path)
+    return { ...parsed, root: parsed.root ?? root ?? null }
+  }
+  let config = read()
   let changedAt = statSync(path).mtimeMs
   const listeners = new Set<(config: RootConfig) => void>()
   let timer = clock.after(WATCH_INTERVAL_MS, look)
@@ -125,7 +131,7 @@ export function loadNetworkFile(path: string, { clock, log }: NetworkFileWatch):
       const { mtimeMs } = statSync(path)
       if (mtimeMs !== changedAt) {
         changedAt = mtimeMs
-        accept(parseNetworkFile(readNetworkFile(path), path))
+        accept(read())
       }
     } catch (error) {
       log.warn('the network file cannot be read; the last good one stays in force', { path, error: String(error) })

@@ -1,16 +1,24 @@
 /** Putting nodes together from a configuration: what every role needs, made once per process. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { loadNetworkFile, type Registry, type RootConfig } from '../chain/index.ts'
+import { loadNetworkFile, parseAddress, type Registry, type RootConfig } from '../chain/index.ts'
 import { createPrometheusMetrics } from '../api/index.ts'
-import { createIdentity, createVerifier, type EvidenceKind } from '../tee/index.ts'
+import { createIdentity, createVerifier } from '../tee/index.ts'
 import {
   createTransportMetrics,
   type PeerVerifier,
   type TlsIdentity,
   type TransportMetrics,
 } from '../transport/index.ts'
-import { type Clock, CocoonError, type Log, type Random, systemClock, systemRandom } from '../util/index.ts'
+import {
+  type Clock,
+  CocoonError,
+  type Log,
+  pooledRandom,
+  type Random,
+  systemClock,
+  systemRandom,
+} from '../util/index.ts'
 import { createLog } from './log.ts'
 import type { Config } from './schema.ts'
 
@@ -22,7 +30,6 @@ export interface Process {
   readonly metrics: ReturnType<typeof createPrometheusMetrics>
   readonly transportMetrics: TransportMetrics
   readonly registry: Registry
-  readonly evidence: EvidenceKind
   readonly tls: TlsIdentity
   /** Demands what the network demands. */
   readonly verifier: PeerVerifier
@@ -40,25 +47,31 @@ export function openNetwork(config: Config, log: Log): Registry {
         : 'give the path of a network file with --network FILE'
     throw new CocoonError('config.network', { message: `the network file ${path} does not exist: ${mend}` })
   }
-  return loadNetworkFile(path, { clock: systemClock, log })
+  return loadNetworkFile(path, {
+    clock: systemClock,
+    log,
+    ...(config.rootContractAddress === undefined
+      ? {}
+      : { root: parseAddress(config.rootContractAddress, 'rootContractAddress') }),
+  })
 }
 
 export function openProcess(config: Config, role: string, stream: NodeJS.WriteStream = process.stdout): Process {
   const log = createLog(config.log, role, stream)
   const registry = openNetwork(config, log)
   const metrics = createPrometheusMetrics({ prefix: 'cocoon_' })
-  const evidence: EvidenceKind = registry.current().evidence
+  const { evidence } = registry.current()
   warnAboutEvidence(registry.current(), log)
   return {
     config,
     clock: systemClock,
-    random: systemRandom,
+    random: pooledRandom(systemRandom),
     log,
     metrics,
     transportMetrics: createTransportMetrics(metrics),
     registry,
-    evidence,
-    tls: createIdentity({ evidence }),
+    // Shown also where nobody has to: peers of one kind of test network demand it, peers of the other ignore it.
+    tls: createIdentity({ evidence: 'simulated' }),
     verifier: createVerifier({ accept: [evidence] }),
   }
 }

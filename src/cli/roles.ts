@@ -4,9 +4,9 @@ import { createClientApi, createOpsApi, type Ops } from '../api/index.ts'
 import { formatAddress } from '../chain/index.ts'
 import { createHttpEngine } from '../engine/index.ts'
 import { createMemoryLedger, createSnapshotFile } from '../ledger/index.ts'
-import { type ClientNode, startClientNode } from '../roles/client/index.ts'
 import { startProxyNode } from '../roles/proxy/index.ts'
 import { startWorkerNode } from '../roles/worker/index.ts'
+import { composeClient } from '../sdk/index.ts'
 import { createVerifier } from '../tee/index.ts'
 import { createPowSolver } from '../transport/index.ts'
 import { Secret } from '../util/index.ts'
@@ -64,32 +64,27 @@ export async function runWorker(config: Config): Promise<number> {
 
 export async function runClient(config: Config): Promise<number> {
   const p = openProcess(config, 'client')
-  const node = openClient(p)
+  const owner = ownerOf(config.client.ownerAddress, loadKey(config.home, 'client', p.random), 'client.ownerAddress')
+  const client = composeClient({ ...p, owner, secret: config.client.secret ?? new Secret(''), options: config.client })
+  const { node } = client
   const api = createClientApi(
     { inference: node, ops: opsOf(node, p), clock: p.clock, random: p.random, log: p.log, metrics: p.metrics },
     config.client.http,
   )
   const url = await api.listen().catch(async (error: unknown) => {
-    await node.close(0)
+    await client.close(0)
     throw portError(error, 'the client’s API', '--http-port (client.http.port)')
   })
   p.log.info('the client’s API listens', { url: `${url}/v1` })
   const running: Running = {
     async close(graceMs) {
       await api.drain(graceMs)
-      await node.close(0)
+      await client.close(0)
       await api.close()
       p.registry.close()
     },
   }
   return untilStopped(running, p.log, config.shutdownGraceMs)
-}
-
-export function openClient(p: Process): ClientNode {
-  const { config } = p
-  const owner = ownerOf(config.client.ownerAddress, loadKey(config.home, 'client', p.random), 'client.ownerAddress')
-  const secret = config.client.secret ?? new Secret('')
-  return startClientNode({ ...p, owner, secret, solver: createPowSolver() }, config.client)
 }
 
 async function serveOps(p: Process, node: Node, role: 'proxy' | 'worker'): Promise<number> {

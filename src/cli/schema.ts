@@ -31,6 +31,12 @@ const { modelPath: _path, servedModelName: _name, port: llamaPort, ...llamaShape
 export const configSchema = z.strictObject({
   home: z.string().min(1).default('~/.cocoon').describe('Folder for keys, models and what nodes remember'),
   network: z.string().min(1).default('devnet').describe('A network file, or `devnet`: the one that `cocoon up` writes'),
+  rootContractAddress: z
+    .string()
+    .optional()
+    .describe(
+      'Address of the root registry contract, for network files that do not name it; contract addresses follow from it',
+    ),
   log: z
     .strictObject({
       level: z

@@ -36,7 +36,7 @@ export function respond(
     over.resolve()
   }
   const hungUp = (): void => {
-    finish([])
+    body = undefined
     answer.hungUp()
   }
   function abort(): void {

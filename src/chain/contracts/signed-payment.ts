@@ -6,7 +6,7 @@
  *
  * The signature covers the payload's representation hash. Totals only grow and are bound to one contract.
  */
-import { Address, beginCell } from '@ton/core'
+import { type Address, beginCell } from '@ton/core'
 import { CocoonError, type ErrorInfo } from '../../util/index.ts'
 import { parseBoc } from '../cell-hash.ts'
 import { isSignatureValid, type SigningKey } from '../ed25519.ts'
