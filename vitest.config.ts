@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { plainReporter } from './test/support/plain-reporter.ts'
 
 export default defineConfig({
   resolve: { conditions: ['cocoon-source'] },
@@ -6,6 +7,7 @@ export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
     exclude: ['test/**/*.long.test.ts', 'node_modules/**'],
+    reporters: ['default', plainReporter((line) => process.stdout.write(line))],
     testTimeout: 60_000,
     hookTimeout: 120_000,
     maxWorkers: 2,

@@ -1,8 +1,15 @@
 import { defineConfig } from 'vitest/config'
+import { plainReporter } from './test/support/plain-reporter.ts'
 
 /** Runs too long for every commit: hours of fuzzing, hundreds of kills. Seeded, so a find repeats. */
 export default defineConfig({
   resolve: { conditions: ['cocoon-source'] },
   ssr: { resolve: { conditions: ['cocoon-source'] } },
-  test: { include: ['test/**/*.long.test.ts'], testTimeout: 6 * 3_600_000, hookTimeout: 120_000, maxWorkers: 1 },
+  test: {
+    include: ['test/**/*.long.test.ts'],
+    reporters: ['default', plainReporter((line) => process.stdout.write(line))],
+    testTimeout: 6 * 3_600_000,
+    hookTimeout: 120_000,
+    maxWorkers: 1,
+  },
 })

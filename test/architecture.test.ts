@@ -25,6 +25,9 @@ const RANKS: Readonly<Record<string, number>> = {
   cli: 6,
 }
 
+/** Besides each folder's index.ts: the embedded engine is a process of its own, and nobody else may load it by accident. */
+const MORE_DOORS = new Set(['src/engine/llama/index.ts'])
+
 const sources = filesBelow('src')
   .filter((path) => path.endsWith('.ts'))
   .map(readSource)
@@ -84,7 +87,7 @@ test('a folder imports only lower ranks, and only through the other folder’s i
     const [own, other] = [RANKS[from] ?? Number.NaN, RANKS[to] ?? Number.NaN]
     if (!(other < own))
       return `${to} has rank ${other}, ${from} has ${own}; move what both need to a lower folder, or pass it as an argument`
-    return file === `src/${to}/index.ts` ? null : `go through src/${to}/index.ts`
+    return file === `src/${to}/index.ts` || MORE_DOORS.has(file) ? null : `go through src/${to}/index.ts`
   })
   expect(problems).toEqual([])
 })
@@ -156,7 +159,7 @@ test('modules export names, not defaults', () => {
   expect(places(product, /^export default\b/gm, 'export it by its name')).toEqual([])
 })
 
-test('every export is imported somewhere', () => {
+test('every export is used somewhere', () => {
   const everything = [...sources, ...others]
   const taken = new Map<string, Set<string>>()
   const doors = new Map<string, Import[]>()
@@ -186,11 +189,13 @@ test('every export is imported somewhere', () => {
   }
   const unused = product
     .filter(({ path }) => !isPublic(path, doors))
-    .flatMap(({ path, exports }) => {
+    .flatMap(({ path, exports, text }) => {
       const names = taken.get(path) ?? new Set()
+      // Types that only the signatures beside them name are exported for those who call; a folder's error codes for those who read.
+      const isNamedTwice = (name: string): boolean => text.split(new RegExp(String.raw`\b${name}\b`)).length > 2
       return exports
-        .filter((e) => !names.has(e.name) && !names.has('*'))
-        .map((e) => `${path}:${e.line} ${e.name}: nobody imports it; drop \`export\`, or the whole thing`)
+        .filter((e) => !names.has(e.name) && !names.has('*') && !isNamedTwice(e.name) && !e.name.endsWith('ErrorCode'))
+        .map((e) => `${path}:${e.line} ${e.name}: nobody uses it, not even tests; drop it`)
     })
   expect(unused).toEqual([])
 })

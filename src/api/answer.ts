@@ -4,7 +4,7 @@
  * and an inference that nobody reads is cancelled once.
  */
 import type { FinalInfo, Inference, InferenceSink, RunningInference } from '../roles/client/index.ts'
-import { type Clock, CocoonError, type Log, type Timer, toCocoonError } from '../util/index.ts'
+import { type Clock, type CocoonError, type Log, type Timer, toCocoonError } from '../util/index.ts'
 import { isHeaderValue, passHeaders } from './answer-headers.ts'
 import { addDebug } from './debug.ts'
 import { apiError, toErrorBody, toHttpError } from './errors.ts'
@@ -28,8 +28,8 @@ export interface AnswerDeps {
 }
 
 /**
- * Where an answer goes. Either `send` alone, or `begin`, any number of `write`, then one of `end` and `abort`; nothing more
- * once the caller has left. Headers are flat: name, value, name, value.
+ * Where an answer goes: `send` alone, or `begin`, any number of `write` and `end`, or `abort` at any time. It always comes
+ * to one of `send`, `end` and `abort`, also when the caller has left. Headers are flat: name, value, name, value.
  */
 export interface AnswerOutlet {
   /** The head of a body that follows in pieces. */
@@ -49,7 +49,8 @@ export interface AnswerOutlet {
 /** The node keeps the time of a request; this is for a node that forgets. */
 const TIMEOUT_GRACE_MS = 5_000
 
-type State = 'waiting' | 'buffering' | 'live' | 'over'
+/** `left`: the caller has taken all and gone; only the cost is still to come. */
+type State = 'waiting' | 'buffering' | 'live' | 'left' | 'over'
 
 /** Call `run` once; `hungUp` when the caller leaves before the end. */
 export class Answer implements InferenceSink {
@@ -95,11 +96,16 @@ export class Answer implements InferenceSink {
 
   /** The caller is gone. After the end this does nothing. */
   hungUp(): void {
-    if (this.#state === 'over') return
-    this.#over()
+    if (this.#state === 'over' || this.#state === 'left') return
+    // OpenAI's library closes at `[DONE]`, a moment before we hear what the answer cost.
+    if (this.#state === 'live' && this.#tail?.done === true) {
+      this.#state = 'left'
+      return
+    }
     this.#body = []
     this.#cancel()
     this.#deps.log.debug('caller hung up', { traceId: this.#request.traceId })
+    this.#abort(apiError('request.hung-up'))
   }
 
   head(head: Parameters<InferenceSink['head']>[0]): void {
@@ -137,6 +143,7 @@ export class Answer implements InferenceSink {
   end(info: FinalInfo): void {
     if (this.#state === 'waiting') return this.fail(apiError('engine.bad-answer'), info)
     if (this.#state === 'buffering') return this.#sendWhole(info)
+    if (this.#state === 'left') return this.#endLive(info)
     if (this.#state !== 'live') return
     if (this.#tail !== undefined && !this.#tail.done) return this.fail(apiError('engine.stream-cut'), info)
     // An event counts only with the empty line after it.
@@ -147,6 +154,7 @@ export class Answer implements InferenceSink {
   fail(error: CocoonError, info?: FinalInfo): void {
     if (this.#state === 'over') return
     this.#logFailure(error)
+    if (this.#state === 'left') return this.#endLive(info)
     if (this.#state !== 'live') return this.#sendError(error, info)
     // Without a place for an error in the body, an aborted transfer is the only thing that cannot be taken for an end.
     if (this.#tail === undefined) return this.#abort(error)

@@ -18,6 +18,7 @@ export const API_ERRORS = {
   'request.headers-too-large': 'The headers are above the limit.',
   'request.timeout': 'The request did not arrive in time.',
   'request.bad-http': 'This is not an HTTP/1.1 request.',
+  'request.hung-up': 'The caller left before the answer was complete.',
   'request.unauthorized': 'This node asks for its API key: Authorization: Bearer KEY.',
   'request.forbidden-host': 'Without an API key this node answers only to localhost and IP addresses as Host.',
   'capacity.shutting-down': 'This node is shutting down.',

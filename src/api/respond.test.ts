@@ -128,6 +128,24 @@ describe('a stream', () => {
     expect(unchunk(await exchange(port, post(STREAM, CHAT, '1.1', CLOSE)))?.body).toContain('engine.stream-cut')
   })
 
+  test('whose caller leaves after [DONE] is not cancelled: it has everything, only its cost is missing', async () => {
+    const calls: ScriptedCall[] = []
+    const api = await serve({
+      script(call) {
+        calls.push(call)
+        call.head('text/event-stream')
+        call.part(DONE)
+      },
+    })
+    const socket = dial(api.port)
+    socket.write(post(STREAM))
+    await new Promise((resolve) => socket.once('data', resolve))
+    socket.destroy()
+    expect(await api.drain(5_000)).toBe(true)
+    expect(calls[0]?.cancelled).toBe(false)
+    calls[0]?.end()
+  })
+
   test('of bare JSON lines passes as it arrives, and an unfinished one is an aborted transfer', async () => {
     const calls: ScriptedCall[] = []
     const { port } = await serve({

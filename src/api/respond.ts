@@ -33,6 +33,7 @@ export function answerInference(
 class HttpOutlet implements AnswerOutlet {
   readonly #res: ServerResponse
   readonly #deps: HttpAnswerDeps
+  #collecting = false
 
   constructor(res: ServerResponse, deps: HttpAnswerDeps) {
     this.#res = res
@@ -49,15 +50,18 @@ class HttpOutlet implements AnswerOutlet {
     // nginx and its like would collect the events.
     if (isEventStream) headers.push('x-accel-buffering', 'no')
     if (isEventStream && valueOf(headers, 'cache-control') === undefined) headers.push('cache-control', 'no-cache')
+    this.#collect()
     this.#res.writeHead(status, headers)
     this.#res.flushHeaders()
   }
 
   write(bytes: Uint8Array): void {
+    this.#collect()
     this.#res.write(Buffer.from(bytes))
   }
 
   end(cost: readonly (readonly [string, string])[]): void {
+    if (this.#res.destroyed) return
     if (cost.length > 0 && this.#res.chunkedEncoding) this.#res.addTrailers(Object.fromEntries(cost))
     this.#finish()
   }
@@ -69,6 +73,18 @@ class HttpOutlet implements AnswerOutlet {
 
   abort(_why: CocoonError): void {
     this.#res.destroy()
+  }
+
+  /** What one turn of the event loop brings leaves in one piece: each system call costs as much as a part of an answer. */
+  #collect(): void {
+    const { socket } = this.#res
+    if (this.#collecting || socket === null) return
+    this.#collecting = true
+    socket.cork()
+    setImmediate(() => {
+      this.#collecting = false
+      socket.uncork()
+    })
   }
 
   #finish(lastBytes?: Uint8Array): void {

@@ -89,7 +89,7 @@ describe('a usage report', () => {
     ],
     [
       'above the limit at the worker’s own price is refused',
-      report({ completion: 1401n }),
+      report({ completion: 1913n }),
       { answerBytes: 9000 },
       'above-limit',
     ],

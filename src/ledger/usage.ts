@@ -16,7 +16,7 @@ export interface UsageBounds {
 /** `null` when acceptable, else the reason in a word fit for a metric label. */
 export type UsageProblem = 'negative' | 'sum' | 'above-reservation' | 'above-limit' | 'implausible'
 
-/** Tokens that leave no byte in the request or answer: chat template, special tokens, an empty delta. */
+/** Tokens that leave no byte in the request or answer: chat template and its words around tools, special tokens, an empty delta. */
 const INVISIBLE_TOKENS = 512
 
 export function judgeUsage(used: AdjustedTokens, bounds: UsageBounds): UsageProblem | null {
@@ -25,7 +25,8 @@ export function judgeUsage(used: AdjustedTokens, bounds: UsageBounds): UsageProb
   if (classes.reduce((a, b) => a + b, 0n) !== used.total) return 'sum'
   if (used.total > bounds.reserved) return 'above-reservation'
   const { coefficient, multipliers } = bounds
-  if (used.total > upperBound(bounds.maxTokens, bounds.queryBytes, coefficient, multipliers)) return 'above-limit'
+  if (used.total > upperBound(bounds.maxTokens + INVISIBLE_TOKENS, bounds.queryBytes, coefficient, multipliers))
+    return 'above-limit'
   const atMost = (bytes: number): bigint => adjust(bytes + INVISIBLE_TOKENS, coefficient, dearest(multipliers))
   if (used.completion + used.reasoning > atMost(bounds.answerBytes)) return 'implausible'
   if (used.prompt + used.cached > atMost(bounds.queryBytes)) return 'implausible'

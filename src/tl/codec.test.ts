@@ -4,7 +4,7 @@ import { toHex } from '../util/index.ts'
 import {
   bytes,
   clientQueryAnswerPartEx,
-  clientRunQueryEx,
+  type clientRunQueryEx,
   type ClientToProxyQuery,
   constructorId,
   ctor,

@@ -3,7 +3,7 @@
  * are in packets.ts, those of queries in queries.ts; here are the stream, the clock and the session.
  */
 import type { Duplex } from 'node:stream'
-import { type Clock, CocoonError, type Log, type Timer, toCocoonError } from '../util/index.ts'
+import { type Clock, type CocoonError, type Log, type Timer, toCocoonError } from '../util/index.ts'
 import { transportError, WIRE_STATUS } from './errors.ts'
 import { FrameDecoder, FrameEncoder } from './frames.ts'
 import type { ConnectionLimits, ConnectionTimers } from './limits.ts'

@@ -23,6 +23,8 @@ export function createDecayedRate(clock: Clock): DecayedRate {
     // A wall clock may step back: nothing grows from that.
     const elapsed = Math.max(0, nowMs - atMs) / 1000
     atMs = nowMs
+    // Several additions in one millisecond are the usual case under load.
+    if (elapsed === 0) return
     RATE_PERIODS.forEach((period, i) => {
       sums[i] = (sums[i] as number) * Math.exp(-elapsed / period)
     })

@@ -10,6 +10,32 @@ export const systemRandom: Random = {
   fraction: () => Math.random(),
 }
 
+/** As much as one call to the system should bring. */
+const POOL_BYTES = 4096
+
+/**
+ * The same source, asked for many bytes at a time: a call to the system takes microseconds, however little it brings. Each
+ * byte is handed out once, as a copy.
+ */
+export function pooledRandom(source: Random): Random {
+  let pool = new Uint8Array(0)
+  let at = 0
+  return {
+    bytes(length) {
+      if (length > POOL_BYTES / 4) return source.bytes(length)
+      if (at + length > pool.length) {
+        pool = new Uint8Array(source.bytes(POOL_BYTES))
+        at = 0
+      }
+      at += length
+      const bytes = pool.slice(at - length, at)
+      pool.fill(0, at - length, at)
+      return bytes
+    },
+    fraction: () => source.fraction(),
+  }
+}
+
 /** A repeatable source (mulberry32), for tests and benchmarks only. */
 export function seededRandom(seed: number): Random {
   let state = seed >>> 0

@@ -50,8 +50,10 @@ export interface Source {
   readonly exports: readonly { readonly name: string; readonly line: number }[]
 }
 
-export function readSource(path: string): Source {
-  const whole = readText(path)
+export const readSource = (path: string): Source => parseSource(path, readText(path))
+
+/** Relies on the formatter: statements begin at the start of a line, strings have single quotes. */
+export function parseSource(path: string, whole: string): Source {
   const [text, code] = [blank(whole, false), blank(whole, true)]
   return { path, text, code, imports: importsOf(text, code, path), exports: exportsOf(code) }
 }

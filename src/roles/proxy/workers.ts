@@ -60,6 +60,14 @@ export interface Workers {
 export function createWorkers(deps: WorkersDeps): Workers {
   const parties = new Map<number, WorkerParty>()
   const contracts = new Map<OwnerKey, Address>()
+  /** Clients' owners as peers write them; as many as there are accounts. */
+  const shownOwners = new Map<OwnerKey, string>()
+  const shownOwner = (owner: OwnerKey): string => {
+    let shown = shownOwners.get(owner)
+    if (shown === undefined)
+      shownOwners.set(owner, (shown = formatAddress(parseAddress(owner, 'client owner'), deps.isTestnet)))
+    return shown
+  }
 
   function open(ownerAddress: string): { owner: OwnerKey; scAddress: string } {
     const address = parseAddress(ownerAddress, 'worker_owner_address')
@@ -199,7 +207,7 @@ export function createWorkers(deps: WorkersDeps): Workers {
     payment,
     parties,
     notifyPayment(party, requestId, { totals }, requestTokens, clientOwner) {
-      const requestClientOwner = formatAddress(parseAddress(clientOwner, 'client owner'), deps.isTestnet)
+      const requestClientOwner = shownOwner(clientOwner)
       const fields = {
         requestId,
         signedPayment: payment(party.owner),
