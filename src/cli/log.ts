@@ -4,10 +4,6 @@ import { PinoPretty } from 'pino-pretty'
 import type { Log, LogFields } from '../util/index.ts'
 import type { Config } from './schema.ts'
 
-export interface LogTarget {
-  readonly isTTY?: boolean | undefined
-  write(text: string): unknown
-}
 
 /** @param role names the process in every line */
 export function createLog(options: Config['log'], role: string, target: NodeJS.WriteStream): Log {
