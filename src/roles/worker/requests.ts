@@ -105,6 +105,7 @@ export function createRequests(deps: RequestsDeps): Requests {
     let hasHead = false
     let isStream = false
     let events = 0
+    let terminator: Uint8Array = EMPTY
     const prices = deps.price()
     const adjusted = (usage: RawUsage): AdjustedTokens => adjustUsage(usage, ask.coefficient, prices.multipliers)
     const finalFor = (usage: RawUsage): Final => ({ tokens: adjusted(usage), start: startS, end: clock.now() / 1000 })
@@ -141,14 +142,22 @@ export function createRequests(deps: RequestsDeps): Requests {
         },
         part(bytes) {
           stats.bytesSent.add(bytes.length)
-          if (isStream) events += countEvents(bytes)
-          connection.send(encodePart(to, bytes))
+          let body = bytes
+          if (isStream) {
+            events += countEvents(bytes)
+            const cut = terminatorAt(bytes)
+            if (cut >= 0) {
+              terminator = bytes.slice(cut)
+              body = bytes.subarray(0, cut)
+            }
+          }
+          if (body.length > 0) connection.send(encodePart(to, body))
           entry.paused = connection.congested
           return !entry.paused
         },
         end(usage) {
           end('ok', usage)
-          connection.send(encodePart(to, EMPTY, finalFor(usage)))
+          connection.send(encodePart(to, terminator, finalFor(usage)))
         },
         fail(error, usage) {
           // A caller that left in the middle pays for what it got: as far as the engine said, at least a token an event.
@@ -207,6 +216,20 @@ function countEvents(bytes: Uint8Array): number {
   let count = 0
   for (let at = buffer.indexOf(EVENT_START); at >= 0; at = buffer.indexOf(EVENT_START, at + EVENT_START.length)) count++
   return count
+}
+
+const DONE = Buffer.from('data: [DONE]')
+/** What may stand behind it: line ends. */
+const MAX_TAIL_BYTES = DONE.length + 4
+
+/**
+ * Where a stream's `data: [DONE]` begins, or −1. It travels with the usage, in the last part: a caller that has seen it may
+ * close, and whoever settles the usage decides whether the answer has come to its end.
+ */
+function terminatorAt(bytes: Uint8Array): number {
+  const tail = bytes.subarray(Math.max(0, bytes.length - MAX_TAIL_BYTES))
+  const at = Buffer.from(tail.buffer, tail.byteOffset, tail.byteLength).lastIndexOf(DONE)
+  return at < 0 ? -1 : bytes.length - tail.length + at
 }
 
 /** The boxed `http.response` of a first answer. The body follows in parts, so its framing is said to be chunked. */
