@@ -3,6 +3,7 @@
  * messages and queries. Whom to trust is the `PeerVerifier`'s word, what we show of ourselves the `TlsIdentity`'s; both
  * come from `tee` and neither is known here. Source: spec/transport.md.
  */
+export { createAsker } from './asker.ts'
 export { DEFAULT_DIAL_TIMEOUT_MS, type DialOptions, dial } from './dial.ts'
 export {
   refusedByPeer,

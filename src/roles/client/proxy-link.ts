@@ -27,7 +27,7 @@ import {
   proxyToClientMessages,
   type SignedPayment,
 } from '../../tl/index.ts'
-import { type Connection, type Link as TransportLink, WIRE_STATUS } from '../../transport/index.ts'
+import { type Connection, createAsker, type Link as TransportLink, WIRE_STATUS } from '../../transport/index.ts'
 import {
   type Clock,
   CocoonError,
@@ -36,7 +36,6 @@ import {
   reveal,
   type Secret,
   type Timer,
-  toCocoonError,
   toHex,
   uniform,
   utf8,
@@ -63,8 +62,8 @@ export interface LinkDeps {
 
 /** What a client knows of its account at one proxy. */
 export interface ProxyMemory {
-  readonly contract: string
-  readonly ownContract: string
+  readonly contract: Address
+  readonly ownContract: Address
   readonly publicKey: Uint8Array
   /** Adjusted tokens: signed for, written down, metered. */
   readonly chain: bigint
@@ -91,9 +90,8 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
   const log = deps.log.with({ connection: connection.id, proxy: connection.peer.remote })
   let session: Session = { at: 'greeting' }
   let statusTimer: Timer | undefined
+  const ask = createAsker(connection, log)
   const verifyCharge = createPaymentVerifier('charge')
-  /** Written once: every request brings a payment message. */
-  let names: ProxyNames | undefined
 
   const view: SessionView = {
     isTest: deps.config().params.isTest,
@@ -118,14 +116,10 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
     for (const effect of effects) {
       switch (effect.do) {
         case 'authorize-short':
-          ask(
-            encode(clientAuthorizeWithProxyShort, { data: utf8(reveal(deps.secret)) }),
-            AUTHORIZE_TIMEOUT_MS,
-            authorized,
-          )
+          authorize(encode(clientAuthorizeWithProxyShort, { data: utf8(reveal(deps.secret)) }))
           break
         case 'authorize-long':
-          ask(encode(clientAuthorizeWithProxyLong, {}), AUTHORIZE_TIMEOUT_MS, authorized)
+          authorize(encode(clientAuthorizeWithProxyLong, {}))
           break
         case 'serve':
           log.info('connected to a proxy', {
@@ -139,22 +133,17 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
     }
   }
 
-  function authorized(answer: Uint8Array): void {
-    const result = decodeOneOf(authorizationResults, answer)
-    feed({ got: 'authorized', result })
-    if (result._ === 'client.authorizationWithProxySuccess')
-      remember(result.signedPayment, result.tokensCommittedToDb, result.maxTokens)
-  }
-
-  function ask(query: Uint8Array, timeoutMs: number, then: (answer: Uint8Array) => void): void {
-    connection
-      .query(query, { timeoutMs })
-      .then(then)
-      .catch((error: unknown) => {
-        const why = toCocoonError(error, 'protocol.handshake')
-        if (connection.open) log.warn('the proxy connection is given up', { reason: why.message, code: why.code })
-        connection.close(why)
-      })
+  function authorize(query: Uint8Array): void {
+    ask({
+      query,
+      timeoutMs: AUTHORIZE_TIMEOUT_MS,
+      then(answer) {
+        const result = decodeOneOf(authorizationResults, answer)
+        feed({ got: 'authorized', result })
+        if (result._ === 'client.authorizationWithProxySuccess')
+          remember(result.signedPayment, result.tokensCommittedToDb, result.maxTokens)
+      },
+    })
   }
 
   function introduce(): void {
@@ -165,17 +154,23 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
       minProtoVersion: options.minVersion,
       maxProtoVersion: options.maxVersion,
     }
-    ask(encode(clientConnectToProxy, { params, minConfigVersion: deps.config().version }), HANDSHAKE_TIMEOUT_MS, (m) =>
-      feed({ got: 'connected', answer: decode(clientConnectedToProxy, m) }),
-    )
+    ask({
+      query: encode(clientConnectToProxy, { params, minConfigVersion: deps.config().version }),
+      timeoutMs: HANDSHAKE_TIMEOUT_MS,
+      then: (answer) => feed({ got: 'connected', answer: decode(clientConnectedToProxy, answer) }),
+    })
   }
 
   function scheduleStatus(): void {
     statusTimer = deps.clock.after(uniform(deps.random, STATUS_EVERY_MS.low, STATUS_EVERY_MS.high), () => {
-      ask(encode(clientUpdatePaymentStatus, {}), STATUS_TIMEOUT_MS, (m) => {
-        const { signedPayment, dbTokens, maxTokens } = decode(clientPaymentStatus, m)
-        remember(signedPayment, dbTokens, maxTokens)
-        scheduleStatus()
+      ask({
+        query: encode(clientUpdatePaymentStatus, {}),
+        timeoutMs: STATUS_TIMEOUT_MS,
+        then(answer) {
+          const { signedPayment, dbTokens, maxTokens } = decode(clientPaymentStatus, answer)
+          remember(signedPayment, dbTokens, maxTokens)
+          scheduleStatus()
+        },
       })
     })
   }
@@ -183,10 +178,15 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
   function remember(payment: SignedPayment, db: bigint, max: bigint): void {
     if (session.at !== 'ready') return
     const { proxy } = session
-    if (names?.of !== proxy) names = namesOf(proxy, options.isTestnet)
-    const { key, contract, ownContract } = names
-    const chain = paymentTotal(payment, proxy)
-    deps.memory.set(key, { contract, ownContract, publicKey: proxy.publicKey, chain, db, max })
+    const { contract, ownContract, publicKey } = proxy
+    deps.memory.set(contract.toRawString(), {
+      contract,
+      ownContract,
+      publicKey,
+      chain: paymentTotal(payment, proxy),
+      db,
+      max,
+    })
   }
 
   function paymentTotal(payment: SignedPayment, proxy: KnownProxy): bigint {
@@ -245,19 +245,5 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
     },
   }
 }
-
-interface ProxyNames {
-  readonly of: KnownProxy
-  readonly key: string
-  readonly contract: string
-  readonly ownContract: string
-}
-
-const namesOf = (proxy: KnownProxy, isTestnet: boolean): ProxyNames => ({
-  of: proxy,
-  key: proxy.contract.toRawString(),
-  contract: formatAddress(proxy.contract, isTestnet),
-  ownContract: formatAddress(proxy.ownContract, isTestnet),
-})
 
 export const proxyKeyHex = (memory: ProxyMemory): string => toHex(memory.publicKey).toUpperCase()

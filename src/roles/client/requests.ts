@@ -21,6 +21,7 @@ import {
   type Counter,
   createRequestStats,
   type Log,
+  type LogFields,
   type Metrics,
   type Random,
   type RequestStats,
@@ -66,6 +67,8 @@ const HOP_SHARE = 0.95
 /** Room for the envelope around the query in one frame. */
 const ENVELOPE_BYTES = 4096
 const NO_KEY = new Uint8Array(32)
+/** Of 64: enough to find a request among millions. */
+const LOGGED_ID_DIGITS = 16
 const SECONDS_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300]
 
 export function createRequests(deps: RequestsDeps): Requests {
@@ -233,17 +236,17 @@ export function createRequests(deps: RequestsDeps): Requests {
   }
 
   function succeed(entry: Running, info: FinalInfo): void {
-    end(entry, 'ok')
+    end(entry, 'ok', { tokens: info.tokens.total })
     addTokens(stats, info.tokens)
     entry.sink.end(info)
   }
 
   function fail(entry: Running, why: CocoonError, info?: FinalInfo): void {
-    end(entry, 'failed')
+    end(entry, 'failed', { code: why.code })
     entry.sink.fail(why, info)
   }
 
-  function end(entry: Running, result: 'ok' | 'failed' | 'cancelled'): void {
+  function end(entry: Running, result: 'ok' | 'failed' | 'cancelled', facts: LogFields = {}): void {
     entry.timer.cancel()
     running.delete(entry.key)
     const id = entry.connection.id
@@ -254,6 +257,9 @@ export function createRequests(deps: RequestsDeps): Requests {
     stats[result === 'ok' ? 'success' : 'failed'].add(1)
     stats.time.add(seconds)
     ended.add(1, { result })
+    // The proxy logs this id beside its own, which the worker logs: so one request is found on every node it passed.
+    const ids = { trace: entry.request.traceId, request: entry.key.slice(0, LOGGED_ID_DIGITS) }
+    deps.log.info('request ended', { ...ids, result, ...facts, seconds })
     if (result === 'ok') duration.observe(seconds)
     if (running.size === 0) for (const wake of waiters.splice(0)) wake()
   }

@@ -69,8 +69,8 @@ export function clientStatus(facts: ClientFacts): ClientStatus {
       lastFailure: t.lastFailure?.message ?? null,
     })),
     accounts: [...facts.memory.values()].map((m) => ({
-      proxyContract: m.contract,
-      contract: m.ownContract,
+      proxyContract: formatAddress(m.contract, facts.options.isTestnet),
+      contract: formatAddress(m.ownContract, facts.options.isTestnet),
       signedTokens: m.chain,
       confirmedTokens: m.db,
       tokens: m.max,
@@ -100,9 +100,9 @@ export function clientJsonStats(facts: ClientFacts): Record<string, unknown> {
       }
     }),
     proxies: [...facts.memory.values()].map((m) => ({
-      proxy_sc_address: m.contract,
+      proxy_sc_address: formatAddress(m.contract, options.isTestnet),
       proxy_public_key: proxyKeyHex(m),
-      sc_address: m.ownContract,
+      sc_address: formatAddress(m.ownContract, options.isTestnet),
       state: 0,
       tokens_used_proxy_committed_to_blockchain: m.chain,
       tokens_used_proxy_committed_to_db: m.db,

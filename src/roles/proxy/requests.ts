@@ -27,6 +27,7 @@ import {
   type Counter,
   createRequestStats,
   type Log,
+  type LogFields,
   type Metrics,
   type Random,
   type RequestStats,
@@ -167,11 +168,6 @@ export function createRequests(deps: RequestDeps): Requests {
     pool.begin(worker.connection.id)
     stats.queries.add(1)
     stats.bytesReceived.add(decision.query.length)
-    log.debug('request started', {
-      request: request.key.slice(0, 16),
-      worker: worker.connection.id,
-      client: client.connection.id,
-    })
     worker.connection.send(encodeRun(request, decision.query))
   }
 
@@ -283,8 +279,22 @@ export function createRequests(deps: RequestDeps): Requests {
     ledger.release(request.hold)
     stats.failed.add(1)
     count.requests.add(1, { result: 'failed' })
+    logEnd(request, 'failed', { code })
     tell(request, code, message, final)
     deps.announce({ ...partiesOf(request), tokens: 0n })
+  }
+
+  /** Both ids: the client logs the one, the worker the other. */
+  function logEnd(request: Running, result: 'ok' | 'failed', facts: LogFields): void {
+    log.info('request ended', {
+      request: request.key.slice(0, LOGGED_ID_DIGITS),
+      clientRequest: toHex(request.clientRequestId.subarray(0, LOGGED_ID_DIGITS / 2)),
+      client: request.client.owner,
+      worker: request.worker.owner,
+      result,
+      ...facts,
+      seconds: (clock.now() - request.startedMs) / 1000,
+    })
   }
 
   function tell(request: Running, code: number, message: string, final?: WorkerFinal): void {
@@ -302,12 +312,13 @@ export function createRequests(deps: RequestDeps): Requests {
       workerStart: final.start,
       workerEnd: final.end,
     }
+    if (!request.ask.debug) return { tokens: final.tokens, times }
     const proxy = JSON.stringify({
       type: 'proxy_stats',
       start_time: times.proxyStart,
       answer_receive_end_at: times.proxyEnd,
     })
-    return { tokens: final.tokens, times, debug: request.ask.debug ? { worker: final.debug, proxy } : undefined }
+    return { tokens: final.tokens, times, debug: { worker: final.debug, proxy } }
   }
 
   function succeed(request: Running, tokens: AdjustedTokens): void {
@@ -318,6 +329,7 @@ export function createRequests(deps: RequestDeps): Requests {
     addTokens(stats, tokens)
     count.requests.add(1, { result: 'ok' })
     count.duration.observe(seconds)
+    logEnd(request, 'ok', { tokens: tokens.total })
   }
 
   /** Takes the request off every list. Its hold must be settled or released by the caller. */
@@ -380,6 +392,8 @@ export function createRequests(deps: RequestDeps): Requests {
   }
 }
 
+/** Of 64: enough to find a request among millions. */
+const LOGGED_ID_DIGITS = 16
 /** Version 3 and later carry a key field, all zeros in a plain request. */
 const NO_KEY = new Uint8Array(32)
 

@@ -30,8 +30,14 @@ import {
   x1CancelQuery,
   constructorId,
 } from '../../tl/index.ts'
-import { type Connection, type EvidenceLabel, type Link as TransportLink, WIRE_STATUS } from '../../transport/index.ts'
-import { type Clock, CocoonError, type Log, type Random, type Timer, toCocoonError, uniform } from '../../util/index.ts'
+import {
+  type Connection,
+  createAsker,
+  type EvidenceLabel,
+  type Link as TransportLink,
+  WIRE_STATUS,
+} from '../../transport/index.ts'
+import { type Clock, CocoonError, type Log, type Random, type Timer, uniform } from '../../util/index.ts'
 import type { WorkerOptions } from './options.ts'
 import type { Requests } from './requests.ts'
 import {
@@ -60,8 +66,8 @@ export interface LinkDeps {
 
 /** What a worker remembers of a proxy's contract. */
 export interface ProxyMemory {
-  readonly contract: string
-  readonly ownContract: string
+  readonly contract: Address
+  readonly ownContract: Address
   readonly publicKey: Uint8Array
   readonly totals: Remembered
   /** The newest payment signed for us. */
@@ -83,9 +89,10 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
   const log = deps.log.with({ connection: connection.id, proxy: connection.peer.remote })
   let session: WorkerSession = { at: 'registering' }
   let statusTimer: Timer | undefined
+  const ask = createAsker(connection, log)
+  const handshake = (query: Uint8Array, then: (answer: Uint8Array) => void): void =>
+    ask({ query, timeoutMs: HANDSHAKE_TIMEOUT_MS, then })
   const verifyPayout = createPaymentVerifier('payout')
-  /** Written once: every request brings a payment message. */
-  let names: ProxyNames | undefined
 
   /** Zero for the empty payment, which only a first contact may show. */
   const paymentTotal = (payment: SignedPayment, proxy: KnownProxy): bigint => {
@@ -122,11 +129,11 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
             tokensCommittedToDb: db,
             maxTokens: max,
           })
-          ask(question, (m) => feed({ got: 'compared', result: decode(workerCompareBalanceWithProxyResult, m) }))
+          handshake(question, (m) => feed({ got: 'compared', result: decode(workerCompareBalanceWithProxyResult, m) }))
           break
         }
         case 'compare-again':
-          ask(
+          handshake(
             encode(workerExtendedCompareBalanceWithProxy, { tokensCommittedToDb: effect.db, other: new Uint8Array() }),
             (m) => {
               decode(workerExtendedCompareBalanceWithProxyResult, m)
@@ -135,7 +142,7 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
           )
           break
         case 'complete':
-          ask(encode(workerProxyHandshakeComplete, { isDisabled: deps.disabled() }), (m) => {
+          handshake(encode(workerProxyHandshakeComplete, { isDisabled: deps.disabled() }), (m) => {
             decode(workerProxyHandshakeCompleted, m)
             feed({ got: 'completed' })
           })
@@ -156,17 +163,6 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
     }
   }
 
-  function ask(query: Uint8Array, then: (answer: Uint8Array) => void, timeoutMs = HANDSHAKE_TIMEOUT_MS): void {
-    connection
-      .query(query, { timeoutMs })
-      .then(then)
-      .catch((error: unknown) => {
-        const why = toCocoonError(error, 'protocol.handshake')
-        if (connection.open) log.warn('the proxy connection is given up', { reason: why.message, code: why.code })
-        connection.close(why)
-      })
-  }
-
   function register(): void {
     const { owner, options } = deps
     const { model, coefficient, proxyConnections, maxActiveRequests, minVersion, maxVersion, isTestnet } = options
@@ -181,7 +177,7 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
       minProtoVersion: minVersion,
       maxProtoVersion: maxVersion,
     }
-    ask(encode(workerConnectToProxy, { params }), (m) => {
+    handshake(encode(workerConnectToProxy, { params }), (m) => {
       const { params: proxy, workerScAddress } = decode(workerConnectedToProxy, m)
       feed({ got: 'registered', params: proxy, workerScAddress })
     })
@@ -191,15 +187,15 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
     statusTimer = deps.clock.after(uniform(deps.random, STATUS_EVERY_MS.low, STATUS_EVERY_MS.high), () => {
       if (session.at !== 'ready') return
       const confirmed = view.remembered(session.proxy.contract)
-      ask(
-        encode(workerUpdatePaymentStatus, {}),
-        (m) => {
-          const { signedPayment, dbTokens, maxTokens } = decode(workerPaymentStatus, m)
+      ask({
+        query: encode(workerUpdatePaymentStatus, {}),
+        timeoutMs: STATUS_TIMEOUT_MS,
+        then(answer) {
+          const { signedPayment, dbTokens, maxTokens } = decode(workerPaymentStatus, answer)
           update(signedPayment, dbTokens, maxTokens, confirmed)
           scheduleStatus()
         },
-        STATUS_TIMEOUT_MS,
-      )
+      })
     })
   }
 
@@ -219,12 +215,11 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
   }
 
   function remember(proxy: KnownProxy, totals: Remembered, payment: SignedPayment): void {
-    if (names?.of !== proxy) names = namesOf(proxy, deps.options.isTestnet)
-    const { key, contract, ownContract } = names
-    deps.memory.set(key, {
+    const { contract, ownContract, publicKey } = proxy
+    deps.memory.set(contract.toRawString(), {
       contract,
       ownContract,
-      publicKey: proxy.publicKey,
+      publicKey,
       totals,
       payment: payment._ === 'proxy.signedPayment' ? { ...payment, data: payment.data.slice() } : payment,
     })
@@ -294,17 +289,3 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
 }
 
 const isBelow = (a: Remembered, b: Remembered): boolean => a.chain < b.chain || a.db < b.db || a.max < b.max
-
-interface ProxyNames {
-  readonly of: KnownProxy
-  readonly key: string
-  readonly contract: string
-  readonly ownContract: string
-}
-
-const namesOf = (proxy: KnownProxy, isTestnet: boolean): ProxyNames => ({
-  of: proxy,
-  key: proxy.contract.toRawString(),
-  contract: formatAddress(proxy.contract, isTestnet),
-  ownContract: formatAddress(proxy.ownContract, isTestnet),
-})

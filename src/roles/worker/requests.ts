@@ -113,7 +113,14 @@ export function createRequests(deps: RequestsDeps): Requests {
       running.delete(key)
       requests.add(1, { result })
       stats[result === 'ok' ? 'success' : 'failed'].add(1)
-      stats.time.add(clock.now() / 1000 - startS)
+      const seconds = clock.now() / 1000 - startS
+      stats.time.add(seconds)
+      deps.log.info('request ended', {
+        request: toHex(requestId.subarray(0, LOGGED_ID_BYTES)),
+        result,
+        tokens: adjusted(usage).total,
+        seconds,
+      })
       if (result === 'ok') account(usage, adjusted(usage))
       if (running.size === 0) for (const wake of waiters.splice(0)) wake()
     }
@@ -207,6 +214,8 @@ export function createRequests(deps: RequestsDeps): Requests {
 }
 
 const EMPTY = new Uint8Array()
+/** Of 32: enough to find a request among millions, in the proxy’s log too. */
+const LOGGED_ID_BYTES = 8
 /** A stream's first event only says who speaks. */
 const EVENTS_WITHOUT_TOKEN = 1
 const EVENT_START = Buffer.from('data: {')

@@ -79,8 +79,8 @@ export function workerStatus(facts: WorkerFacts): WorkerStatus {
       lastFailure: t.lastFailure?.message ?? null,
     })),
     accounts: [...facts.memory.values()].map((m) => ({
-      proxyContract: m.contract,
-      contract: m.ownContract,
+      proxyContract: formatAddress(m.contract, facts.options.isTestnet),
+      contract: formatAddress(m.ownContract, facts.options.isTestnet),
       signedTokens: m.totals.chain,
       confirmedTokens: m.totals.db,
       tokens: m.totals.max,
@@ -110,9 +110,9 @@ export function workerJsonStats(facts: WorkerFacts): Record<string, unknown> {
     root_contract_config: registryForTools(config, options.isTestnet),
     proxies: [...memory.values()].map((m) => ({
       sc_inited: true,
-      proxy_sc_address: m.contract,
+      proxy_sc_address: formatAddress(m.contract, options.isTestnet),
       proxy_public_key: toHex(m.publicKey).toUpperCase(),
-      sc_address: m.ownContract,
+      sc_address: formatAddress(m.ownContract, options.isTestnet),
       earned_tokens_committed_to_blockchain: m.totals.chain,
       earned_tokens_committed_to_proxy_db: m.totals.db,
       earned_tokens_max_known: m.totals.max,
