@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { CocoonError } from '../../src/util/index.ts'
 import type { FinalInfo, InferenceRequest } from '../../src/roles/client/index.ts'
 import { startNetwork, type TestNetwork, until } from '../support/network.ts'
+import { createRecordingLog } from '../support/recording-log.ts'
 import { answerChat, type ScriptedEngine, startScriptedEngine } from '../support/scripted-engine.ts'
 
 let engine: ScriptedEngine
@@ -141,4 +142,21 @@ test('a lost proxy ends its requests at once, and the next request finds it agai
     'everybody is back',
   )
   expect((await collect(network, chatRequest())).error).toBeUndefined()
+})
+
+test('a request is found on every node by the ids in their logs', async () => {
+  const log = createRecordingLog()
+  const other = await startNetwork({ engineUrl: engine.url, log })
+  await collect(other, chatRequest())
+  const ended = (): string[] => log.lines.filter((line) => line.startsWith('info request ended'))
+  const idIn = (line: string | undefined, name: string): string | undefined =>
+    new RegExp(`\\b${name}: '(\\w+)'`).exec(line ?? '')?.[1]
+  await until(() => ended().length === 3, 'client, proxy and worker have logged the end')
+  const proxy = ended().find((line) => line.includes('clientRequest'))
+  const client = ended().find((line) => line.includes("trace: 'test'"))
+  const worker = ended().find((line) => line !== proxy && line !== client)
+  expect(idIn(client, 'request')).toMatch(/^[0-9a-f]{16}$/)
+  expect(idIn(proxy, 'clientRequest')).toBe(idIn(client, 'request'))
+  expect(idIn(worker, 'request')).toBe(idIn(proxy, 'request'))
+  await other.close()
 })

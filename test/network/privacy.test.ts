@@ -131,7 +131,7 @@ describe('a mark in prompt and answer', () => {
 
     const shown = await everythingShown()
     // What was searched is what there is: requests left their traces in it.
-    for (const trace of ['debug request started', 'request failed', 'cocoon_http_requests_total{', '"accounts"'])
+    for (const trace of ['info request ended', 'request failed', 'cocoon_http_requests_total{', '"accounts"'])
       expect(shown).toContain(trace)
     expect(shown).not.toContain(MARK)
     expect(shown).not.toContain(CREDENTIAL)
