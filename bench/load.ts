@@ -26,6 +26,7 @@ export function createAsker(origin: string, connections: number): Asker {
   const ask: Asker['ask'] = ({ stream, manner = 'burst' }) =>
     new Promise((resolve, reject) => {
       let [bytes, lineEnds, status] = [0, 0, 0]
+      let complaint = ''
       const delaysNs: number[] = []
       const start = performance.now()
       pool.dispatch(
@@ -40,13 +41,14 @@ export function createAsker(origin: string, connections: number): Asker {
           onResponseStart: (_, code) => void (status = code),
           onResponseData(_, chunk) {
             bytes += chunk.length
+            if (status !== 200) complaint = chunk.toString().slice(0, 300)
             for (let at = chunk.indexOf(LF); at >= 0; at = chunk.indexOf(LF, at + 1)) lineEnds++
             if (manner !== 'stamped') return
             const sent = stampIn(chunk.toString('latin1'))
             if (sent !== undefined) delaysNs.push(Number(process.hrtime.bigint() - sent))
           },
           onResponseEnd() {
-            if (status !== 200) return reject(new Error(`${origin}: status ${status}`))
+            if (status !== 200) return reject(new Error(`${origin}: status ${status}: ${complaint}`))
             resolve({ bytes, lineEnds, ms: performance.now() - start, delaysNs })
           },
           onResponseError: (_, error) => reject(error),

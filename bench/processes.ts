@@ -31,9 +31,7 @@ export async function startRole(
 ): Promise<Running> {
   const cocoon = new URL('../bin/cocoon.mjs', import.meta.url).pathname
   const profile =
-    options.profileInto === undefined
-      ? []
-      : ['--cpu-prof', `--cpu-prof-dir=${options.profileInto}`, `--cpu-prof-name=${role}.cpuprofile`]
+    options.profileInto === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${options.profileInto}/${role}`]
   const child = spawn(process.execPath, [...profile, cocoon, role], {
     env: { PATH: process.env.PATH, COCOON_LOG_LEVEL: 'silent', ...env },
     stdio: ['ignore', 'ignore', 'inherit'],
@@ -97,7 +95,8 @@ export function usageOf({ child }: Running): Usage | undefined {
   // The name of the program stands in brackets and may hold blanks.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   const status = readFileSync(`${folder}/status`, 'latin1')
-  const mib = (field: string): number => Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? 0) / 1024
+  const mib = (field: string): number =>
+    Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? 0) / 1024
   return {
     cpuMs: (Number(fields[11]) + Number(fields[12])) * MS_PER_TICK,
     rssMib: mib('VmRSS'),

@@ -1,7 +1,7 @@
 /** A fastify server with our limits, whose every answer to every mishap is an OpenAI-shaped error. */
 import type { Socket } from 'node:net'
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify'
-import { type Clock, CocoonError, type Log, type Metrics, type Random, toHex } from '../util/index.ts'
+import { type Clock, CocoonError, type Counter, type Log, type Metrics, type Random, toHex } from '../util/index.ts'
 import { checkHost, isLoopback } from './auth.ts'
 import { apiError, type HttpError, toHttpError } from './errors.ts'
 import type { OpsApiOptions } from './options.ts'
@@ -24,6 +24,7 @@ export function createHttpServer(
   options: OpsApiOptions & { readonly maxBodyBytes?: number },
 ): FastifyInstance {
   const routes: Routes = new Map()
+  const requests = deps.metrics.counter('http_requests_total', 'Requests by route and status.', ['route', 'status'])
   const app = fastify({
     bodyLimit: options.maxBodyBytes ?? 1024,
     requestTimeout: options.requestTimeoutMs,
@@ -40,7 +41,10 @@ export function createHttpServer(
       insecureHTTPParser: false,
       requireHostHeader: true,
     },
-    clientErrorHandler: (error, socket) => answerGarbage(error, socket, options),
+    clientErrorHandler(error, socket) {
+      const status = answerGarbage(error, socket, options)
+      if (status !== null) requests.add(1, { route: 'none', status: String(status) })
+    },
     frameworkErrors: (_error, _request, reply) => void sendError(reply, toHttpError(apiError('request.bad-http'))),
   })
   app.addHook('onRoute', ({ url, method }) => {
@@ -73,7 +77,7 @@ export function createHttpServer(
   app.setNotFoundHandler((request) => {
     throw notFound(routes, request.url)
   })
-  countRequests(app, deps)
+  countRequests(app, deps, requests)
   return app
 }
 
@@ -114,15 +118,19 @@ function fromFastify(error: FastifyError, maxBodyBytes: number | undefined): Coc
   }
 }
 
-/** What arrived is no HTTP request: say so and close. */
-function answerGarbage(error: Error & { code?: string }, socket: Socket, options: OpsApiOptions): void {
-  if (error.code === 'ECONNRESET' || !socket.writable || socket.bytesWritten > 0) return void socket.destroy()
+/** What arrived is no HTTP request: say so and close. Returns the status; null when nothing could be said. */
+function answerGarbage(error: Error & { code?: string }, socket: Socket, options: OpsApiOptions): number | null {
+  if (error.code === 'ECONNRESET' || !socket.writable || socket.bytesWritten > 0) {
+    socket.destroy()
+    return null
+  }
   const { status, body } = toHttpError(garbageError(error.code, options))
   const text = JSON.stringify(body)
   socket.end(
     `HTTP/1.1 ${status} ${status === 431 ? 'Request Header Fields Too Large' : status === 408 ? 'Request Timeout' : 'Bad Request'}\r\n` +
       `content-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(text)}\r\nconnection: close\r\n\r\n${text}`,
   )
+  return status
 }
 
 function garbageError(code: string | undefined, options: OpsApiOptions): CocoonError {
@@ -134,8 +142,7 @@ function garbageError(code: string | undefined, options: OpsApiOptions): CocoonE
 /** Up to ten minutes: answers of reasoning models take that long. */
 const SECONDS_BUCKETS = [0.005, 0.02, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 600]
 
-function countRequests(app: FastifyInstance, { metrics }: HttpDeps): void {
-  const total = metrics.counter('http_requests_total', 'Requests by route and status.', ['route', 'status'])
+function countRequests(app: FastifyInstance, { metrics }: HttpDeps, total: Counter): void {
   const seconds = metrics.histogram('http_request_seconds', 'Time from request to end of answer.', SECONDS_BUCKETS, [
     'route',
   ])

@@ -193,8 +193,7 @@ function startCall(context: CallContext, call: EngineCall, sink: AnswerSink): Ru
     onResponseData(_, chunk) {
       if (settled || meter === undefined) return
       received += chunk.length
-      if (received > MAX_ANSWER_BYTES)
-        return stop(engineError('engine.too-large', { limitBytes: MAX_ANSWER_BYTES }))
+      if (received > MAX_ANSWER_BYTES) return stop(engineError('engine.too-large', { limitBytes: MAX_ANSWER_BYTES }))
       if (fresh.push(chunk) === 1 && !paused) queueMicrotask(endTurn)
     },
     onResponseEnd() {

@@ -32,7 +32,7 @@ const definitions: readonly AnyCtor[] = [...allConstructors, ...x1Constructors]
 const anything = union('anything', definitions)
 
 /** Uniform in 0 … n − 1, by mulberry32. */
-function randomFrom(seed: number): (n: number) => number {
+export function randomFrom(seed: number): (n: number) => number {
   let state = seed >>> 0
   return (n) => {
     state = (state + 0x6d2b79f5) >>> 0
@@ -74,7 +74,7 @@ export function judge(input: Uint8Array, seed = 0): string | undefined {
 }
 
 /** One to three damages. `other` is another message, to cut pieces from. */
-function mutate(wire: Uint8Array, other: Uint8Array, random: (n: number) => number): Uint8Array {
+export function mutate(wire: Uint8Array, other: Uint8Array, random: (n: number) => number): Uint8Array {
   let bytes = wire.slice()
   for (let times = 1 + random(3); times > 0; times--) {
     const at = random(bytes.length + 1)
