@@ -2,12 +2,14 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { parseSnpReport, type SnpReport } from '../../src/tee/quote/snp.ts'
+import { faultOfChain, subjectText } from '../../src/tee/verify/chain.ts'
 import { AMD_ROOTS } from '../../src/tee/verify/snp/roots.ts'
 import { verifySnp } from '../../src/tee/verify/snp/verify.ts'
 import { nodeVerifyCrypto } from '../../src/tee/x509/crypto-node.ts'
-import { extensionOf, parseCertificate, readPem, webVerifyCrypto } from '../../src/tee/x509/index.ts'
+import { type Certificate, extensionOf, parseCertificate, readPem, webVerifyCrypto } from '../../src/tee/x509/index.ts'
 import { toHex } from '../../src/util/index.ts'
 import { certificatesIn, LENIENT_SNP, STRICT_SNP, vectorBytes, vectorJson } from '../support/attestation-vectors.ts'
+import { createTestCertificate, createTestKey } from '../support/test-pki.ts'
 
 interface SnpCase {
   readonly report: string
@@ -46,7 +48,7 @@ function shown(report: SnpReport): Record<string, unknown> {
     policy: `0x${report.policy.raw.toString(16).padStart(16, '0')}`,
     debugAllowed: report.policy.debugAllowed,
     vmpl: report.vmpl,
-    currentTcb: toHex(report.currentTcb.toReversed()),
+    currentTcb: toHex(report.currentTcb),
     platformInfo: word(report.platform.raw),
     flags: `0x${flags.toString(16)}`,
     reportData: toHex(report.reportData),
@@ -54,11 +56,11 @@ function shown(report: SnpReport): Record<string, unknown> {
     hostData: toHex(report.hostData),
     idKeyDigest: toHex(report.idKeyDigest),
     reportId: toHex(report.reportId),
-    reportedTcb: toHex(report.reportedTcb.toReversed()),
+    reportedTcb: toHex(report.reportedTcb),
     cpuid: report.cpuid === null ? null : [report.cpuid.family, report.cpuid.model, report.cpuid.stepping],
     chipId: toHex(report.chipId),
-    committedTcb: toHex(report.committedTcb.toReversed()),
-    launchTcb: toHex(report.launchTcb.toReversed()),
+    committedTcb: toHex(report.committedTcb),
+    launchTcb: toHex(report.launchTcb),
   }
 }
 
@@ -132,9 +134,7 @@ test('under a strict policy exactly the report whose policy allows debugging is 
       return [one.report, result.ok ? 'ok' : result.code]
     }),
   )
-  expect(codes.filter(([, code]) => code !== 'ok')).toEqual([
-    ['snp/v2-milan-gosevguest.bin', 'attestation.snp-debug'],
-  ])
+  expect(codes.filter(([, code]) => code !== 'ok')).toEqual([['snp/v2-milan-gosevguest.bin', 'attestation.snp-debug']])
 })
 
 test('the pins are those of the published root certificates, whose fingerprints stand beside them', async () => {
@@ -147,6 +147,24 @@ test('the pins are those of the published root certificates, whose fingerprints 
     }
 })
 
-test('a chain file is ASK or ASVK, then ARK', () => {
-  expect(readPem(vectorBytes('snp/chain/milan.pem'))).toHaveLength(2)
-})
+test.each(['milan', 'genoa', 'turin'])(
+  'ASK and ASVK of %s are signed by its root, and may sign leaves',
+  async (product) => {
+    const pins = AMD_ROOTS.map((root) => root.keyPin)
+    const leaf = createTestKey('p384')
+    for (const [suffix, name] of [
+      ['', 'SEV-'],
+      ['-vlek', 'SEV-VLEK-'],
+    ] as const) {
+      const path = `snp/chain/${product}${suffix}.pem`
+      expect(readPem(vectorBytes(path))).toHaveLength(2)
+      const [intermediate, root] = certificatesIn(path).map(parseCertificate) as [Certificate, Certificate]
+      expect(subjectText(intermediate).toLowerCase()).toBe(`${name}${product}`.toLowerCase())
+      // A leaf that nobody signed: everything above it holds.
+      const subject = subjectText(intermediate)
+      const fake = createTestCertificate({ subject: 'leaf', issuer: subject, key: leaf, signer: leaf })
+      const chain = [{ ...parseCertificate(fake), issuer: intermediate.subject }, intermediate, root]
+      expect(await faultOfChain(nodeVerifyCrypto, chain, pins)).toEqual({ problem: 'signature', subject: 'leaf' })
+    }
+  },
+)

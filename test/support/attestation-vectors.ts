@@ -1,8 +1,9 @@
 /** Recorded evidence of SEV-SNP and NVIDIA, and what tests expect of guests and GPUs. */
 import { readFileSync } from 'node:fs'
 import type { GpuExpectations } from '../../src/tee/verify/nvidia/verify.ts'
-import type { SnpExpectations } from '../../src/tee/verify/snp/verify.ts'
-import { readPem } from '../../src/tee/x509/index.ts'
+import type { SnpExpectations } from '../../src/tee/verify/snp/guest.ts'
+import { readPem, type VerifyCrypto } from '../../src/tee/x509/index.ts'
+import { toHex } from '../../src/util/index.ts'
 
 const FOLDER = new URL('../../spec/vectors/attestation-snp-gpu/', import.meta.url)
 
@@ -20,6 +21,7 @@ export const LENIENT_SNP: SnpExpectations = {
   vmpl: 0,
   debug: 'allow',
   migrationAgent: 'allow',
+  platform: [],
   minimumTcb: null,
   measurements: null,
   hostData: null,
@@ -37,3 +39,29 @@ export const lenientGpu = (nonce: Uint8Array): GpuExpectations => ({
   architectures: null,
   features: null,
 })
+
+/**
+ * The same cryptography, remembering what was found good: thousands of mutants share the signatures that were not touched.
+ * What is bad, or new, is always computed.
+ */
+export function rememberingGood(crypto: VerifyCrypto): VerifyCrypto {
+  const good = new Set<string>()
+  return {
+    ...crypto,
+    async importKey(scheme, spki) {
+      const key = await crypto.importKey(scheme, spki)
+      const owner = `${scheme} ${toHex(spki)}`
+      return key === null
+        ? null
+        : {
+            async verify(signature, message) {
+              const about = `${owner} ${toHex(signature)} ${toHex(await crypto.sha256(message))}`
+              if (good.has(about)) return true
+              const holds = await key.verify(signature, message)
+              if (holds) good.add(about)
+              return holds
+            },
+          }
+    },
+  }
+}

@@ -5,7 +5,13 @@
 import { CocoonError, type ErrorCode, isZero } from '../../util/index.ts'
 
 /** Evidence refused while it was read. `at` is an offset in bytes from its start. */
-export function evidenceError(code: ErrorCode, sentence: string, field: string, at: number, found?: string): CocoonError {
+export function evidenceError(
+  code: ErrorCode,
+  sentence: string,
+  field: string,
+  at: number,
+  found?: string,
+): CocoonError {
   const facts = found === undefined ? { field, offset: at } : { field, offset: at, found }
   const shown = Object.entries(facts).map(([name, value]) => `${name}=${value}`)
   return new CocoonError(code, { ...facts, message: `${sentence} (${shown.join(', ')})` })

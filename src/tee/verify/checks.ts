@@ -67,6 +67,11 @@ export class Checklist {
     }
   }
 
+  /** So far. */
+  get checks(): readonly Check[] {
+    return this.#checks
+  }
+
   get failed(): boolean {
     return this.#firstCode !== null
   }

@@ -85,7 +85,10 @@ export function parseCertificate(bytes: Uint8Array): Certificate {
 }
 
 /** The value of an extension; null when it is absent. */
-export function extensionOf(certificate: { readonly extensions: readonly Extension[] }, oid: string): Uint8Array | null {
+export function extensionOf(
+  certificate: { readonly extensions: readonly Extension[] },
+  oid: string,
+): Uint8Array | null {
   return certificate.extensions.find((extension) => extension.oid === oid)?.value ?? null
 }
 
@@ -109,8 +112,9 @@ export function readSerial(fields: DerReader): Uint8Array {
 /** UTCTime `YYMMDDHHMMSSZ` (1950 to 2049) or GeneralizedTime `YYYYMMDDHHMMSSZ`, in milliseconds since 1970. */
 export function readTime(from: DerReader): number {
   const { tag, content } = from.any()
-  const text = String.fromCharCode(...content)
   if (tag !== TAG.utcTime && tag !== TAG.generalizedTime) throw malformed('validity', 'no time')
+  if (content.length !== (tag === TAG.utcTime ? 13 : 15)) throw malformed('validity', 'time')
+  const text = String.fromCharCode(...content)
   if (!(tag === TAG.utcTime ? /^\d{12}Z$/ : /^\d{14}Z$/).test(text)) throw malformed('validity', 'time')
   const full = tag === TAG.generalizedTime ? text : `${Number(text.slice(0, 2)) < 50 ? '20' : '19'}${text}`
   const iso = full.replace(/^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6.000Z')

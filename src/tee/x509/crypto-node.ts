@@ -1,4 +1,4 @@
-/** `VerifyCrypto` on Node's own cryptography: at once, and about three times as fast as WebCrypto. Node only. */
+/** `VerifyCrypto` on Node's own cryptography: answers at once, on this thread. Node only. */
 import { constants, createPublicKey, hash, type KeyObject, verify } from 'node:crypto'
 import type { SignatureScheme, VerifyCrypto, VerifyKey } from './crypto.ts'
 

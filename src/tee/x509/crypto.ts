@@ -1,6 +1,6 @@
 /**
  * The little cryptography that verifying evidence needs, as an argument. `T | Promise<T>` because Node answers at once and
- * browsers later; callers `await`. Browser-safe; `crypto-node.ts` is the fast form for Node.
+ * browsers later; callers `await`. Browser-safe; `crypto-node.ts` is the form without promises, for Node.
  */
 
 export type SignatureScheme = 'ecdsa-p256-sha256' | 'ecdsa-p384-sha384' | 'rsa-pss-sha384'
@@ -24,7 +24,7 @@ export interface VerifyCrypto {
 }
 
 /** Over WebCrypto: browsers, and everything else that has `crypto.subtle`. */
-export function webVerifyCrypto(subtle: SubtleCrypto = crypto.subtle): VerifyCrypto {
+export function webVerifyCrypto(subtle: typeof crypto.subtle = crypto.subtle): VerifyCrypto {
   return {
     sha256: async (bytes) => new Uint8Array(await subtle.digest('SHA-256', owned(bytes))),
     sha384: async (bytes) => new Uint8Array(await subtle.digest('SHA-384', owned(bytes))),

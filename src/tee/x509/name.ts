@@ -12,6 +12,8 @@ export const NAME_OID = {
 
 /** Real names have up to eight; a list is a loop that a peer controls. */
 const MAX_ATTRIBUTES = 32
+/** RFC 5280 allows 64 characters in most attributes; names that matter here have under 50. */
+const MAX_VALUE_BYTES = 1024
 const T61_STRING = 0x14
 const IA5_STRING = 0x16
 
@@ -45,6 +47,7 @@ export function commonNameOf(name: Uint8Array): string | null {
 }
 
 function textOf(tag: number, content: Uint8Array): string {
+  if (content.length > MAX_VALUE_BYTES) throw malformed('name', `more than ${MAX_VALUE_BYTES} bytes`)
   if (tag === TAG.utf8String) {
     try {
       return new TextDecoder('utf-8', { fatal: true }).decode(content)

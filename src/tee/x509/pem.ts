@@ -1,5 +1,4 @@
 /** Text with Base64 blocks to bytes. Source: RFC 7468, strict form, several blocks. Browser-safe. */
-import { fromBase64 } from '../../util/index.ts'
 import { x509Error } from './errors.ts'
 
 /** A quote's chain has three certificates, a GPU's five; a list is a loop that a peer controls. */
@@ -16,7 +15,7 @@ const SPACE = /[ \t\r\n]*/y
  */
 export function readPem(text: string | Uint8Array, label = 'CERTIFICATE'): Uint8Array[] {
   if (text.length > MAX_PEM_CHARACTERS) throw x509Error('attestation.pem-malformed', { at: MAX_PEM_CHARACTERS })
-  const whole = typeof text === 'string' ? text : latin1(text)
+  const whole = typeof text === 'string' ? text : new TextDecoder('latin1').decode(text)
   const pem = whole.endsWith('\0') ? whole.slice(0, -1) : whole
   const blocks: Uint8Array[] = []
   let at = skipSpace(pem, 0)
@@ -31,23 +30,38 @@ export function readPem(text: string | Uint8Array, label = 'CERTIFICATE'): Uint8
   return blocks
 }
 
+/** Groups of four, padded, with nothing in the bits that padding leaves over: one text for each DER. */
 function decode(body: string, at: number): Uint8Array {
   const base64 = body.replace(/[\r\n]+/g, '')
-  try {
-    // A length that is no multiple of four has lost its padding or more.
-    if (base64.length > 0 && base64.length % 4 === 0) return fromBase64(base64)
-  } catch {}
-  throw x509Error('attestation.pem-malformed', { at })
+  const padding = base64.endsWith('==') ? 2 : base64.endsWith('=') ? 1 : 0
+  const digits = base64.length - padding
+  if (base64.length === 0 || base64.length % 4 !== 0) throw x509Error('attestation.pem-malformed', { at })
+  const bytes = new Uint8Array((base64.length / 4) * 3 - padding)
+  let [bits, held, to] = [0, 0, 0]
+  for (let i = 0; i < digits; i++) {
+    const value = VALUES[base64.charCodeAt(i)] as number
+    if (value === NONE) throw x509Error('attestation.pem-malformed', { at })
+    bits = ((bits << 6) | value) & 0xffff
+    held += 6
+    if (held >= 8) {
+      held -= 8
+      bytes[to++] = bits >> held
+    }
+  }
+  if ((bits & ((1 << held) - 1)) !== 0) throw x509Error('attestation.pem-malformed', { at })
+  return bytes
 }
+
+const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
+const NONE = 64
+/** The value of each ASCII digit; a table, since every quote brings three certificates. */
+const VALUES = Uint8Array.from({ length: 128 }, (_, code) => {
+  const value = DIGITS.indexOf(String.fromCharCode(code))
+  return value === -1 ? NONE : value
+})
 
 function skipSpace(text: string, at: number): number {
   SPACE.lastIndex = at
   SPACE.exec(text)
   return SPACE.lastIndex
-}
-
-function latin1(bytes: Uint8Array): string {
-  let text = ''
-  for (const byte of bytes) text += String.fromCharCode(byte)
-  return text
 }

@@ -11,19 +11,23 @@ export interface Signed {
   readonly signature: Uint8Array
 }
 
+/** SHA-384, MGF1 with SHA-384, salt of 48. */
+const PSS_PARAMETERS =
+  'a00f300d06096086480165030402020500a11c301a06092a864886f70d010108300d06096086480165030402020500a203020130'
+
 /** AlgorithmIdentifiers as DER, whole: parameters included, since they are part of what is agreed on. */
-const SCHEMES: readonly { readonly scheme: SignatureScheme; readonly algorithm: Uint8Array; readonly half: number }[] = [
-  { scheme: 'ecdsa-p256-sha256', algorithm: fromHex('300a06082a8648ce3d040302'), half: 32 },
-  { scheme: 'ecdsa-p384-sha384', algorithm: fromHex('300a06082a8648ce3d040303'), half: 48 },
-  {
-    scheme: 'rsa-pss-sha384',
-    // RSASSA-PSS with SHA-384, MGF1 with SHA-384, salt of 48, NULL parameters of the hashes written out.
-    algorithm: fromHex(
-      '304106092a864886f70d01010a3034a00f300d06096086480165030402020500a11c301a06092a864886f70d010108300d06096086480165030402020500a203020130',
-    ),
-    half: 0,
-  },
-]
+const SCHEMES: readonly { readonly scheme: SignatureScheme; readonly algorithm: Uint8Array; readonly half: number }[] =
+  [
+    { scheme: 'ecdsa-p256-sha256', algorithm: fromHex('300a06082a8648ce3d040302'), half: 32 },
+    { scheme: 'ecdsa-p384-sha384', algorithm: fromHex('300a06082a8648ce3d040303'), half: 48 },
+    { scheme: 'rsa-pss-sha384', algorithm: fromHex(`304106092a864886f70d01010a3034${PSS_PARAMETERS}`), half: 0 },
+    // The same with the trailer field's default written out, which DER forbids and AMD does.
+    {
+      scheme: 'rsa-pss-sha384',
+      algorithm: fromHex(`304606092a864886f70d01010a3039${PSS_PARAMETERS}a303020101`),
+      half: 0,
+    },
+  ]
 
 /** The scheme that made the signature; null when it is none that is known here. */
 export function schemeOf(signed: Signed): SignatureScheme | null {
