@@ -16,6 +16,7 @@ const RANKS: Readonly<Record<string, number>> = {
   chain: 2,
   models: 2,
   ledger: 3,
+  devnet: 3,
   engine: 3,
   'roles/client': 4,
   'roles/proxy': 4,
