@@ -6,15 +6,15 @@ export interface Ask {
   readonly query: Uint8Array
   readonly timeoutMs: number
   /** Gets the answer. What it throws ends the connection too. */
-  then(answer: Uint8Array): void
+  onAnswer(answer: Uint8Array): void
 }
 
 /** The reason goes into the log once, unless the connection had ended by itself. */
 export function createAsker(connection: Connection, log: Log): (ask: Ask) => void {
-  return ({ query, timeoutMs, then }) => {
+  return ({ query, timeoutMs, onAnswer }) => {
     connection
       .query(query, { timeoutMs })
-      .then(then)
+      .then(onAnswer)
       .catch((error: unknown) => {
         const why = toCocoonError(error, 'protocol.handshake')
         if (connection.open) log.warn('the connection is given up', { reason: why.message, code: why.code })

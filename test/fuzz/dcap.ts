@@ -241,8 +241,11 @@ function damage(
   }
 }
 
-/** Longest that one parse may take. The machine may stall, so only an input that is slow three times in a row counts. */
-export const MAX_PARSE_MS = 50
+/**
+ * Longest that one parse may take: far above what reading takes (a few milliseconds), far below what anything quadratic
+ * would on these sizes. The machine may stall, so only an input that is slow three times in a row counts.
+ */
+export const MAX_PARSE_MS = 1_000
 /** A parsed value holds what it read once, and some of it again in parts. */
 const MAX_HELD_PER_BYTE = 3
 

@@ -137,7 +137,7 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
     ask({
       query,
       timeoutMs: AUTHORIZE_TIMEOUT_MS,
-      then(answer) {
+      onAnswer(answer) {
         const result = decodeOneOf(authorizationResults, answer)
         feed({ got: 'authorized', result })
         if (result._ === 'client.authorizationWithProxySuccess')
@@ -157,7 +157,7 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
     ask({
       query: encode(clientConnectToProxy, { params, minConfigVersion: deps.config().version }),
       timeoutMs: HANDSHAKE_TIMEOUT_MS,
-      then: (answer) => feed({ got: 'connected', answer: decode(clientConnectedToProxy, answer) }),
+      onAnswer: (answer) => feed({ got: 'connected', answer: decode(clientConnectedToProxy, answer) }),
     })
   }
 
@@ -166,7 +166,7 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
       ask({
         query: encode(clientUpdatePaymentStatus, {}),
         timeoutMs: STATUS_TIMEOUT_MS,
-        then(answer) {
+        onAnswer(answer) {
           const { signedPayment, dbTokens, maxTokens } = decode(clientPaymentStatus, answer)
           remember(signedPayment, dbTokens, maxTokens)
           scheduleStatus()

@@ -90,8 +90,8 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
   let session: WorkerSession = { at: 'registering' }
   let statusTimer: Timer | undefined
   const ask = createAsker(connection, log)
-  const handshake = (query: Uint8Array, then: (answer: Uint8Array) => void): void =>
-    ask({ query, timeoutMs: HANDSHAKE_TIMEOUT_MS, then })
+  const handshake = (query: Uint8Array, onAnswer: (answer: Uint8Array) => void): void =>
+    ask({ query, timeoutMs: HANDSHAKE_TIMEOUT_MS, onAnswer })
   const verifyPayout = createPaymentVerifier('payout')
 
   /** Zero for the empty payment, which only a first contact may show. */
@@ -190,7 +190,7 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
       ask({
         query: encode(workerUpdatePaymentStatus, {}),
         timeoutMs: STATUS_TIMEOUT_MS,
-        then(answer) {
+        onAnswer(answer) {
           const { signedPayment, dbTokens, maxTokens } = decode(workerPaymentStatus, answer)
           update(signedPayment, dbTokens, maxTokens, confirmed)
           scheduleStatus()

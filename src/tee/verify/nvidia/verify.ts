@@ -1,7 +1,7 @@
 /**
  * Whether a GPU's report is genuine, answers our nonce, and shows only firmware that NVIDIA published. No network and no
- * clock: certificates, manifests and time are arguments. Browser-safe. Source: spec/attestation-snp-gpu.md, "Verifying a
- * GPU report".
+ * clock: certificates, manifests and time are arguments. Browser-safe. Source: spec/attestation-snp-gpu.md,
+ * "Verifying a GPU report".
  */
 import { CocoonError, equalBytes, toHex } from '../../../util/index.ts'
 import { type GpuFeature, type GpuReport, parseGpuReport } from '../../quote/nvidia.ts'

@@ -1,4 +1,4 @@
-/** What AMD states in a VCEK or VLEK certificate. Browser-safe. Source: spec/attestation-snp-gpu.md, "Leaf extensions". */
+/** What AMD states in a VCEK or VLEK certificate. Browser-safe. Source: spec/attestation-snp-gpu.md, "Chain and leaf extensions". */
 import { CocoonError } from '../../../util/index.ts'
 import { SNP_ERRORS } from '../../quote/snp-errors.ts'
 import type { SnpProduct, SnpTcb } from '../../quote/snp-tcb.ts'
