@@ -13,6 +13,13 @@ export interface CellDigest {
   readonly depth: number
 }
 
+/** Code of a contract: its digest gives addresses, the cell itself is needed to deploy. */
+export interface CodeCell extends CellDigest {
+  readonly cell?: Cell
+}
+
+export const codeCell = (cell: Cell): CodeCell => ({ ...digestOf(cell), cell })
+
 export const digestOf = (cell: Cell): CellDigest => ({ hash: new Uint8Array(cell.hash()), depth: cell.depth() })
 
 /** Digest of the ordinary cell with these bits and children, in order. */

@@ -1,6 +1,9 @@
-/** What the nodes read of TON: addresses, the root registry, contract addresses and signed payments. */
+/**
+ * TON for nodes: addresses, the root registry (a file, or the root contract), contracts and their messages, signed payments,
+ * reading and sending through toncenter endpoints. Nothing here decides when to pay; the ledger and the roles do.
+ */
 export { Address, formatAddress, parseAddress } from './address.ts'
-export { digestCell, digestOf, parseBoc, type CellDigest } from './cell-hash.ts'
+export { codeCell, type CodeCell, digestCell, digestOf, parseBoc, type CellDigest } from './cell-hash.ts'
 export {
   clientContractAddress,
   expectAddress,
@@ -9,11 +12,92 @@ export {
   workerContractAddress,
 } from './contracts/addresses.ts'
 export type { PeerParties } from './contracts/addresses.ts'
-export type { ContractCodes, Multipliers, RootParams } from './contracts/params.ts'
+export { clientMessages, clientState, type ClientState } from './contracts/client.ts'
+export { commonMessages, EXIT_CODES } from './contracts/common.ts'
+export { clientStateInit, proxyStateInit, type StateInit, workerStateInit } from './contracts/deploy.ts'
+export type { ContractState } from './contracts/layout.ts'
+export { textCommand } from './contracts/message.ts'
+export {
+  externalMessage,
+  initialWalletData,
+  internalMessage,
+  type InternalMessage,
+  isBlocked,
+  loadWalletOrder,
+  nodeWalletAddress,
+  REFERENCE_WALLET_CODE,
+  signWalletOrder,
+  WALLET_COMMANDS,
+  walletMessages,
+  walletState,
+  type WalletOrder,
+  type WalletParties,
+  type WalletState,
+  type WalletTransfer,
+} from './contracts/node-wallet.ts'
+export {
+  type ContractCodes,
+  loadParams,
+  type Multipliers,
+  type RootParams,
+  type StoredParams,
+  storeParams,
+} from './contracts/params.ts'
 export { createPaymentVerifier, type PaymentReceiver } from './contracts/payment-verifier.ts'
-export { signPayment, verifyPayment, type Payment, type PaymentKind } from './contracts/signed-payment.ts'
+export { buildSaveState, payloads, proxyMessages, proxyState, type ProxyState } from './contracts/proxy.ts'
+export { type ProxyEvent, type ProxyReader, readProxyEvent } from './contracts/proxy-events.ts'
+export { rootMessages } from './contracts/root-messages.ts'
+export {
+  type Payment,
+  type PaymentKind,
+  redirectExcesses,
+  signClosing,
+  signPayment,
+  signPublicKey,
+  verifyPayment,
+} from './contracts/signed-payment.ts'
+export { workerMessages, workerState, type WorkerState } from './contracts/worker.ts'
 export { isSignatureValid, signingKeyFromSeed, type SigningKey } from './ed25519.ts'
 export type { ChainErrorCode } from './errors.ts'
 export { registryForTools } from './registry-stats.ts'
 export { loadNetworkFile, parseNetworkFile, type NetworkFileWatch } from './network-file.ts'
-export type { NetworkAddress, NetworkEvidence, RegisteredProxy, Registry, RootConfig } from './registry.ts'
+export { type NamedNetwork, NETWORKS } from './networks.ts'
+export type {
+  AccountState,
+  ChainAccess,
+  ChainReader,
+  History,
+  HistoryRange,
+  MethodResult,
+  ReadOptions,
+  SendBocResult,
+} from './reader.ts'
+export type {
+  KeyManager,
+  NetworkAddress,
+  NetworkEvidence,
+  RegisteredProxy,
+  RegisteredPublicKey,
+  Registry,
+  RootConfig,
+} from './registry.ts'
+export {
+  type ChainRegistry,
+  type ChainRegistryOptions,
+  type ChainRegistryStatus,
+  createChainRegistry,
+} from './root/chain-registry.ts'
+export { parseRootState, type RootDraft, type RootState, storeRootState } from './root/state.ts'
+export { openFileJournal } from './sender/file-journal.ts'
+export type { SendAttempt, SendJournal, SendOutcome, SendRecord } from './sender/journal.ts'
+export {
+  openSender,
+  type SenderDeps,
+  type SenderOptions,
+  type SenderStatus,
+  type SendRequest,
+  type WalletSender,
+} from './sender/sender.ts'
+export type { EndpointOptions } from './toncenter/endpoint.ts'
+export type { HttpAnswer, HttpPost, HttpRequest } from './toncenter/http.ts'
+export { createToncenter, type ToncenterDeps, type ToncenterOptions } from './toncenter/toncenter.ts'

@@ -8,8 +8,9 @@ import { type Address, Cell } from '@ton/core'
 import { z } from 'zod'
 import { type Clock, CocoonError, fromBase64, fromHex, type Log, NANO_PER_TON, toHex } from '../util/index.ts'
 import { parseAddress } from './address.ts'
-import { type CellDigest, digestOf, parseBoc } from './cell-hash.ts'
-import type { NetworkAddress, RegisteredProxy, Registry, RootConfig } from './registry.ts'
+import { codeCell, type CodeCell, parseBoc } from './cell-hash.ts'
+import { parseNetworkAddress, parseProxyAddresses } from './network-address.ts'
+import type { KeyManager, RegisteredProxy, Registry, RootConfig } from './registry.ts'
 
 /** Fixed by the reference for every network without a chain. */
 const FIXED = {
@@ -51,7 +52,9 @@ const NetworkFile = z.strictObject({
   last_proxy_seqno: int32.default(0),
   version: int32.default(0),
   params_version: int32.default(0),
-  registered_public_keys: z.array(z.unknown()).default([]),
+  registered_public_keys: z
+    .array(z.looseObject({ public_key: hash, key_type: z.int().min(0).max(255), expire_at: int32 }))
+    .default([]),
   key_manager_address: z.string().default(''),
   proxy_sc_code: z.string().default(''),
   worker_sc_code: z.string().default(''),
@@ -79,7 +82,7 @@ export function parseNetworkFile(text: string, name: string): RootConfig {
   }
   const file = raw.data
   const owner = parseAddress(file.root_owner_address, `${name}: root_owner_address`)
-  const code = (key: 'proxy_sc_code' | 'worker_sc_code' | 'client_sc_code'): CellDigest =>
+  const code = (key: 'proxy_sc_code' | 'worker_sc_code' | 'client_sc_code'): CodeCell =>
     parseCode(file[key], `${name}: ${key}`)
   const modelHashes = [...file.model_hashes, ...file.model_types.map((m) => sha256Hex(m.split('@', 1)[0] as string))]
   return {
@@ -103,6 +106,14 @@ export function parseNetworkFile(text: string, name: string): RootConfig {
       workerFeePerToken: file.worker_fee_per_token,
       codes: { proxy: code('proxy_sc_code'), worker: code('worker_sc_code'), client: code('client_sc_code') },
     },
+    registeredPublicKeys: file.registered_public_keys.map((k) => ({
+      publicKey: k.public_key,
+      keyType: k.key_type,
+      expiresAtS: k.expire_at,
+    })),
+    ...(file.key_manager_address === ''
+      ? {}
+      : { keyManager: parseKeyManager(file.key_manager_address, `${name}: key_manager_address`) }),
     evidence: file.cocoon.evidence,
     checkHashes: file.cocoon.check_hashes,
     testClientBalanceNano: file.cocoon.client_balance_nano,
@@ -186,19 +197,18 @@ function parseJson(text: string, name: string): unknown {
   }
 }
 
-/** `"<workers> <clients>"`, or one address for both; each may stand in brackets. */
 function parseRegisteredProxy(seqno: number, text: string, field: string): RegisteredProxy {
-  const [workers, clients = workers, ...more] = text.split(' ')
-  if (workers === undefined || clients === undefined || more.length > 0) throw badProxy(field)
-  return { seqno, forWorkers: parseNetworkAddress(workers, field), forClients: parseNetworkAddress(clients, field) }
+  const addresses = parseProxyAddresses(text)
+  if (addresses === null) throw badProxy(field)
+  return { seqno, ...addresses }
 }
 
-function parseNetworkAddress(text: string, field: string): NetworkAddress {
-  const bare = text.startsWith('[') && text.endsWith(']') ? text.slice(1, -1) : text
-  const match = /^((?:\d{1,3}\.){3}\d{1,3}):(\d{1,5})$/.exec(bare)
-  const port = Number(match?.[2])
-  if (match?.[1] === undefined || port < 1 || port > 65_535) throw badProxy(field)
-  return { host: match[1], port }
+/** A network file names no key and no image of its key manager. */
+function parseKeyManager(text: string, field: string): KeyManager {
+  const address = parseNetworkAddress(text)
+  if (address === null)
+    throw new CocoonError('chain.network-file', { message: `${field} must be "IPv4:port" or empty` })
+  return { address, publicKey: null, imageHash: null }
 }
 
 const badProxy = (field: string): CocoonError =>
@@ -207,15 +217,15 @@ const badProxy = (field: string): CocoonError =>
   })
 
 /** Hex of a bag of cells; empty means the empty cell. */
-function parseCode(hex: string, field: string): CellDigest {
-  if (hex === '') return digestOf(Cell.EMPTY)
+function parseCode(hex: string, field: string): CodeCell {
+  if (hex === '') return codeCell(Cell.EMPTY)
   let bytes: Uint8Array
   try {
     bytes = fromHex(hex)
   } catch (cause) {
     throw new CocoonError('chain.network-file', { message: `${field} must be a bag of cells in hex` }, { cause })
   }
-  return digestOf(parseBoc(bytes, field))
+  return codeCell(parseBoc(bytes, field))
 }
 
 function base64OrEmpty(text: string): Uint8Array {

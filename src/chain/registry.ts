@@ -13,6 +13,23 @@ export interface RegisteredProxy {
   readonly forClients: NetworkAddress
 }
 
+/** Who hands out the keys that requests are sealed with. */
+export interface KeyManager {
+  readonly address: NetworkAddress | null
+  /** Lower-case hex; what signs registrations of keys. Null where the registry has zeros, which are no key. */
+  readonly publicKey: string | null
+  /** Lower-case hex; the image it must run. */
+  readonly imageHash: string | null
+}
+
+export interface RegisteredPublicKey {
+  /** Lower-case hex. */
+  readonly publicKey: string
+  readonly keyType: number
+  /** Unix seconds. */
+  readonly expiresAtS: number
+}
+
 /** Which evidence a network's peers must show. `simulated` proves nothing and exists for test networks only. */
 export type NetworkEvidence = 'none' | 'simulated'
 
@@ -33,6 +50,9 @@ export interface RootConfig {
   /** Grows with any change; requests name it so that nobody serves on older rules. */
   readonly version: number
   readonly params: RootParams
+  /** Absent where the registry names none, or is older than key managers. */
+  readonly keyManager?: KeyManager
+  readonly registeredPublicKeys?: readonly RegisteredPublicKey[]
   readonly evidence: NetworkEvidence
   /** Whether image and model hashes are compared with the lists above. */
   readonly checkHashes: boolean
@@ -41,7 +61,7 @@ export interface RootConfig {
 }
 
 export interface Registry {
-  /** The newest accepted configuration. */
+  /** The newest accepted configuration. Throws `chain.stale` where a chain was not read for too long: nobody goes on with a guess. */
   current(): RootConfig
   /** Calls `listener` after each change; the result stops it. */
   subscribe(listener: (config: RootConfig) => void): () => void

@@ -13,7 +13,7 @@ export function proxyContractAddress(
 ): Address {
   const data = beginCell().storeAddress(who.owner).storeBuffer(Buffer.from(who.publicKey)).storeAddress(who.root)
   data.storeUint(0, 2).storeCoins(0).storeCoins(0).storeUint(0, 32)
-  return addressOf(params.codes.proxy, digestCell(data, [digestParams(params, 'proxy')]))
+  return contractAddressOf(params.codes.proxy, digestCell(data, [digestParams(params, 'proxy')]))
 }
 
 /** state:u2 balance:coins stake:coins tokens_used:u64 unlock_ts:u32 secret_hash:256 ^{owner proxy key} ^params */
@@ -21,13 +21,13 @@ export function clientContractAddress(params: RootParams, who: PeerParties): Add
   const data = beginCell().storeUint(0, 2).storeCoins(0).storeCoins(params.minClientStakeNano)
   data.storeUint(0, 64).storeUint(0, 32).storeUint(0, 256)
   const parties = digestCell(storeParties(beginCell(), who), [])
-  return addressOf(params.codes.client, digestCell(data, [parties, digestParams(params, 'peer')]))
+  return contractAddressOf(params.codes.client, digestCell(data, [parties, digestParams(params, 'peer')]))
 }
 
 /** owner:addr proxy:addr key:256 state:u2 tokens:u64 ^params */
 export function workerContractAddress(params: RootParams, who: PeerParties): Address {
   const data = storeParties(beginCell(), who).storeUint(0, 2).storeUint(0, 64)
-  return addressOf(params.codes.worker, digestCell(data, [digestParams(params, 'peer')]))
+  return contractAddressOf(params.codes.worker, digestCell(data, [digestParams(params, 'peer')]))
 }
 
 export interface PeerParties {
@@ -43,7 +43,7 @@ function storeParties(into: Builder, who: PeerParties): Builder {
 }
 
 /** StateInit bits `00110`: no split depth, not special, code, data, no library. Workchain 0. */
-function addressOf(code: CellDigest, data: CellDigest): Address {
+export function contractAddressOf(code: CellDigest, data: CellDigest): Address {
   const { hash } = digestCell(beginCell().storeUint(0b00110, 5), [code, data])
   return new Address(0, Buffer.from(hash))
 }
