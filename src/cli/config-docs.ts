@@ -8,6 +8,11 @@ const SECTIONS: readonly (readonly [prefix: string, title: string, about: string
   ['proxy', 'Proxy', 'The node that routes and accounts; `proxy.http` are its operations endpoints.'],
   ['worker', 'Worker', 'The node that answers; `worker.engine` is the inference engine behind it.'],
   ['engine', 'Embedded engine', 'llama.cpp in a process of its own, for machines without vLLM or the like.'],
+  [
+    'devnet',
+    'Local chain',
+    'A TON chain with a real virtual machine on this machine, for contracts and tests: `cocoon devnet`.',
+  ],
   ['up', 'Network in one command', 'What `cocoon up` does beyond starting the nodes.'],
 ]
 

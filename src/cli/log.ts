@@ -4,7 +4,6 @@ import { PinoPretty } from 'pino-pretty'
 import type { Log, LogFields } from '../util/index.ts'
 import type { Config } from './schema.ts'
 
-
 /** @param role names the process in every line */
 export function createLog(options: Config['log'], role: string, target: NodeJS.WriteStream): Log {
   const pretty = options.format === 'pretty' || (options.format === 'auto' && target.isTTY)

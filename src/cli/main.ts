@@ -7,6 +7,7 @@ import { Command, CommanderError, Option } from 'commander'
 import { CocoonError, reveal, toCocoonError } from '../util/index.ts'
 import { ask, showCost } from './ask.ts'
 import { loadConfig, type Loaded } from './config.ts'
+import { runDevnet } from './devnet.ts'
 import { runDoctor } from './doctor.ts'
 import { runEngine } from './engine.ts'
 import { dropModel, fetchModel, showModels } from './model.ts'
@@ -31,7 +32,7 @@ function program(run: (status: Promise<number>) => void): Command {
     .configureOutput({ writeErr: (text) => stderr.write(text) })
 
   const role = (
-    name: 'client' | 'proxy' | 'worker' | 'engine',
+    name: 'client' | 'proxy' | 'worker' | 'engine' | 'devnet',
     about: string,
     start: (loaded: Loaded) => Promise<number>,
   ): void => {
@@ -70,6 +71,7 @@ function program(run: (status: Promise<number>) => void): Command {
   role('proxy', 'run a proxy: admits requests, chooses workers, accounts', ({ config }) => runProxy(config))
   role('worker', 'run a worker in front of an inference engine', ({ config }) => runWorker(config))
   role('engine', 'run the embedded llama.cpp engine by itself', runEngine)
+  role('devnet', 'run a local TON chain behind the toncenter HTTP API', runDevnet)
 
   const askCommand = withSettings(
     cocoon

@@ -1,6 +1,7 @@
 /** Every setting of the product in one schema: the file's shape, and where flags and environment variables come from. */
 import { z } from 'zod'
 import { clientApiOptions, opsApiOptions } from '../api/index.ts'
+import { devnetOptions } from '../devnet/index.ts'
 import { httpEngineOptions, llamaOptions } from '../engine/index.ts'
 import { DEFAULT_MODEL } from '../models/index.ts'
 import { clientOptions } from '../roles/client/index.ts'
@@ -88,6 +89,7 @@ export const configSchema = z.strictObject({
       port: llamaPort.unwrap().default(18_000).describe('Port of the embedded engine; 0 takes a free one'),
     })
     .prefault({}),
+  devnet: devnetOptions.prefault({}),
   up: z
     .strictObject({
       question: z
