@@ -5,8 +5,8 @@ export default defineConfig({
   resolve: { conditions: ['cocoon-source'] },
   ssr: { resolve: { conditions: ['cocoon-source'] } },
   test: {
-    include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
-    exclude: ['test/**/*.long.test.ts', 'node_modules/**'],
+    include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'contracts/test/**/*.test.ts'],
+    exclude: ['test/**/*.long.test.ts', 'contracts/test/**/*.long.test.ts', 'node_modules/**'],
     reporters: ['default', plainReporter((line) => process.stdout.write(line))],
     testTimeout: 60_000,
     hookTimeout: 120_000,

@@ -6,7 +6,7 @@ export default defineConfig({
   resolve: { conditions: ['cocoon-source'] },
   ssr: { resolve: { conditions: ['cocoon-source'] } },
   test: {
-    include: ['test/**/*.long.test.ts'],
+    include: ['test/**/*.long.test.ts', 'contracts/test/**/*.long.test.ts'],
     reporters: ['default', plainReporter((line) => process.stdout.write(line))],
     testTimeout: 6 * 3_600_000,
     hookTimeout: 120_000,

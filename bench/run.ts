@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util'
 import { type Benchmark, type Figure, meetsGoal } from './benchmark.ts'
 import { chainBenchmark } from './chain.bench.ts'
 import { latencyBenchmark } from './latency.bench.ts'
+import { ledgerBenchmark } from './ledger.bench.ts'
 import { memoryBenchmark } from './memory.bench.ts'
 import { microBenchmark } from './micro.bench.ts'
 import { powBenchmark } from './pow.bench.ts'
@@ -14,6 +15,7 @@ import { powBenchmark } from './pow.bench.ts'
 const BENCHMARKS: readonly Benchmark[] = [
   chainBenchmark,
   latencyBenchmark,
+  ledgerBenchmark,
   memoryBenchmark,
   powBenchmark,
   microBenchmark,
