@@ -1,9 +1,9 @@
 /** `cocoon proxy`, `worker`, `client` and `engine`: one node of the network as this process. */
 import { join } from 'node:path'
 import { createClientApi, createOpsApi, type Ops } from '../api/index.ts'
-import { formatAddress } from '../chain/index.ts'
+import { type Address, formatAddress, proxyContractAddress, type SigningKey } from '../chain/index.ts'
 import { createHttpEngine } from '../engine/index.ts'
-import { createMemoryLedger, createSnapshotFile } from '../ledger/index.ts'
+import { createSqliteLedger, type DurableLedger } from '../ledger/index.ts'
 import { startProxyNode } from '../roles/proxy/index.ts'
 import { startWorkerNode } from '../roles/worker/index.ts'
 import { composeClient } from '../sdk/index.ts'
@@ -32,20 +32,47 @@ export async function runProxy(config: Config): Promise<number> {
   const p = openProcess(config, 'proxy')
   const key = loadKey(config.home, 'proxy', p.random)
   const owner = ownerOf(config.proxy.ownerAddress, key, 'proxy.ownerAddress')
-  const { pricePerToken, paramsVersion } = p.registry.current().params
-  // Totals belong to one contract, and another key or other parameters make another contract.
-  const name = `${formatAddress(owner, false)}-${paramsVersion}.json`
-  const ledger = createMemoryLedger({ pricePerToken, store: createSnapshotFile(join(config.home, 'proxy', name)) })
+  const ledger = await openLedger(p, key, owner)
   const verifiers = { clients: createVerifier({ accept: ['none'] }), workers: p.verifier }
-  const node = await startProxyNode({ ...p, ledger, key, owner, verifiers }, config.proxy).catch((error: unknown) => {
-    throw portError(error, 'the proxy', '--worker-port or --client-port (proxy.workerPort, proxy.clientPort)')
-  })
+  const proxy = await startProxyNode({ ...p, ledger, key, owner, verifiers }, config.proxy).catch(
+    async (error: unknown) => {
+      await ledger.close()
+      throw portError(error, 'the proxy', '--worker-port or --client-port (proxy.workerPort, proxy.clientPort)')
+    },
+  )
   p.log.info('the proxy listens', {
-    workers: node.workerPort,
-    clients: node.clientPort,
-    contract: node.status().contract,
+    workers: proxy.workerPort,
+    clients: proxy.clientPort,
+    contract: proxy.status().contract,
   })
+  const node: Node = {
+    ...proxy,
+    ready() {
+      const trouble = ledger.trouble()
+      return trouble === null ? proxy.ready() : [trouble.message, ...proxy.ready()]
+    },
+    async close(graceMs) {
+      try {
+        await proxy.close(graceMs)
+      } finally {
+        await ledger.close()
+      }
+    },
+  }
   return serveOps(p, node, 'proxy')
+}
+
+/** Totals belong to one contract, and another key or other parameters make another contract. */
+function openLedger(p: Process, key: SigningKey, owner: Address): Promise<DurableLedger> {
+  const { params, root } = p.registry.current()
+  const contract = proxyContractAddress(params, { owner, publicKey: key.publicKey, root: root ?? owner })
+  const inFolder = (name: string): string => join(p.config.home, 'proxy', name)
+  return createSqliteLedger(p, {
+    path: inFolder(`ledger-${formatAddress(contract, false)}.sqlite`),
+    contract: contract.toRawString(),
+    pricePerToken: params.pricePerToken,
+    importFrom: inFolder(`${formatAddress(owner, false)}-${params.paramsVersion}.json`),
+  })
 }
 
 export async function runWorker(config: Config): Promise<number> {

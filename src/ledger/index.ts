@@ -1,7 +1,18 @@
 /** Tokens, reservations, settlements and totals. Knows no sockets: what leaves the process is somebody else's business. */
-export { createSnapshotFile, type LedgerSnapshot, noSnapshots, type SnapshotStore } from './snapshot.ts'
-export { createMemoryLedger } from './ledger.ts'
-export type { ClientAccount, ClientFunds, Hold, Ledger, OwnerKey, Settled, Totals, WorkerAccount } from './ledger.ts'
+export { createMemoryLedger } from './memory-ledger.ts'
+export { createSqliteLedger, type SqliteLedgerDeps, type SqliteLedgerOptions } from './sqlite-ledger.ts'
+export type { LedgerErrorCode } from './errors.ts'
+export type {
+  ClientAccount,
+  ClientFunds,
+  DurableLedger,
+  Hold,
+  Ledger,
+  OwnerKey,
+  Settled,
+  Totals,
+  WorkerAccount,
+} from './ledger.ts'
 export {
   adjust,
   adjustUsage,

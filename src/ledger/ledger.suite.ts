@@ -1,14 +1,19 @@
 /** The rules every ledger keeps, run against each implementation. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { type ClientFunds, type Hold, type Ledger, NO_TOKENS } from './index.ts'
+import { type AdjustedTokens, type ClientFunds, type Hold, type Ledger, NO_TOKENS } from './index.ts'
 
 const funds: ClientFunds = { balanceNano: 1_000n, stakeNano: 600n, scTokensUsed: 0n }
 
+const prompt = (n: bigint): AdjustedTokens => ({ ...NO_TOKENS, prompt: n, total: n })
+
 /** @param create a fresh ledger at this price */
-export function ledgerSuite(create: (options: { pricePerToken: bigint }) => Ledger): void {
+export function ledgerSuite(
+  create: (options: { pricePerToken: bigint }) => Ledger | Promise<Ledger>,
+  { runs } = { runs: 60 },
+): void {
   test('what is available is the smaller of payment and stake, less holds and use', async () => {
-    const ledger = create({ pricePerToken: 2n })
+    const ledger = await create({ pricePerToken: 2n })
     expect(ledger.openClient('0:c', funds).available).toBe(300n)
     const hold = ledger.reserve('0:c', 100n) as Hold
     expect(ledger.client('0:c')?.available).toBe(200n)
@@ -18,19 +23,19 @@ export function ledgerSuite(create: (options: { pricePerToken: bigint }) => Ledg
     expect(ledger.worker('0:w')?.totals.max).toBe(30n)
   })
 
-  test('a hold above what is available is refused and says what there is', () => {
-    const ledger = create({ pricePerToken: 1n })
+  test('a hold above what is available is refused and says what there is', async () => {
+    const ledger = await create({ pricePerToken: 1n })
     ledger.openClient('0:c', funds)
     expect(ledger.reserve('0:c', 601n)).toMatchObject({ short: { available: 600n } })
     expect(ledger.client('0:c')).toMatchObject({ reserved: 0n, running: 0 })
   })
 
-  test('price zero buys tokens without end in sight', () => {
-    expect(create({ pricePerToken: 0n }).openClient('0:c', funds).available).toBe(1_000_000_000_000n)
+  test('price zero buys tokens without end in sight', async () => {
+    expect((await create({ pricePerToken: 0n })).openClient('0:c', funds).available).toBe(1_000_000_000_000n)
   })
 
   test('a hold ends once', async () => {
-    const ledger = create({ pricePerToken: 1n })
+    const ledger = await create({ pricePerToken: 1n })
     ledger.openClient('0:c', funds)
     const hold = ledger.reserve('0:c', 5n) as Hold
     ledger.release(hold)
@@ -40,7 +45,7 @@ export function ledgerSuite(create: (options: { pricePerToken: bigint }) => Ledg
   })
 
   test('more than the hold is never charged', async () => {
-    const ledger = create({ pricePerToken: 1n })
+    const ledger = await create({ pricePerToken: 1n })
     ledger.openClient('0:c', funds)
     ledger.openWorker('0:w')
     const hold = ledger.reserve('0:c', 5n) as Hold
@@ -49,16 +54,42 @@ export function ledgerSuite(create: (options: { pricePerToken: bigint }) => Ledg
     })
   })
 
-  test('committed totals follow one commit behind and never pass the metered one', async () => {
-    const ledger = create({ pricePerToken: 1n })
+  test('a settlement counts when it is durable: until then its hold stands, and no total shows it', async () => {
+    const ledger = await create({ pricePerToken: 1n })
     ledger.openClient('0:c', funds)
     ledger.openWorker('0:w')
-    await ledger.settle(ledger.reserve('0:c', 5n) as Hold, '0:w', { ...NO_TOKENS, prompt: 5n, total: 5n })
-    expect(ledger.worker('0:w')?.totals).toEqual({ max: 5n, db: 0n, chain: 0n })
-    await ledger.commit()
+    const settling = ledger.settle(ledger.reserve('0:c', 100n) as Hold, '0:w', prompt(40n))
+    const now = ledger.client('0:c')
+    expect([0n, 40n]).toContain(now?.totals.max)
+    expect(now?.reserved).toBe(now?.totals.max === 0n ? 100n : 0n)
+    const settled = await settling
+    expect(settled.client).toMatchObject({ totals: { max: 40n, db: 40n }, reserved: 0n, running: 0, available: 560n })
+    expect(settled.worker.totals).toMatchObject({ max: 40n, db: 40n })
+  })
+
+  test('committed totals move at a commit, and only up to what is written', async () => {
+    const ledger = await create({ pricePerToken: 1n })
+    ledger.openClient('0:c', funds)
+    ledger.openWorker('0:w')
+    await ledger.settle(ledger.reserve('0:c', 5n) as Hold, '0:w', prompt(5n))
     expect(ledger.worker('0:w')?.totals).toEqual({ max: 5n, db: 5n, chain: 0n })
     await ledger.commit()
     expect(ledger.worker('0:w')?.totals).toEqual({ max: 5n, db: 5n, chain: 5n })
+    expect(ledger.client('0:c')?.totals).toEqual({ max: 5n, db: 5n, chain: 5n })
+    await Promise.all([ledger.settle(ledger.reserve('0:c', 7n) as Hold, '0:w', prompt(7n)), ledger.commit()])
+    const { db, chain } = ledger.worker('0:w')?.totals ?? { db: 0n, chain: 1n }
+    expect(db).toBe(12n)
+    expect(chain).toBeLessThanOrEqual(db)
+    expect(ledger.trouble()).toBeNull()
+  })
+
+  test('a settlement for a worker that nobody opened leaves the hold as it was', async () => {
+    const ledger = await create({ pricePerToken: 1n })
+    ledger.openClient('0:c', funds)
+    const hold = ledger.reserve('0:c', 5n) as Hold
+    await expect(ledger.settle(hold, '0:w', NO_TOKENS)).rejects.toMatchObject({ code: 'bug.unknown-worker' })
+    ledger.release(hold)
+    expect(ledger.client('0:c')).toMatchObject({ reserved: 0n, running: 0 })
   })
 
   test('whatever is reserved, settled and released: workers earned what clients used, and nobody overspends', async () => {
@@ -67,28 +98,37 @@ export function ledgerSuite(create: (options: { pricePerToken: bigint }) => Ledg
       worker: fc.nat(2),
       want: fc.nat(400),
       use: fc.double({ min: 0, max: 1, noNaN: true }),
-      end: fc.constantFrom('settle', 'release', 'hold'),
+      end: fc.constantFrom('settle', 'settle and wait', 'release', 'hold', 'commit'),
     })
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
-        const ledger = create({ pricePerToken: 1n })
+        const ledger = await create({ pricePerToken: 1n })
         const names = ['0:a', '0:b', '0:c']
         for (const name of names) ledger.openClient(name, funds)
         for (const name of names) ledger.openWorker(name)
+        const settling: Promise<unknown>[] = []
         for (const s of steps) {
           const hold = ledger.reserve(names[s.client] as string, BigInt(s.want))
           if ('short' in hold) continue
           const used = BigInt(Math.floor(s.want * s.use))
-          if (s.end === 'settle')
-            await ledger.settle(hold, names[s.worker] as string, { ...NO_TOKENS, completion: used, total: used })
+          const worker = names[s.worker] as string
+          if (s.end.startsWith('settle'))
+            settling.push(ledger.settle(hold, worker, { ...NO_TOKENS, completion: used, total: used }))
+          if (s.end === 'settle and wait') await settling.at(-1)
           if (s.end === 'release') ledger.release(hold)
+          if (s.end === 'commit') settling.push(ledger.commit())
+          for (const { available, totals } of ledger.clients()) {
+            expect(available).toBeGreaterThanOrEqual(0n)
+            expect(totals.chain).toBeLessThanOrEqual(totals.db)
+            expect(totals.db).toBeLessThanOrEqual(totals.max)
+          }
         }
+        await Promise.all(settling)
         const sum = (accounts: readonly { totals: { max: bigint } }[]): bigint =>
           accounts.reduce((n, a) => n + a.totals.max, 0n)
         expect(sum(ledger.clients())).toBe(sum(ledger.workers()))
-        for (const client of ledger.clients()) expect(client.available).toBeGreaterThanOrEqual(0n)
       }),
-      { numRuns: 60 },
+      { numRuns: runs },
     )
   })
 }

@@ -1,0 +1,190 @@
+/**
+ * The durable ledger: books in memory, entries in an SQLite file. Settlements are collected into groups; a thread of its own
+ * writes and syncs one group while the next one collects, so the event loop never waits for the disk. Totals in memory move
+ * only when the thread says that the group is on the disk. Shape, files and failure cases: docs/ledger.md.
+ */
+import { type Clock, CocoonError, type Log, type Metrics, toCocoonError } from '../util/index.ts'
+import { type Account, type Charge, createBooks, type FundedAccount } from './books.ts'
+import { ledgerError } from './errors.ts'
+import { createGroupCommit } from './group-commit.ts'
+import type { DurableLedger } from './ledger.ts'
+import { readSnapshot } from './snapshot.ts'
+import { ENTRY_FIELDS, type Group, REQUEST_ID_BYTES } from './store.ts'
+import { startStoreThread } from './start-store-thread.ts'
+
+export interface SqliteLedgerDeps {
+  readonly clock: Clock
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+export interface SqliteLedgerOptions {
+  /** The database. Beside it lie `-wal`, `.witness` and `.pid`. */
+  readonly path: string
+  /** Raw address of the proxy contract. The file is bound to it for good. */
+  readonly contract: string
+  readonly pricePerToken: bigint
+  /** The journal keeps this many of the newest entries; older ones live on in the totals only. */
+  readonly keepEntries?: number
+  /** The totals file of an earlier version: taken over once, where there is no database yet. */
+  readonly importFrom?: string
+  /** For tests: see faults.ts. */
+  readonly faults?: Int32Array
+}
+
+/** About 100 bytes of disk an entry, and checking them takes part of a second for each 100 000 when the ledger is opened. */
+const KEEP_ENTRIES = 1_000_000
+
+/** A group is written in tens of milliseconds at most, so nobody waits long behind a burst. */
+const MAX_GROUP = 4_096
+
+const COMMIT_BUCKETS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5]
+
+type Item =
+  | { readonly do: 'charge'; readonly charge: Charge; readonly requestId?: Uint8Array; readonly atMs: number }
+  | { readonly do: 'commit' }
+
+/** Throws `config.ledger-…` when the file must not be used; the message says why and what to do. */
+export async function createSqliteLedger(deps: SqliteLedgerDeps, options: SqliteLedgerOptions): Promise<DurableLedger> {
+  const { clock, log } = deps
+  const { path, contract, keepEntries = KEEP_ENTRIES, importFrom } = options
+  const accounts = importFrom === undefined ? null : readSnapshot(importFrom)
+  const earlier = importFrom === undefined || accounts === null ? undefined : { file: importFrom, accounts }
+  const thread = startStoreThread({ options: { path, contract, keepEntries, earlier }, faults: options.faults })
+  const openedAt = performance.now()
+  const { opened } = await thread.answer()
+  if (opened === undefined) throw new CocoonError('bug.ledger-not-open')
+  for (const note of opened.notes) log.warn(note)
+  log.info('the ledger is open', {
+    path,
+    entries: Number(opened.entries),
+    ms: Math.round(performance.now() - openedAt),
+  })
+
+  const books = createBooks(options.pricePerToken, opened.accounts)
+  const ids = new Map<Account, bigint>()
+  const ownersByRole = { client: new Map<string, bigint>(), worker: new Map<string, bigint>() }
+  for (const { role, owner, id } of opened.accounts) ownersByRole[role].set(owner, id)
+  for (const account of books.accounts()) ids.set(account, ownersByRole[account.role].get(account.owner) as bigint)
+  /** Accounts whose committed total is behind. */
+  const behind = new Set<Account>([...books.accounts()].filter((a) => a.chain < a.total))
+  let lastId = opened.accounts.reduce((max, { id }) => (id > max ? id : max), 0n)
+  let trouble: CocoonError | null = null
+  let closing: Promise<void> | null = null
+
+  const seconds = deps.metrics.histogram('ledger_commit_seconds', 'Time to write and sync one group', COMMIT_BUCKETS)
+  const entries = deps.metrics.counter('ledger_entries_total', 'Settlements written')
+
+  const groups = createGroupCommit<Item>(MAX_GROUP, async (items) => {
+    const charges = items.flatMap((item) => (item.do === 'charge' ? [item] : []))
+    try {
+      const isCadence = charges.length < items.length
+      if (isCadence && trouble !== null) await recover()
+      const plan = planGroup(charges, isCadence ? [...behind] : [], ids, lastId)
+      if (plan.isEmpty) return
+      const start = performance.now()
+      await thread.do({ do: 'append', group: plan.group }, plan.transfer)
+      seconds.observe((performance.now() - start) / 1000)
+      entries.add(charges.length)
+      for (const [account, id] of plan.created) ids.set(account, id)
+      lastId += BigInt(plan.created.length)
+      for (const [account, chain] of plan.marks) {
+        account.chain = chain
+        behind.delete(account)
+      }
+      for (const { charge } of charges) books.charge(charge)
+      for (const account of plan.touched) if (account.chain < account.total) behind.add(account)
+    } catch (error) {
+      for (const { charge } of charges) books.refund(charge)
+      throw stop(error)
+    }
+  })
+
+  /** One small write more than once a second finds out whether the disk has room again. */
+  async function recover(): Promise<void> {
+    await thread.do({ do: 'probe' })
+    trouble = null
+    log.info('the ledger can be written again')
+  }
+
+  function stop(error: unknown): CocoonError {
+    const why = toCocoonError(error, 'capacity.ledger-failed')
+    if (trouble?.code !== why.code) log.error(why.message, { code: why.code })
+    trouble = why
+    return why
+  }
+
+  return {
+    ...books,
+    async settle(hold, worker, used, requestId) {
+      if (requestId !== undefined && requestId.length !== REQUEST_ID_BYTES) throw new CocoonError('bug.request-id')
+      const charge = books.take(hold, worker, used)
+      if (closing !== null) {
+        books.refund(charge)
+        throw ledgerError('capacity.ledger-closed', 'The ledger is closed: the proxy is stopping.')
+      }
+      await groups.add({ do: 'charge', charge, atMs: clock.now(), ...(requestId === undefined ? {} : { requestId }) })
+      return books.settled(charge)
+    },
+    async commit() {
+      if (closing === null && (behind.size > 0 || trouble !== null)) await groups.add({ do: 'commit' })
+    },
+    trouble: () => trouble,
+    close() {
+      closing ??= groups.idle().then(() => thread.close())
+      return closing
+    },
+  }
+}
+
+type ChargeItem = Extract<Item, { do: 'charge' }>
+
+interface Plan {
+  readonly group: Group
+  readonly transfer: readonly ArrayBuffer[]
+  readonly created: readonly (readonly [Account, bigint])[]
+  readonly marks: readonly (readonly [Account, bigint])[]
+  readonly touched: Iterable<Account>
+  readonly isEmpty: boolean
+}
+
+/** What the group writes: computed from durable totals, so a group that fails leaves nothing to undo. */
+function planGroup(
+  charges: readonly ChargeItem[],
+  behind: readonly Account[],
+  ids: ReadonlyMap<Account, bigint>,
+  lastId: bigint,
+): Plan {
+  const created = new Map<Account, bigint>()
+  const totals = new Map<Account, bigint>()
+  const idOf = (account: Account): bigint => {
+    let id = ids.get(account) ?? created.get(account)
+    if (id === undefined) created.set(account, (id = lastId + BigInt(created.size) + 1n))
+    return id
+  }
+  const entries = new BigInt64Array(charges.length * ENTRY_FIELDS)
+  const requestIds = new Uint8Array(charges.length * REQUEST_ID_BYTES)
+  for (const [i, { charge, requestId, atMs }] of charges.entries()) {
+    const { client, worker, used } = charge
+    const { prompt, cached, completion, reasoning, total } = used
+    const numbers = [BigInt(atMs), idOf(client), idOf(worker), prompt, cached, completion, reasoning, total]
+    entries.set(numbers, i * ENTRY_FIELDS)
+    if (requestId !== undefined) requestIds.set(requestId, i * REQUEST_ID_BYTES)
+    for (const account of [client, worker]) totals.set(account, (totals.get(account) ?? account.total) + total)
+  }
+  // Marks are written before the entries: what is committed for good was durable before this group.
+  const marks = behind.map((account) => [account, account.total] as const)
+  const group: Group = {
+    created: [...created].map(([account, id]) => {
+      const { role, owner } = account
+      return { id, role, owner, funds: role === 'client' ? (account as FundedAccount).funds : null }
+    }),
+    marks: BigInt64Array.from(marks.flatMap(([account, chain]) => [idOf(account), chain])),
+    entries,
+    requestIds,
+    totals: BigInt64Array.from([...totals].flatMap(([account, total]) => [idOf(account), total])),
+  }
+  const transfer = [group.marks, group.entries, group.requestIds, group.totals].map((a) => a.buffer as ArrayBuffer)
+  const isEmpty = charges.length === 0 && marks.length === 0
+  return { group, transfer, created: [...created], marks, touched: totals.keys(), isEmpty }
+}
