@@ -14,7 +14,6 @@ import {
   encode,
   proxyToWorkerMessages,
   proxyToWorkerQueries,
-  type ProxyToWorkerMessage,
   type SignedPayment,
   workerCompareBalanceWithProxy,
   workerCompareBalanceWithProxyResult,
@@ -80,6 +79,8 @@ export interface Link extends TransportLink {
   announceDisabled(disabled: boolean): void
 }
 
+/** As many as the largest capacity a worker states would bring at once; only a broken proxy sends more. */
+const MAX_EARLY = 1024
 const HANDSHAKE_TIMEOUT_MS = 30_000
 const STATUS_TIMEOUT_MS = 60_000
 /** The acceptor drops a silent peer after a minute; this also brings the newest signed payment. */
@@ -89,6 +90,8 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
   const log = deps.log.with({ connection: connection.id, proxy: connection.peer.remote })
   let session: WorkerSession = { at: 'registering' }
   let statusTimer: Timer | undefined
+  /** Requests that came right behind the last answer of the handshake, which is read a moment later. */
+  const early: Uint8Array[] = []
   const ask = createAsker(connection, log)
   const handshake = (query: Uint8Array, onAnswer: (answer: Uint8Array) => void): void =>
     ask({ query, timeoutMs: HANDSHAKE_TIMEOUT_MS, onAnswer })
@@ -158,6 +161,7 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
           })
           connection.send(encode(workerEnabledDisabled, { disabled: deps.disabled() ? 1 : 0 }))
           scheduleStatus()
+          for (const message of early.splice(0)) receiveMessage(message)
           break
       }
     }
@@ -241,9 +245,12 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
       message(data) {
         if (connection.peer.extended && constructorId(data) === x1CancelQuery.id)
           return deps.requests.cancel(connection.id, decode(x1CancelQuery, data).requestId)
-        const message = decodeIfKnown(proxyToWorkerMessages, data)
-        if (message === null) return log.debug('a message of an unknown kind was ignored')
-        receiveMessage(message)
+        if (session.at !== 'finishing') return receiveMessage(data)
+        if (early.length >= MAX_EARLY)
+          throw new CocoonError('protocol.too-early', {
+            message: 'the proxy sends requests before the handshake is over',
+          })
+        early.push(data.slice())
       },
       query(data, reply) {
         if (decodeIfKnown(proxyToWorkerQueries, data) === null) return reply.error(WIRE_STATUS.none, 'Lost promise')
@@ -259,7 +266,9 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
     },
   }
 
-  function receiveMessage(message: ProxyToWorkerMessage): void {
+  function receiveMessage(data: Uint8Array): void {
+    const message = decodeIfKnown(proxyToWorkerMessages, data)
+    if (message === null) return log.debug('a message of an unknown kind was ignored')
     switch (message._) {
       case 'proxy.runQueryEx':
       case 'proxy.runQuery': {
