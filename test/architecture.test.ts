@@ -118,7 +118,11 @@ test('no import is for its side effect', () => {
 
 /** What may run in a browser; it may import packages and its own kind only. */
 function isBrowserSafe(path: string): boolean {
-  return /^src\/(?:util|tl|tee\/policy)\//.test(path) || path === 'src/api/contract.ts' || claimsBrowser(path)
+  return (
+    /^src\/(?:util|tl|tee\/(?:quote|verify|policy|collateral))\//.test(path) ||
+    path === 'src/api/contract.ts' ||
+    claimsBrowser(path)
+  )
 }
 
 /** Files elsewhere that say so in their first comment. */

@@ -189,7 +189,7 @@ function portFree(name: string, host: string, port: number, setting: string): Pr
   })
 }
 
-/** Whether this machine could prove itself. Verification of real evidence is not built yet, so this is information only. */
+/** Whether this machine could prove itself. Nodes do not show real evidence yet, so this is information only. */
 function tee(): Finding {
   const tsm = existsSync('/sys/kernel/config/tsm/report')
   const guest = ['/dev/tdx_guest', '/dev/tdx-guest', '/dev/sev-guest'].find((d) => existsSync(d))

@@ -17,6 +17,7 @@ import { showStatus } from './status.ts'
 import { terminalOn } from './terminal.ts'
 import { runUp } from './up/index.ts'
 import { printConfig } from './show-config.ts'
+import { addVerifyCommands } from './verify/index.ts'
 
 const EXIT = { done: 0, failed: 1, usage: 2 } as const
 const settings = allSettings()
@@ -128,6 +129,13 @@ function program(run: (status: Promise<number>) => void): Command {
     null,
   )
   rm.action((reference: string) => run(done(dropModel(load(rm, null).config, stdout, reference))))
+
+  addVerifyCommands(cocoon, {
+    withSettings: (command) => withSettings(command, isGeneral, null),
+    load: (command) => load(command, null),
+    run,
+    terminal: stdout,
+  })
 
   const config = cocoon.command('config').description('the configuration')
   const check = withSettings(

@@ -1,20 +1,24 @@
 /**
- * Who a peer is and what it can prove: RA-TLS certificates (`ratls/`) and the decision on their evidence (`policy/`).
- * `createVerifier` and `createIdentity` are what the transport asks for. What exists: no evidence, and simulated evidence,
- * which proves nothing. Source: docs/attestation.md.
+ * Who a peer is and what it can prove, in steps that do not mix: `quote/` and `x509/` read bytes without trust, `verify/`
+ * checks signatures and status at a time, `policy/` decides, `assess/` does all three, `collateral/` is what vendors publish,
+ * as a file; `ratls/` makes and reads the certificates that carry evidence. Nothing here uses a network or a clock.
+ * `createVerifier` and `createIdentity` are what the transport asks for. Source: docs/attestation.md, docs/verification.md.
+ *
+ * All but `ratls/`, `assessCertificate` and `nodeVerifyCrypto` is browser-safe; browsers take `webVerifyCrypto`.
  */
 export { TEE_ERRORS, type TeeErrorCode } from './errors.ts'
-export {
-  type Evidence,
-  type EvidenceKind,
-  type EvidencePolicy,
-  type Judgement,
-  judgeEvidence,
-  type KeyEvidence,
-  SIMULATED_SEV_IMAGE_HASH,
-  SIMULATED_TDX_IMAGE_HASH,
-} from './policy/evidence.ts'
-export { type Certificate, parseCertificate } from './x509/certificate.ts'
+
+export * from './assess/index.ts'
+export * from './collateral/index.ts'
+export * from './policy/index.ts'
+export * from './quote/index.ts'
+export * from './verify/dcap/index.ts'
+export * from './verify/nvidia/index.ts'
+export * from './verify/snp/index.ts'
+export * from './x509/index.ts'
+export { type Check, type CheckInputs, type CheckOutcome, type Verification, verifiedOrThrow } from './verify/checks.ts'
+export { nodeVerifyCrypto } from './x509/crypto-node.ts'
+
 export { type CreateCertificateOptions, createCertificate, type NodeCertificate } from './ratls/create.ts'
 export { type TlsRole, verifyRatls } from './ratls/verify.ts'
 export {

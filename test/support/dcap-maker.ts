@@ -196,6 +196,8 @@ export interface WorldParts {
   readonly mrSignerSeam: Uint8Array
   readonly seamAttributes: Uint8Array
   readonly tdAttributes: Uint8Array
+  /** 64 bytes. */
+  readonly reportData: Uint8Array
   readonly qeIsvSvn: number
   readonly platform: PlatformParts
   readonly ca: 'Platform' | 'Processor'
@@ -241,6 +243,7 @@ const DEFAULTS: WorldParts = {
   mrSignerSeam: new Uint8Array(48),
   seamAttributes: new Uint8Array(8),
   tdAttributes: Uint8Array.of(0, 0, 0, 0x10, 0, 0, 0, 0),
+  reportData: new Uint8Array(64).fill(0xab),
   qeIsvSvn: 6,
   platform: { fmspc: FMSPC, pceId: '0000', components: Array<number>(16).fill(3), pceSvn: 13 },
   ca: 'Platform',
@@ -392,7 +395,7 @@ function makeQuote(parts: WorldParts, pck: KeyPair, chain: Uint8Array): Uint8Arr
     parts.tdAttributes,
     fromHex('e702060000000000'),
     ...[1, 0, 0, 0, 2, 3, 4, 5].map((fill) => new Uint8Array(48).fill(fill)),
-    new Uint8Array(64).fill(0xab),
+    parts.reportData,
     ...(parts.form === '1.0' ? [] : [padded(parts.teeTcbSvn2, 16), new Uint8Array(48)]),
     ...(parts.form === '1.5-extended' ? [new Uint8Array(237)] : []),
   )

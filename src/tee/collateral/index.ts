@@ -1,0 +1,8 @@
+/**
+ * Collateral in a file: `collateralItem` and `encodeBundle` make one, `parseBundle` reads it, `select…Collateral` finds what
+ * a piece of evidence needs. No network. Browser-safe. Source: docs/verification.md, "Collateral bundles".
+ */
+export { type CollateralBundle, EMPTY_BUNDLE, encodeBundle, MAX_BUNDLE_CHARACTERS, parseBundle } from './bundle.ts'
+export { COLLATERAL_ERRORS, type CollateralErrorCode } from './errors.ts'
+export { type CollateralItem, collateralItem, type CollateralType, type ItemLabels, type ItemSource } from './item.ts'
+export { selectDcapCollateral, type Selected, selectGpuCollateral, selectSnpCollateral } from './select.ts'
