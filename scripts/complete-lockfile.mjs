@@ -4,8 +4,28 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 
 const FILE = 'package-lock.json'
-const OS = { mac: 'darwin', win: 'win32', android: 'android', darwin: 'darwin', linux: 'linux', win32: 'win32', freebsd: 'freebsd', openharmony: 'openharmony' }
-const CPU = { armv7l: 'arm', arm: 'arm', arm64: 'arm64', x64: 'x64', ia32: 'ia32', ppc64: 'ppc64', riscv64: 'riscv64', s390x: 's390x', wasm32: 'wasm32', loong64: 'loong64' }
+const OS = {
+  mac: 'darwin',
+  win: 'win32',
+  android: 'android',
+  darwin: 'darwin',
+  linux: 'linux',
+  win32: 'win32',
+  freebsd: 'freebsd',
+  openharmony: 'openharmony',
+}
+const CPU = {
+  armv7l: 'arm',
+  arm: 'arm',
+  arm64: 'arm64',
+  x64: 'x64',
+  ia32: 'ia32',
+  ppc64: 'ppc64',
+  riscv64: 'riscv64',
+  s390x: 's390x',
+  wasm32: 'wasm32',
+  loong64: 'loong64',
+}
 const LIBC = { musl: 'musl', musleabihf: 'musl', gnu: 'glibc', gnueabihf: 'glibc' }
 
 const lock = JSON.parse(readFileSync(FILE, 'utf8'))
