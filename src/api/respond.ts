@@ -33,7 +33,14 @@ export function answerInference(
 class HttpOutlet implements AnswerOutlet {
   readonly #res: ServerResponse
   readonly #deps: HttpAnswerDeps
-  #collecting = false
+  /**
+   * What this turn of the event loop brought. It leaves in one piece: each chunk of a body takes three writes, and each system
+   * call costs as much as a part of an answer.
+   */
+  #pending: Buffer[] = []
+  #pendingBytes = 0
+  #willFlush = false
+  #ended = false
 
   constructor(res: ServerResponse, deps: HttpAnswerDeps) {
     this.#res = res
@@ -41,7 +48,7 @@ class HttpOutlet implements AnswerOutlet {
   }
 
   get undelivered(): number {
-    return this.#res.writableLength
+    return this.#res.writableLength + this.#pendingBytes
   }
 
   begin(status: number, headers: string[], isEventStream: boolean): void {
@@ -50,20 +57,20 @@ class HttpOutlet implements AnswerOutlet {
     // nginx and its like would collect the events.
     if (isEventStream) headers.push('x-accel-buffering', 'no')
     if (isEventStream && valueOf(headers, 'cache-control') === undefined) headers.push('cache-control', 'no-cache')
-    this.#collect()
     this.#res.writeHead(status, headers)
-    this.#res.flushHeaders()
+    this.#flushSoon()
   }
 
   write(bytes: Uint8Array): void {
-    this.#collect()
-    this.#res.write(Buffer.from(bytes))
+    this.#pending.push(Buffer.from(bytes))
+    this.#pendingBytes += bytes.length
+    this.#flushSoon()
   }
 
   end(cost: readonly (readonly [string, string])[]): void {
     if (this.#res.destroyed) return
     if (cost.length > 0 && this.#res.chunkedEncoding) this.#res.addTrailers(Object.fromEntries(cost))
-    this.#finish()
+    this.#finish(this.#takePending())
   }
 
   send(status: number, headers: string[], body: Uint8Array): void {
@@ -75,19 +82,31 @@ class HttpOutlet implements AnswerOutlet {
     this.#res.destroy()
   }
 
-  /** What one turn of the event loop brings leaves in one piece: each system call costs as much as a part of an answer. */
-  #collect(): void {
-    const { socket } = this.#res
-    if (this.#collecting || socket === null) return
-    this.#collecting = true
-    socket.cork()
-    setImmediate(() => {
-      this.#collecting = false
-      socket.uncork()
-    })
+  #flushSoon(): void {
+    if (this.#willFlush) return
+    this.#willFlush = true
+    setImmediate(this.#flush)
+  }
+
+  readonly #flush = (): void => {
+    this.#willFlush = false
+    if (this.#ended || this.#res.destroyed) return
+    const bytes = this.#takePending()
+    if (bytes === undefined) this.#res.flushHeaders()
+    else this.#res.write(bytes)
+  }
+
+  #takePending(): Buffer | undefined {
+    const pending = this.#pending
+    if (pending.length === 0) return undefined
+    const bytes = pending.length === 1 ? pending[0] : Buffer.concat(pending, this.#pendingBytes)
+    this.#pending = []
+    this.#pendingBytes = 0
+    return bytes
   }
 
   #finish(lastBytes?: Uint8Array): void {
+    this.#ended = true
     const { clock, limits } = this.#deps
     const patience = clock.after(limits.deliveryTimeoutMs, () => this.#res.destroy())
     this.#res.once('close', () => patience.cancel())

@@ -31,8 +31,10 @@ export function createLog(options: Config['log'], role: string, target: NodeJS.W
 }
 
 function wrap(logger: pino.Logger): Log {
-  const at = (level: 'debug' | 'info' | 'warn' | 'error') => (message: string, fields?: LogFields) =>
-    logger[level](plain(fields), message)
+  const at = (level: 'debug' | 'info' | 'warn' | 'error') => (message: string, fields?: LogFields) => {
+    // Most nodes leave most levels off, and some lines are written per request.
+    if (logger.isLevelEnabled(level)) logger[level](plain(fields), message)
+  }
   return {
     debug: at('debug'),
     info: at('info'),

@@ -43,10 +43,7 @@ export interface ResponseHead {
   readonly compressed: boolean
 }
 
-/** @param raw names and values by turns, as undici's parser leaves them */
-export function responseHead(raw: unknown): ResponseHead {
-  const all: Header[] = []
-  if (Array.isArray(raw)) for (let i = 0; i + 1 < raw.length; i += 2) all.push([latin1(raw[i]), latin1(raw[i + 1])])
+export function responseHead(all: readonly Header[]): ResponseHead {
   const named = connectionOptions(all)
   const headers: Header[] = []
   let contentType: string | undefined
@@ -66,8 +63,4 @@ function connectionOptions(headers: readonly Header[]): ReadonlySet<string> {
   for (const [name, value] of headers)
     if (name.toLowerCase() === 'connection') for (const one of value.split(',')) named.add(one.trim().toLowerCase())
   return named
-}
-
-function latin1(bytes: unknown): string {
-  return Buffer.isBuffer(bytes) ? bytes.toString('latin1') : String(bytes)
 }

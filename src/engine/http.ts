@@ -2,18 +2,19 @@
  * An engine behind HTTP: vLLM, SGLang, llama-server, Ollama and whatever else speaks OpenAI's API. What one read of the
  * socket brought goes through the meter to the sink in one piece, in the same turn of the event loop.
  */
-import { Client, type Dispatcher, Pool } from 'undici'
+import { Client } from 'undici'
 import { type Clock, type CocoonError, type Log, type Metrics, reveal } from '../util/index.ts'
 import { askForUsage } from './ask-for-usage.ts'
 import { engineError, toEngineError } from './errors.ts'
-import { requestHeaders, responseHead } from './http-headers.ts'
+import type { AnswerHandler, Exchange, HttpClient, ReceivedHead } from './http-client.ts'
+import { requestHeaders, type ResponseHead, responseHead } from './http-headers.ts'
 import { listModels } from './http-models.ts'
 import { createMeter, type Meter } from './meter.ts'
 import type { HttpEngineOptions } from './options.ts'
+import { createPlainClient } from './plain-client.ts'
 import { type AnswerSink, type Engine, type EngineCall, NO_USAGE, type RunningCall } from './types.ts'
+import { createUndiciClient, undiciSettings } from './undici-client.ts'
 
-/** Status line and headers of an answer. Engines send well under 1 KiB; the reference reads lines of up to 16 KiB. */
-export const MAX_HEAD_BYTES = 32 * 1024
 /** One answer: far above any text, below what would hurt. */
 export const MAX_ANSWER_BYTES = 1024 * 1024 * 1024
 /** What a timer can hold; more would fire at once. */
@@ -27,33 +28,35 @@ export interface HttpEngineDeps {
   readonly clock: Clock
 }
 
+export type CreateHttpClient = (url: URL, clock: Clock, options: HttpEngineOptions) => HttpClient
+
+/** Our own client where there is no TLS. */
+const clientFor: CreateHttpClient = (url, clock, options) =>
+  url.protocol === 'http:' ? createPlainClient(url, clock, options) : createUndiciClient(url, options)
+
 /** An engine at `options.url`. Nothing is sent before the first call. */
-export function createHttpEngine(deps: HttpEngineDeps, options: HttpEngineOptions): Engine {
+export function createHttpEngine(
+  deps: HttpEngineDeps,
+  options: HttpEngineOptions,
+  createClient: CreateHttpClient = clientFor,
+): Engine {
   const url = new URL(options.url)
   const prefix = url.pathname.replace(/\/+$/, '').replace(/\/v1$/, '')
-  const settings = {
-    connectTimeout: options.connectTimeoutMs,
-    // Time is ours: one clock for a whole call, which undici's two per-phase timers cannot express.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    maxHeaderSize: MAX_HEAD_BYTES,
-    pipelining: 1,
-    allowH2: false,
-  }
-  const pool = new Pool(url.origin, { ...settings, connections: options.maxConnections })
+  const client = createClient(url, deps.clock, options)
   // Its own connection: a probe must not wait behind the requests whose engine it judges.
-  const probes = new Client(url.origin, settings)
+  const probes = new Client(url.origin, undiciSettings(options))
   const own = Object.entries(options.headers ?? {})
   if (options.apiKey !== undefined) own.push(['authorization', `Bearer ${reveal(options.apiKey)}`])
   const running = new Set<(why: CocoonError) => void>()
   const context: CallContext = {
     clock: deps.clock,
-    pool,
+    client,
     prefix,
     own,
     running,
     outcomes: deps.metrics.counter('engine_calls_total', 'Calls to the engine by how they ended.', ['outcome']),
     withoutUsage: withoutUsage(deps),
+    headOf: rememberHead(),
   }
   return {
     run: (call, sink) => startCall(context, call, sink),
@@ -61,14 +64,14 @@ export function createHttpEngine(deps: HttpEngineDeps, options: HttpEngineOption
     async close() {
       const why = engineError('engine.aborted')
       for (const stop of running) stop(why)
-      await Promise.all([pool.destroy(why), probes.destroy(why)])
+      await Promise.all([client.close(), probes.destroy(why)])
     },
   }
 }
 
 interface CallContext {
   readonly clock: Clock
-  readonly pool: Pool
+  readonly client: HttpClient
   /** What stands before `/v1` in the engine's url. */
   readonly prefix: string
   /** The operator's headers. */
@@ -77,6 +80,20 @@ interface CallContext {
   readonly outcomes: { add(amount: number, labels: Record<string, string>): void }
   /** Notes an answer that cannot be charged. */
   readonly withoutUsage: (path: string) => void
+  readonly headOf: (received: ReceivedHead) => ResponseHead
+}
+
+/** Clients give the same object for the same head. */
+function rememberHead(): (received: ReceivedHead) => ResponseHead {
+  let last: ReceivedHead | undefined
+  let head: ResponseHead | undefined
+  return (received) => {
+    if (head === undefined || received !== last) {
+      last = received
+      head = responseHead(received.headers)
+    }
+    return head
+  }
 }
 
 /** Counts each, warns once: it is the engine's configuration and will not change while it runs. */
@@ -93,18 +110,14 @@ function withoutUsage({ log, metrics }: HttpEngineDeps): (path: string) => void 
 
 function startCall(context: CallContext, call: EngineCall, sink: AnswerSink): RunningCall {
   const { request, signal } = call
-  const { clock, pool, running } = context
+  const { clock, client, running } = context
   const asked = askForUsage(request.body)
-  let controller: Dispatcher.DispatchController | undefined
+  let exchange: Exchange | undefined
   let meter: Meter | undefined
   let status = 0
   let eventStream = false
   let received = 0
-  let attempts = 0
   let settled = false
-  /** Chunks of this turn. Engines send each event as a chunk of its own, and every part costs all hops as much as a large one. */
-  let fresh: Buffer[] = []
-  /** The sink asked to wait. The parser hears of it with its next chunk, which is kept here until then. */
   let paused = false
 
   /** True for the one caller that may end the call. */
@@ -125,7 +138,7 @@ function startCall(context: CallContext, call: EngineCall, sink: AnswerSink): Ru
   /** Ends the call here first and then closes the socket, at which engines stop generating. */
   function stop(why: CocoonError): void {
     fail(why)
-    controller?.abort(why)
+    exchange?.abort()
   }
 
   function deliver(bytes: Uint8Array): void {
@@ -133,29 +146,11 @@ function startCall(context: CallContext, call: EngineCall, sink: AnswerSink): Ru
       const whole = at === 0 && bytes.length <= MAX_PART_BYTES
       if (sink.part(whole ? bytes : bytes.subarray(at, at + MAX_PART_BYTES))) continue
       paused = true
-      controller?.pause()
-    }
-  }
-
-  function pushFresh(metered: Meter): void {
-    if (fresh.length === 0) return
-    const chunk = fresh.length === 1 ? (fresh[0] as Buffer) : Buffer.concat(fresh)
-    fresh = []
-    const bytes = metered.push(chunk)
-    if (bytes.length > 0) deliver(bytes)
-  }
-
-  const endTurn = (): void => {
-    if (settled || meter === undefined) return
-    try {
-      pushFresh(meter)
-    } catch (error) {
-      stop(toEngineError(error))
+      exchange?.pause()
     }
   }
 
   function finish(metered: Meter): void {
-    pushFresh(metered)
     const { bytes, cutOff } = metered.end()
     deliver(bytes)
     if (cutOff) return fail(engineError('engine.cut-off', { reason: 'the JSON body is incomplete' }))
@@ -167,36 +162,35 @@ function startCall(context: CallContext, call: EngineCall, sink: AnswerSink): Ru
     if (settle('answered')) sink.end(metered.usage)
   }
 
-  const handler: Dispatcher.DispatchHandler = {
-    onRequestStart(started) {
-      controller = started
-      // The call ended while it waited for a connection.
-      if (settled) started.abort(engineError('engine.aborted'))
-    },
-    onResponseStart(started, code) {
-      if (code < 200 || settled) return
-      const head = responseHead(started.rawHeaders)
+  const handler: AnswerHandler = {
+    head(received) {
+      if (settled) return
+      const head = context.headOf(received)
       if (head.compressed)
         return stop(engineError('engine.bad-answer', { reason: 'compressed, which we did not accept' }))
-      status = code
-      const contentType = head.contentType
+      status = received.status
+      const { contentType } = head
       eventStream = contentType !== undefined && /^text\/event-stream\b/i.test(contentType.trim())
       meter = createMeter({
         // What is no success costs nothing, whatever it claims.
-        contentType: code < 300 ? contentType : 'application/octet-stream',
+        contentType: status < 300 ? contentType : 'application/octet-stream',
         streamed: asked.streamed,
         callerWantsUsage: call.callerWantsUsage,
         cost: call.cost,
       })
-      sink.head(code, head.headers)
+      sink.head(status, head.headers)
     },
-    onResponseData(_, chunk) {
+    body(bytes) {
       if (settled || meter === undefined) return
-      received += chunk.length
+      received += bytes.length
       if (received > MAX_ANSWER_BYTES) return stop(engineError('engine.too-large', { limitBytes: MAX_ANSWER_BYTES }))
-      if (fresh.push(chunk) === 1 && !paused) queueMicrotask(endTurn)
+      try {
+        deliver(meter.push(bytes))
+      } catch (error) {
+        stop(toEngineError(error))
+      }
     },
-    onResponseEnd() {
+    end() {
       if (settled || meter === undefined) return
       try {
         finish(meter)
@@ -204,29 +198,7 @@ function startCall(context: CallContext, call: EngineCall, sink: AnswerSink): Ru
         fail(toEngineError(error))
       }
     },
-    onResponseError(_, error) {
-      if (settled) return
-      if (meter === undefined && attempts === 1 && isStale(error)) return dispatch()
-      const reason = toEngineError(error)
-      // A refused dispatch reports before `run` has returned; the sink hears of it after.
-      if (controller === undefined) queueMicrotask(() => fail(reason))
-      else fail(reason)
-    },
-  }
-
-  function dispatch(): void {
-    attempts++
-    controller = undefined
-    const { body } = asked
-    pool.dispatch(
-      {
-        method: request.method as Dispatcher.HttpMethod,
-        path: context.prefix + request.path,
-        headers: requestHeaders(request.headers, context.own),
-        body: body.length === 0 ? null : body,
-      },
-      handler,
-    )
+    fail,
   }
 
   const onAbort = (): void => stop(engineError('engine.aborted'))
@@ -236,24 +208,21 @@ function startCall(context: CallContext, call: EngineCall, sink: AnswerSink): Ru
   if (signal.aborted) queueMicrotask(onAbort)
   else {
     signal.addEventListener('abort', onAbort, { once: true })
-    dispatch()
+    exchange = client.send(
+      {
+        method: request.method,
+        path: context.prefix + request.path,
+        headers: requestHeaders(request.headers, context.own),
+        body: asked.body,
+      },
+      handler,
+    )
   }
   return {
     resume() {
       if (settled || !paused) return
       paused = false
-      endTurn()
-      if (!paused) controller?.resume()
+      exchange?.resume()
     },
   }
-}
-
-/**
- * Whether a kept-alive connection turned out closed before any byte of this answer came: engines close idle ones after a
- * few seconds, at times just as we use one. The request had not begun, so it may go out once more. A fresh connection
- * (no bytes read before) is not stale: what fails there failed because of the request.
- */
-function isStale(error: Error): boolean {
-  const socket = 'socket' in error ? (error.socket as { readonly bytesRead?: number } | null) : null
-  return 'code' in error && error.code === 'UND_ERR_SOCKET' && (socket?.bytesRead ?? 0) > 0
 }

@@ -39,7 +39,10 @@ export interface EngineCall {
 /** Where an answer goes. Order: `head`, any number of `part`, then exactly one of `end` and `fail`. */
 export interface AnswerSink {
   head(status: number, headers: readonly (readonly [name: string, value: string])[]): void
-  /** The next bytes of the body. May return false: pause until `resume` is called on the running call. */
+  /**
+   * The next bytes of the body, valid only during the call. May return false: pause until `resume` is called on the running
+   * call.
+   */
   part(bytes: Uint8Array): boolean
   end(usage: RawUsage): void
   /** `engine.*` (unreachable, timeout, cut off, bad answer). `usage` counts what had been reported before. */

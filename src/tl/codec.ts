@@ -25,6 +25,19 @@ export type Allocate = (byteCount: number) => Uint8Array
 
 const fresh: Allocate = (byteCount) => new Uint8Array(byteCount)
 
+/** Above this a value gets memory of its own, so that one large message does not keep its size for good. */
+const MAX_SCRATCH_BYTES = 256 * 1024
+
+/** Memory that the next value overwrites: for bytes that are copied at once, as a connection's `send` does. */
+export function createScratch(): Allocate {
+  let memory = new Uint8Array(0)
+  return (byteCount) => {
+    if (byteCount > MAX_SCRATCH_BYTES) return new Uint8Array(byteCount)
+    if (byteCount > memory.length) memory = new Uint8Array(Math.min(2 * byteCount, MAX_SCRATCH_BYTES))
+    return memory.subarray(0, byteCount)
+  }
+}
+
 /** A boxed value, in one allocation. */
 export function encode<N extends string, T>(
   def: Ctor<N, T>,

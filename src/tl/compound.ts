@@ -1,4 +1,5 @@
 /** Values inside values: optional, bare, boxed, and vectors. */
+import { skip } from './ctor.ts'
 import { tlError } from './errors.ts'
 import type { Ctor, Type, Union, When } from './types.ts'
 
@@ -43,6 +44,47 @@ export function vector<T>(item: Type<T>, { max }: { readonly max: number }): Typ
       const items: T[] = []
       for (let i = 0; i < count; i++) items.push(item.read(r))
       return items
+    },
+  }
+}
+
+/** Items of a vector as they stand on the wire, and more to go behind them. */
+export interface Unread<T> {
+  readonly count: number
+  readonly bytes: Uint8Array
+  readonly more?: readonly T[]
+}
+
+/**
+ * A vector for whoever passes it on: every item is checked as `vector` does, none is made into a value. Decoded as a view
+ * of the input.
+ */
+export function unreadVector<T>(item: Type<T>, limit: { readonly max: number }): Type<Unread<T>> {
+  const whole = vector(item, limit)
+  const { max } = limit
+  return {
+    tl: whole.tl,
+    minBytes: whole.minBytes,
+    depth: whole.depth,
+    shape: whole.shape,
+    size({ count, bytes, more = [] }, place) {
+      if (count + more.length > max) place.fail('tl.count')
+      let total = 4 + bytes.length
+      for (const one of more) total += item.size(one, place)
+      return total
+    },
+    write(w, { count, bytes, more = [] }) {
+      w.uint32(count + more.length)
+      w.bytes.set(bytes, w.take(bytes.length))
+      for (const one of more) item.write(w, one)
+    },
+    read(r) {
+      const count = r.uint32()
+      if (count > max) r.fail('tl.count')
+      if (count * item.minBytes > r.bytes.length - r.at) r.fail('tl.truncated')
+      const from = r.at
+      for (let i = 0; i < count; i++) skip(item, r)
+      return { count, bytes: r.slice(from, r.at - from) }
     },
   }
 }

@@ -45,6 +45,7 @@ export function ctor<const N extends string, F extends Fields>(
     size: (value, place) => sizeFields(name, steps, value, place),
     write: (w, value) => writeFields(name, steps, w, value),
     read: (r) => readFields(name, steps, r, {}),
+    skip: (r) => skipFields(name, steps, r),
   }
   if (body.depth > MAX_DEPTH) throw tlError('bug.tl-definition', { constructorName: name })
   return {
@@ -85,6 +86,21 @@ function readFields(name: string, steps: readonly Step[], r: Reader, into: Row):
   }
   return into
 }
+
+function skipFields(name: string, steps: readonly Step[], r: Reader): void {
+  let flags = 0
+  for (const step of steps) {
+    if (step.mask !== 0 && (flags & step.mask) === 0) continue
+    r.constructorName = name
+    r.field = step.name
+    if (step.type.shape.is === 'flags') flags = step.type.read(r) as number
+    else skip(step.type, r)
+  }
+}
+
+/** Moves over a value of the type. */
+export const skip = (type: Type<unknown>, r: Reader): void =>
+  type.skip === undefined ? void type.read(r) : type.skip(r)
 
 /** Whether the field goes on the wire, by its bit; the value must agree. */
 function isPresent(step: Step, value: Row, place: Place): boolean {

@@ -1,5 +1,5 @@
 /** The words that the schema is written in. */
-export { bare, boxed, vector, when } from './compound.ts'
+export { bare, boxed, type Unread, unreadVector, vector, when } from './compound.ts'
 export { ctor, MAX_DEPTH } from './ctor.ts'
 export { bool, double, flags, int, int128, int256, long, MAX_FLAGS } from './scalars.ts'
 export { bytes, latin1, MAX_STRING_BYTES, string } from './strings.ts'

@@ -147,8 +147,12 @@ export function latin1(limit: Limit): Type<string> {
       if (high > 255) w.fail('tl.latin1')
     },
     read: (r) => readSpan(r, max, readLatin1),
+    skip: (r) => readSpan(r, max, takeNothing),
   }
 }
+
+/** Every byte is a character of latin1: nothing to check. */
+const takeNothing = (): void => {}
 
 function readUtf8(r: Reader, from: number, length: number): string {
   if (length < SHORT_TEXT) {

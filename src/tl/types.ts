@@ -18,6 +18,8 @@ export interface Type<T> {
   size(value: T, place: Place): number
   write(writer: Writer, value: T): void
   read(reader: Reader): T
+  /** Moves over a value with every check of `read`, without making it; `read` where there is no such shortcut. */
+  skip?(reader: Reader): void
 }
 
 /** A type that may be absent: present only while bit `bit` of the constructor's `flags` is set. */

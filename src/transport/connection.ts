@@ -4,6 +4,7 @@
  */
 import type { Duplex } from 'node:stream'
 import { type Clock, type CocoonError, type Log, type Timer, toCocoonError } from '../util/index.ts'
+import { Batch } from './batch.ts'
 import { transportError, WIRE_STATUS } from './errors.ts'
 import { FrameDecoder, FrameEncoder } from './frames.ts'
 import type { ConnectionLimits, ConnectionTimers } from './limits.ts'
@@ -59,12 +60,9 @@ class FramedConnection implements Connection {
   /** Why it ended; null while it lives. */
   #ended: CocoonError | null = null
 
-  /**
-   * Frames of this turn of the event loop: they leave together once every socket that had something to say was read, since
-   * TLS records and system calls cost more than all else.
-   */
-  #batch: Buffer[] = []
-  #batchBytes = 0
+  /** Frames of this turn of the event loop: they leave together once every socket that had something to say was read. */
+  readonly #batch = new Batch()
+  #flushing = false
   #congested = false
 
   #lastInboundMs: number
@@ -80,7 +78,7 @@ class FramedConnection implements Connection {
     this.#options = options
     this.#greeting = greeting
     this.#decoder = new FrameDecoder(options.limits.maxInboundBytes)
-    this.#write = createPacketWriter(new FrameEncoder())
+    this.#write = createPacketWriter(new FrameEncoder(this.#batch.room))
     this.#outstanding = new OutstandingQueries(options.clock, options.limits.maxOutstandingQueries)
     this.#inbound = new InboundQueries(options.limits.maxInboundQueries, {
       answer: (id, data) => this.#enqueue(this.#write.queryAnswer(id, data)),
@@ -145,8 +143,7 @@ class FramedConnection implements Connection {
       this.#stream.end()
       this.#timer = clock.after(timers.closeFlushMs, () => this.#stream.destroy())
     } else {
-      this.#batch = []
-      this.#batchBytes = 0
+      this.#batch.clear()
       this.#stream.destroy()
     }
     if (wasOpen) metrics.closed(side, why.code)
@@ -235,10 +232,13 @@ class FramedConnection implements Connection {
     }
   }
 
-  #enqueue(frame: Buffer): void {
-    if (this.#ended !== null) return
-    if (this.#batch.push(frame) === 1) setImmediate(this.#flush)
-    this.#batchBytes += frame.length
+  /** @param _frame lies in the batch already */
+  #enqueue(_frame: Buffer): void {
+    if (this.#ended !== null) return this.#batch.clear()
+    if (!this.#flushing) {
+      this.#flushing = true
+      setImmediate(this.#flush)
+    }
     const queued = this.#queuedBytes()
     if (queued > this.#options.limits.highWaterBytes) this.#congested = true
     if (queued > this.#options.limits.maxQueuedBytes)
@@ -246,17 +246,15 @@ class FramedConnection implements Connection {
   }
 
   #queuedBytes(): number {
-    return this.#batchBytes + this.#stream.writableLength
+    return this.#batch.bytes + this.#stream.writableLength
   }
 
   readonly #flush = (): void => {
-    const batch = this.#batch
-    const size = this.#batchBytes
-    if (batch.length === 0) return
-    this.#batch = []
-    this.#batchBytes = 0
-    this.#options.metrics.sent(batch.length, size)
-    this.#stream.write(batch.length === 1 ? batch[0] : Buffer.concat(batch, size), this.#written)
+    this.#flushing = false
+    const { frames, bytes } = this.#batch
+    if (frames === 0) return
+    this.#options.metrics.sent(frames, bytes)
+    this.#stream.write(this.#batch.take(), this.#written)
   }
 
   /** One chunk has left: perhaps the session may go on producing. */

@@ -20,13 +20,19 @@ export function writeFrameHeader(into: Buffer, at: number, payloadBytes: number,
 
 /** Numbers the frames of one direction. */
 export class FrameEncoder {
+  readonly #memory: (bytes: number) => Buffer
   #next = 0
+
+  /** @param memory gives room for a whole frame, of any content */
+  constructor(memory: (bytes: number) => Buffer = Buffer.allocUnsafe) {
+    this.#memory = memory
+  }
 
   /** One buffer with the header written and `payloadBytes` of room behind it, which the caller must fill. */
   allocate(payloadBytes: number): Buffer {
     if (payloadBytes < MIN_FRAME_PAYLOAD_BYTES || payloadBytes > MAX_FRAME_PAYLOAD_BYTES)
       throw transportError('request.message-too-large', { bytes: payloadBytes, max: MAX_FRAME_PAYLOAD_BYTES })
-    const frame = Buffer.allocUnsafe(FRAME_HEADER_BYTES + payloadBytes)
+    const frame = this.#memory(FRAME_HEADER_BYTES + payloadBytes)
     writeFrameHeader(frame, 0, payloadBytes, this.#next)
     this.#next = nextSeqno(this.#next)
     return frame

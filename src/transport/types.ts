@@ -35,7 +35,7 @@ export interface Connection {
   readonly open: boolean
   /** True while what we wrote waits in memory above the high-water mark: stop producing until `drained`. */
   readonly congested: boolean
-  /** Sends one boxed object as `tcp.packet`. A message on a closed connection is dropped. */
+  /** Sends one boxed object as `tcp.packet`, copied before this returns. A message on a closed connection is dropped. */
   send(message: Uint8Array): void
   /**
    * Sends one boxed object as `tcp.query`. Rejects with `protocol.refused` (info.remoteCode, info.message) on

@@ -142,7 +142,7 @@ function recordedConnection(id: number): {
       return closed === null
     },
     congested: false,
-    send: (message) => void sent.push(message),
+    send: (message) => void sent.push(message.slice()),
     query: (message) => new Promise((resolve) => asked.push({ message, answer: resolve })),
     close: (why) => void (closed ??= why),
   }

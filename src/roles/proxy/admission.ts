@@ -4,7 +4,7 @@
  */
 import type { Multipliers } from '../../chain/index.ts'
 import { type ClientAccount, upperBound } from '../../ledger/index.ts'
-import { decode, encode, httpRequest, type ValueOf } from '../../tl/index.ts'
+import { decode, encode, httpRequestToPass, type ValueOf } from '../../tl/index.ts'
 import { isZero, toHex } from '../../util/index.ts'
 import type { WorkerPool, WorkerSlot } from './scheduler.ts'
 
@@ -87,9 +87,9 @@ const GENERATING = new Set(['/v1/chat/completions', '/v1/completions'])
  * nothing (older clients leave the default to the envelope) gets the envelope's limit.
  */
 function agreeOnLimit({ query, maxTokens }: Ask): { readonly query: Uint8Array } | Refused {
-  let request: ValueOf<typeof httpRequest>
+  let request: ValueOf<typeof httpRequestToPass>
   try {
-    request = decode(httpRequest, query)
+    request = decode(httpRequestToPass, query)
   } catch (error) {
     return refuse(621, 'bad-request', `proxy: invalid http request: ${(error as Error).message}`)
   }
@@ -107,7 +107,10 @@ function agreeOnLimit({ query, maxTokens }: Ask): { readonly query: Uint8Array }
     )
   if (limits.length > 0) return { query }
   return {
-    query: encode(httpRequest, { ...request, payload: withLimit(request.payload, Math.floor(maxTokens / choices)) }),
+    query: encode(httpRequestToPass, {
+      ...request,
+      payload: withLimit(request.payload, Math.floor(maxTokens / choices)),
+    }),
   }
 }
 
@@ -117,10 +120,13 @@ const promptsIn = (prompt: unknown): number =>
 
 const count = (value: unknown): number => (typeof value === 'number' && Number.isFinite(value) ? value : 1)
 
+/** One for all: making one costs more than decoding most bodies. */
+const decoder = new TextDecoder()
+
 /** The worker judges bodies; here a body that is no JSON object simply has no limit to compare. */
 function parseObject(payload: Uint8Array): Record<string, unknown> | null {
   try {
-    const value: unknown = JSON.parse(new TextDecoder().decode(payload))
+    const value: unknown = JSON.parse(decoder.decode(payload))
     return typeof value === 'object' && value !== null && !Array.isArray(value)
       ? (value as Record<string, unknown>)
       : null
@@ -131,7 +137,7 @@ function parseObject(payload: Uint8Array): Record<string, unknown> | null {
 
 /** The object's text with `max_tokens` as its first member; everything else byte for byte. */
 function withLimit(payload: Uint8Array, maxTokens: number): Uint8Array {
-  const text = new TextDecoder().decode(payload)
+  const text = decoder.decode(payload)
   const brace = text.indexOf('{') + 1
   const isEmpty = /^\s*\}/.test(text.slice(brace, brace + 64))
   return new TextEncoder().encode(

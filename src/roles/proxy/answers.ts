@@ -4,6 +4,7 @@
  */
 import { NO_TOKENS, type AdjustedTokens } from '../../ledger/index.ts'
 import {
+  type Allocate,
   clientQueryAnswer,
   clientQueryAnswerError,
   clientQueryAnswerErrorEx,
@@ -21,6 +22,8 @@ export interface AnswerTo {
   /** 32 bytes, as the client gave it. */
   readonly requestId: Uint8Array
   readonly version: number
+  /** Memory for heads and parts, which are sent at once. */
+  readonly allocate?: Allocate
 }
 
 /** Unix seconds. */
@@ -38,9 +41,6 @@ export interface Final {
   readonly debug?: { readonly worker: string; readonly proxy: string } | undefined
 }
 
-/** Answers are copied into a frame at once, so they need no memory of their own. */
-const POOLED = Buffer.allocUnsafe
-
 /** Bits of a final info's flags word. */
 const HAS_DEBUG = 1
 const HAS_TIMES = 2
@@ -50,14 +50,16 @@ const IS_FINAL = 1
 /** The first answer: `answer` is a boxed `http.response`. */
 export function encodeHead(to: AnswerTo, answer: Uint8Array, final?: Final): Uint8Array {
   const { requestId, version } = to
-  if (version > 0) return encode(clientQueryAnswerEx, { requestId, answer, ...finalFields(version, final) }, POOLED)
+  if (version > 0)
+    return encode(clientQueryAnswerEx, { requestId, answer, ...finalFields(version, final) }, to.allocate)
   const requestTokensUsed = tokensOf(final?.tokens ?? NO_TOKENS)
   return encode(clientQueryAnswer, { answer, isCompleted: final !== undefined, requestId, requestTokensUsed })
 }
 
 export function encodePart(to: AnswerTo, answer: Uint8Array, final?: Final): Uint8Array {
   const { requestId, version } = to
-  if (version > 0) return encode(clientQueryAnswerPartEx, { requestId, answer, ...finalFields(version, final) }, POOLED)
+  if (version > 0)
+    return encode(clientQueryAnswerPartEx, { requestId, answer, ...finalFields(version, final) }, to.allocate)
   const requestTokensUsed = tokensOf(final?.tokens ?? NO_TOKENS)
   return encode(clientQueryAnswerPart, { answer, isCompleted: final !== undefined, requestId, requestTokensUsed })
 }

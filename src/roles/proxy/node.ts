@@ -22,9 +22,10 @@ import type { AuthOffer } from './client-session.ts'
 import type { ProxyIdentity } from './identity.ts'
 import type { ProxyOptions } from './options.ts'
 import { createPaymentSigner } from './payments.ts'
-import { createRequests } from './requests.ts'
+import { type Announcement, createRequests } from './requests.ts'
 import { WorkerPool } from './scheduler.ts'
 import { proxyJsonStats, proxyStatus, type ProxyFacts } from './status.ts'
+import { createThinned } from './thinned.ts'
 import { createWorkers } from './workers.ts'
 
 export interface ProxyDeps {
@@ -102,12 +103,18 @@ export async function startProxyNode(deps: ProxyDeps, options: ProxyOptions): Pr
     }),
     worker: (id) => workers.parties.get(id),
     workerPayment: workers.payment,
-    announce({ client, worker, clientRequestId, workerRequestId, tokens }) {
-      const [clientAccount, workerAccount] = [ledger.client(client.owner), ledger.worker(worker.owner)]
-      if (workerAccount !== undefined)
-        workers.notifyPayment(worker, workerRequestId, workerAccount, tokens, client.owner)
-      if (clientAccount !== undefined) clients.notifyPayment(client, clientRequestId, clientAccount, tokens)
+    announce(request) {
+      workerNotices.tell(request.worker.connection, request)
+      clientNotices.tell(request.client.connection, request)
     },
+  })
+  const workerNotices = createThinned<Announcement>(clock, ({ worker, workerRequestId, tokens, client }) => {
+    const account = ledger.worker(worker.owner)
+    if (account !== undefined) workers.notifyPayment(worker, workerRequestId, account, tokens, client.owner)
+  })
+  const clientNotices = createThinned<Announcement>(clock, ({ client, clientRequestId, tokens }) => {
+    const account = ledger.client(client.owner)
+    if (account !== undefined) clients.notifyPayment(client, clientRequestId, account, tokens)
   })
   const clients = createClients({ ...shared, requests, offer: testNetworkOffer })
 
@@ -186,6 +193,7 @@ export async function startProxyNode(deps: ProxyDeps, options: ProxyOptions): Pr
       unsubscribe()
       const late = new Promise<void>((resolve) => clock.after(graceMs, resolve))
       await Promise.race([requests.idle(), late])
+      for (const notices of [workerNotices, clientNotices]) notices.flush()
       const why = new CocoonError('capacity.closing', { message: 'the proxy is shutting down' })
       for (const { connection } of [...clients.parties.values(), ...workers.parties.values()]) connection.close(why)
       timer?.cancel()

@@ -3,18 +3,12 @@
  * and worker connection it came from and went to; a message from anywhere else does not find it.
  */
 import type { Multipliers } from '../../chain/index.ts'
+import { type AdjustedTokens, type Hold, type Ledger, NO_TOKENS, type OwnerKey } from '../../ledger/index.ts'
 import {
-  type AdjustedTokens,
-  type Hold,
-  type Ledger,
-  NO_TOKENS,
-  type OwnerKey,
-  type Settled,
-} from '../../ledger/index.ts'
-import {
+  createScratch,
   decode,
   encode,
-  httpResponse,
+  httpResponseToPass,
   proxyRunQuery,
   proxyRunQueryEx,
   type SignedPayment,
@@ -69,14 +63,15 @@ export interface RequestDeps {
   worker(connectionId: number): Party | undefined
   workerPayment(owner: OwnerKey): SignedPayment
   /** Tells both sides what a request cost, after it is durable. */
-  announce(request: {
-    readonly client: Party
-    readonly worker: Party
-    readonly clientRequestId: Uint8Array
-    readonly workerRequestId: Uint8Array
-    readonly tokens: bigint
-    readonly settled?: Settled
-  }): void
+  announce(request: Announcement): void
+}
+
+export interface Announcement {
+  readonly client: Party
+  readonly worker: Party
+  readonly clientRequestId: Uint8Array
+  readonly workerRequestId: Uint8Array
+  readonly tokens: bigint
 }
 
 export interface Requests {
@@ -98,6 +93,8 @@ interface Running {
   readonly client: Party
   readonly clientRequestId: Uint8Array
   readonly clientKey: string
+  /** How the client is answered. */
+  readonly to: AnswerTo
   readonly worker: Party
   readonly hold: Hold
   readonly ask: ClientAsk
@@ -118,6 +115,7 @@ const COUNT_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300]
 export function createRequests(deps: RequestDeps): Requests {
   const { clock, ledger, log, pool } = deps
   const running = new Map<string, Running>()
+  const allocate = createScratch()
   const byClientKey = new Map<string, Running>()
   const keysByConnection = new Map<number, Set<string>>()
   const waiters: (() => void)[] = []
@@ -125,7 +123,6 @@ export function createRequests(deps: RequestDeps): Requests {
   const count = countersOf(deps.metrics)
 
   const nowS = (): number => clock.now() / 1000
-  const toClient = (r: Running): AnswerTo => ({ requestId: r.clientRequestId, version: r.client.version })
   const clientKeyOf = (connectionId: number, requestId: Uint8Array): string => `${connectionId} ${toHex(requestId)}`
 
   function start(client: Party, ask: ClientAsk): void {
@@ -147,12 +144,14 @@ export function createRequests(deps: RequestDeps): Requests {
         message: `client balance is too low: to_reserve=${decision.hold}`,
       })
     const id = deps.random.bytes(32)
+    const clientRequestId = ask.requestId.slice()
     const request: Running = {
       id,
       key: toHex(id),
       client,
-      clientRequestId: ask.requestId.slice(),
+      clientRequestId,
       clientKey,
+      to: { requestId: clientRequestId, version: client.version, allocate },
       worker,
       hold,
       ask,
@@ -222,7 +221,7 @@ export function createRequests(deps: RequestDeps): Requests {
         request.progress = outcome.progress
         if (!request.heard) return
         request.client.connection.send(
-          (outcome.kind === 'head' ? encodeHead : encodePart)(toClient(request), bodyFor(request, outcome)),
+          (outcome.kind === 'head' ? encodeHead : encodePart)(request.to, bodyFor(request, outcome)),
         )
         return
       case 'finish':
@@ -246,24 +245,24 @@ export function createRequests(deps: RequestDeps): Requests {
   /** A first answer gets the proxy's times; a first answer that does not parse is passed on as it is. */
   function bodyFor(request: Running, { kind, bytes }: { kind: 'head' | 'part'; bytes: Uint8Array }): Uint8Array {
     if (kind === 'part') return bytes
-    const response = decode(httpResponse, bytes)
+    const response = decode(httpResponseToPass, bytes)
     const times = [
       { name: 'X-Cocoon-Proxy-Start', value: (request.startedMs / 1000).toFixed(6) },
       { name: 'X-Cocoon-Proxy-End', value: nowS().toFixed(6) },
     ]
-    return encode(httpResponse, { ...response, headers: [...response.headers, ...times] })
+    return encode(httpResponseToPass, { ...response, headers: { ...response.headers, more: times } })
   }
 
   async function settle(request: Running, outcome: Extract<Outcome, { do: 'finish' }>): Promise<void> {
     const { final, kind } = outcome
     try {
-      const settled = await ledger.settle(request.hold, request.worker.owner, final.tokens)
+      await ledger.settle(request.hold, request.worker.owner, final.tokens)
       succeed(request, final.tokens)
       if (request.heard) {
         const send = kind === 'head' ? encodeHead : encodePart
-        request.client.connection.send(send(toClient(request), bodyFor(request, outcome), finalFor(request, final)))
+        request.client.connection.send(send(request.to, bodyFor(request, outcome), finalFor(request, final)))
       }
-      deps.announce({ ...partiesOf(request), tokens: final.tokens.total, settled })
+      deps.announce(announcementOf(request, final.tokens.total))
     } catch (error) {
       log.error('a settlement failed; the request ends unpaid', {
         request: request.key.slice(0, 16),
@@ -281,7 +280,7 @@ export function createRequests(deps: RequestDeps): Requests {
     count.requests.add(1, { result: 'failed' })
     logEnd(request, 'failed', { code })
     tell(request, code, message, final)
-    deps.announce({ ...partiesOf(request), tokens: 0n })
+    deps.announce(announcementOf(request, 0n))
   }
 
   /** Both ids: the client logs the one, the worker the other. */
@@ -301,7 +300,7 @@ export function createRequests(deps: RequestDeps): Requests {
     if (!request.heard) return
     const info = finalFor(request, { ...(final ?? { debug: '', start: 0, end: 0 }), tokens: NO_TOKENS })
     request.client.connection.send(
-      encodeError(toClient(request), { code, message }, info, request.progress.phase !== 'waiting'),
+      encodeError(request.to, { code, message }, info, request.progress.phase !== 'waiting'),
     )
   }
 
@@ -397,13 +396,12 @@ const LOGGED_ID_DIGITS = 16
 /** Version 3 and later carry a key field, all zeros in a plain request. */
 const NO_KEY = new Uint8Array(32)
 
-const partiesOf = (
-  r: Running,
-): { client: Party; worker: Party; clientRequestId: Uint8Array; workerRequestId: Uint8Array } => ({
+const announcementOf = (r: Running, tokens: bigint): Announcement => ({
   client: r.client,
   worker: r.worker,
   clientRequestId: r.clientRequestId,
   workerRequestId: r.id,
+  tokens,
 })
 
 function countersOf(metrics: Metrics): Readonly<Record<'requests' | 'refused' | 'stray' | 'blamed', Counter>> & {

@@ -4,6 +4,7 @@
  */
 import { type AdjustedTokens, NO_TOKENS } from '../../ledger/index.ts'
 import {
+  type Allocate,
   encode,
   type FieldsOf,
   proxyQueryAnswer,
@@ -21,6 +22,8 @@ export interface AnswerTo {
   readonly requestId: Uint8Array
   readonly version: number
   readonly debug: boolean
+  /** Memory for heads and parts, which are sent at once. */
+  readonly allocate?: Allocate
 }
 
 export interface Final {
@@ -30,21 +33,18 @@ export interface Final {
   readonly end: number
 }
 
-/** Answers are copied into a frame at once, so they need no memory of their own. */
-const POOLED = Buffer.allocUnsafe
-
 const HAS_DEBUG = 1
 const HAS_TIMES = 2
 const IS_FINAL = 1
 
-export function encodeHead({ requestId, version }: AnswerTo, answer: Uint8Array): Uint8Array {
-  if (version > 0) return encode(proxyQueryAnswerEx, { requestId, answer, flags: 0 }, POOLED)
+export function encodeHead({ requestId, version, allocate }: AnswerTo, answer: Uint8Array): Uint8Array {
+  if (version > 0) return encode(proxyQueryAnswerEx, { requestId, answer, flags: 0 }, allocate)
   return encode(proxyQueryAnswer, { answer, isCompleted: false, requestId, tokensUsed: wireTokens(NO_TOKENS) })
 }
 
 export function encodePart(to: AnswerTo, answer: Uint8Array, final?: Final): Uint8Array {
   const { requestId, version } = to
-  if (version > 0) return encode(proxyQueryAnswerPartEx, { requestId, answer, ...finalFields(to, final) }, POOLED)
+  if (version > 0) return encode(proxyQueryAnswerPartEx, { requestId, answer, ...finalFields(to, final) }, to.allocate)
   const tokensUsed = wireTokens(final?.tokens ?? NO_TOKENS)
   return encode(proxyQueryAnswerPart, { answer, isCompleted: final !== undefined, requestId, tokensUsed })
 }

@@ -2,7 +2,7 @@
 import type { Multipliers } from '../../chain/index.ts'
 import { askForUsage, type Engine, type RawUsage, type RunningCall } from '../../engine/index.ts'
 import { adjustUsage, type AdjustedTokens, NO_TOKENS } from '../../ledger/index.ts'
-import { decode, encode, type HttpRequest, httpRequest, httpResponse } from '../../tl/index.ts'
+import { createScratch, decode, encode, type HttpRequest, httpRequest, httpResponse } from '../../tl/index.ts'
 import { type Connection, WIRE_STATUS } from '../../transport/index.ts'
 import {
   addTokens,
@@ -66,6 +66,7 @@ const NOTHING: RawUsage = { promptTokens: 0, cachedTokens: 0, completionTokens: 
 export function createRequests(deps: RequestsDeps): Requests {
   const { clock, engine } = deps
   const running = new Map<string, Running>()
+  const allocate = createScratch()
   const waiters: (() => void)[] = []
   const stats = createRequestStats(clock)
   const requests = deps.metrics.counter('requests_total', 'Requests that ended, by result', ['result'])
@@ -75,7 +76,7 @@ export function createRequests(deps: RequestsDeps): Requests {
   function run(connection: Connection, version: number, ask: WorkerAsk): void {
     const startS = clock.now() / 1000
     const requestId = ask.requestId.slice()
-    const to: AnswerTo = { requestId, version, debug: ask.debug }
+    const to: AnswerTo = { requestId, version, debug: ask.debug, allocate }
     const key = keyOf(connection.id, requestId)
     const refuse = (code: number, message: string): void => {
       stats.rejected.add(1)

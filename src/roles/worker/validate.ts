@@ -95,11 +95,13 @@ function isCount(value: unknown): boolean {
   return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 0x7fffffff
 }
 
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true })
+
 /** The object, or what is wrong with it. Depth is measured on the bytes, before anything recursive sees them. */
 function parseBody(payload: Uint8Array): Body | string {
   if (depthOf(payload) > MAX_DEPTH) return `json is nested deeper than ${MAX_DEPTH}`
   try {
-    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload))
+    const value: unknown = JSON.parse(strictUtf8.decode(payload))
     return typeof value === 'object' && value !== null && !Array.isArray(value)
       ? (value as Body)
       : 'expected json object'
@@ -108,7 +110,7 @@ function parseBody(payload: Uint8Array): Body | string {
   }
 }
 
-const [QUOTE, BACKSLASH, OPEN, CLOSE] = [0x22, 0x5c, new Set([0x5b, 0x7b]), new Set([0x5d, 0x7d])]
+const [QUOTE, BACKSLASH] = [0x22, 0x5c]
 
 function depthOf(json: Uint8Array): number {
   let [depth, deepest, inString] = [0, 0, false]
@@ -118,8 +120,9 @@ function depthOf(json: Uint8Array): number {
       if (byte === BACKSLASH) i++
       else if (byte === QUOTE) inString = false
     } else if (byte === QUOTE) inString = true
-    else if (OPEN.has(byte)) deepest = Math.max(deepest, ++depth)
-    else if (CLOSE.has(byte)) depth--
+    // Brackets and braces of one kind differ in one bit.
+    else if ((byte | 0x20) === 0x7b) deepest = Math.max(deepest, ++depth)
+    else if ((byte | 0x20) === 0x7d) depth--
   }
   return deepest
 }
