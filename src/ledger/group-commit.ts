@@ -13,10 +13,13 @@ export interface GroupCommit<Item> {
 /**
  * @param limit the most items in a group
  * @param write called with one group at a time, in the order of `add`
+ * @param pause waited for before each further group while items keep coming: a sync costs the same for one item as for
+ *   many, so under load fewer and larger groups are written. An item that comes alone never waits.
  */
 export function createGroupCommit<Item>(
   limit: number,
   write: (group: readonly Item[]) => Promise<void>,
+  pause?: () => Promise<void>,
 ): GroupCommit<Item> {
   let waiting: Waiting<Item>[] = []
   let turn: Promise<void> | null = null
@@ -33,6 +36,7 @@ export function createGroupCommit<Item>(
       } catch (error) {
         for (const { reject } of group) reject(error as Error)
       }
+      if (waiting.length > 0 && pause !== undefined) await pause()
     }
     turn = null
   }

@@ -98,7 +98,8 @@ export async function startProxyNode(deps: ProxyDeps, options: ProxyOptions): Pr
     pool,
     rules: () => ({
       configVersion: registry.current().version,
-      enabled,
+      // Work that could not be settled would be lost: refused as a proxy that does not take part refuses it.
+      enabled: enabled && ledger.trouble() === null,
       multipliers: registry.current().params.multipliers,
     }),
     worker: (id) => workers.parties.get(id),
@@ -197,7 +198,9 @@ export async function startProxyNode(deps: ProxyDeps, options: ProxyOptions): Pr
       const why = new CocoonError('capacity.closing', { message: 'the proxy is shutting down' })
       for (const { connection } of [...clients.parties.values(), ...workers.parties.values()]) connection.close(why)
       timer?.cancel()
-      await ledger.commit()
+      await ledger
+        .commit()
+        .catch((error: unknown) => log.error('the last totals are not committed', { error: String(error) }))
       await Promise.all(listeners.map((l) => l.close()))
     },
   }

@@ -119,6 +119,8 @@ export function createRequests(deps: RequestDeps): Requests {
   const byClientKey = new Map<string, Running>()
   const keysByConnection = new Map<number, Set<string>>()
   const waiters: (() => void)[] = []
+  /** Ended requests whose settlement is being written: their last part has not left yet. */
+  let settling = 0
   const stats = createRequestStats(clock)
   const count = countersOf(deps.metrics)
 
@@ -225,6 +227,7 @@ export function createRequests(deps: RequestDeps): Requests {
         )
         return
       case 'finish':
+        settling++
         end(request)
         // The bytes are the connection's until this call returns; the settlement takes longer.
         void settle(request, { ...outcome, bytes: outcome.bytes.slice() })
@@ -256,7 +259,7 @@ export function createRequests(deps: RequestDeps): Requests {
   async function settle(request: Running, outcome: Extract<Outcome, { do: 'finish' }>): Promise<void> {
     const { final, kind } = outcome
     try {
-      await ledger.settle(request.hold, request.worker.owner, final.tokens)
+      await ledger.settle(request.hold, request.worker.owner, final.tokens, request.id)
       succeed(request, final.tokens)
       if (request.heard) {
         const send = kind === 'head' ? encodeHead : encodePart
@@ -270,6 +273,9 @@ export function createRequests(deps: RequestDeps): Requests {
       })
       stats.failed.add(1)
       tell(request, WIRE_STATUS.failure, 'proxy: the settlement could not be recorded', final)
+    } finally {
+      settling--
+      wakeWhenIdle()
     }
   }
 
@@ -339,7 +345,12 @@ export function createRequests(deps: RequestDeps): Requests {
     for (const { connection } of [request.client, request.worker])
       keysByConnection.get(connection.id)?.delete(request.key)
     pool.finish(request.worker.connection.id)
-    if (running.size === 0) for (const wake of waiters.splice(0)) wake()
+    wakeWhenIdle()
+  }
+
+  const isIdle = (): boolean => running.size === 0 && settling === 0
+  function wakeWhenIdle(): void {
+    if (isIdle()) for (const wake of waiters.splice(0)) wake()
   }
 
   function expire(request: Running): void {
@@ -387,7 +398,7 @@ export function createRequests(deps: RequestDeps): Requests {
       return running.size
     },
     stats,
-    idle: () => (running.size === 0 ? Promise.resolve() : new Promise((resolve) => waiters.push(resolve))),
+    idle: () => (isIdle() ? Promise.resolve() : new Promise((resolve) => waiters.push(resolve))),
   }
 }
 
