@@ -1,5 +1,5 @@
 /** What an external message would cost its contract: the transaction is made, read and thrown away. */
-import { type Address, beginCell, Cell, loadTransaction, storeMessage } from '@ton/core'
+import { type Address, beginCell, Cell, external, loadTransaction, storeMessage } from '@ton/core'
 import { devnetError } from './errors.ts'
 import type { View } from './view.ts'
 import { NO_ACCOUNT, type Vm } from './vm.ts'
@@ -12,30 +12,30 @@ export interface Fees {
   readonly forward: bigint
 }
 
+export interface ExternalCall {
+  readonly address: Address
+  readonly body: Cell
+  readonly code: Cell | null
+  readonly data: Cell | null
+}
+
+/** The message that carries a call from outside, with the contract's initial state when code or data are given. */
+export function externalMessage({ address, body, code, data }: ExternalCall): Cell {
+  const init = code === null && data === null ? null : { code, data }
+  return beginCell()
+    .store(storeMessage(external({ to: address, init, body })))
+    .endCell()
+}
+
 /** Throws `request.devnet-refused` when the contract does not accept the message. */
 export async function estimateFees(
   vm: Vm,
   view: View,
-  call: {
-    readonly address: Address
-    readonly body: Cell
-    readonly code: Cell | null
-    readonly data: Cell | null
-    readonly ignoreSignatures: boolean
-  },
+  call: ExternalCall & { readonly ignoreSignatures: boolean },
 ): Promise<Fees> {
-  const message = beginCell()
-    .store(
-      storeMessage({
-        info: { type: 'external-in', dest: call.address, importFee: 0n },
-        init: call.code === null && call.data === null ? null : { code: call.code, data: call.data },
-        body: call.body,
-      }),
-    )
-    .endCell()
   const outcome = await vm.run({
     account: view.accountBoc(call.address.toRawString()) ?? NO_ACCOUNT,
-    message,
+    message: externalMessage(call),
     now: view.now,
     lt: view.block.endLt + 1_000_000n,
     seed: Buffer.from(view.block.hash, 'hex'),

@@ -6,6 +6,8 @@ export const RATE_PERIODS = [1, 10, 60, 600, 3600, 86_400] as const
 
 export interface DecayedRate {
   add(amount: number): void
+  /** Since the start. */
+  readonly total: number
   /** Total since the start, then the amount per second over each of `RATE_PERIODS`. */
   read(): number[]
 }
@@ -34,6 +36,9 @@ export function createDecayedRate(clock: Clock): DecayedRate {
       decay()
       total += amount
       for (let i = 0; i < sums.length; i++) sums[i] = (sums[i] as number) + amount
+    },
+    get total() {
+      return total
     },
     read() {
       decay()

@@ -1,12 +1,13 @@
 /** toncenter's API v2, by name: the same methods serve JSON-RPC and REST. */
-import { Address, beginCell, storeMessage } from '@ton/core'
+import { Address } from '@ton/core'
 import { z } from 'zod'
 import { devnetError } from '../errors.ts'
-import { estimateFees } from '../estimate.ts'
+import { externalMessage } from '../estimate.ts'
 import { runGetMethod } from '../get-method.ts'
 import type { Block, TransactionRecord } from '../records.ts'
 import type { View } from '../view.ts'
 import { readWallet } from '../wallets.ts'
+import { estimateFee } from './estimate-fee.ts'
 import { type Method, method } from './method.ts'
 import { address, bytes, cell, flag, hash, integer, optionalCell, parseAnyAddress, uint32, uint64 } from './params.ts'
 import {
@@ -165,39 +166,12 @@ export const v2: Readonly<Record<string, Method>> = {
   sendQuery: method(
     z.object({ address, body: cell, init_code: optionalCell, init_data: optionalCell }),
     async (e, p) => {
-      const init = { code: p.init_code || null, data: p.init_data || null }
-      const external = beginCell()
-        .store(
-          storeMessage({
-            info: { type: 'external-in', dest: p.address, importFee: 0n },
-            init: init.code === null && init.data === null ? null : init,
-            body: p.body,
-          }),
-        )
-        .endCell()
-      await e.send(external.toBoc())
+      const call = { address: p.address, body: p.body, code: p.init_code || null, data: p.init_data || null }
+      await e.send(externalMessage(call).toBoc())
       return { '@type': 'ok' }
     },
   ),
-  estimateFee: method(
-    z.object({
-      address,
-      body: cell,
-      init_code: optionalCell,
-      init_data: optionalCell,
-      ignore_chksig: flag.default(true),
-    }),
-    async (e, p) =>
-      queryFees(
-        await estimateFees(e.chain().vm, e.view(), {
-          address: p.address,
-          body: p.body,
-          code: p.init_code || null,
-          data: p.init_data || null,
-          ignoreSignatures: p.ignore_chksig,
-        }),
-      ),
-  ),
+  estimateFee: estimateFee(queryFees),
 
   tryLocateTx: method(message, (e, p) => locateResult(e.view(), p)),
   tryLocateResultTx: method(message, (e, p) => locateResult(e.view(), p)),

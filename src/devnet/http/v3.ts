@@ -1,13 +1,13 @@
 /** toncenter's API v3, by path: what wallets and pages ask its index for. */
 import type { Address } from '@ton/core'
 import { z } from 'zod'
-import { estimateFees } from '../estimate.ts'
 import { runGetMethod } from '../get-method.ts'
 import type { Block, TransactionRecord } from '../records.ts'
 import type { View } from '../view.ts'
 import { readWallet } from '../wallets.ts'
+import { estimateFee } from './estimate-fee.ts'
 import { type Method, method } from './method.ts'
-import { address, bytes, cell, flag, hash, integer, list, optionalCell, uint32, uint64 } from './params.ts'
+import { address, bytes, flag, hash, integer, list, uint32, uint64 } from './params.ts'
 import { base64OfHex, feesV3 } from './render-v2.ts'
 import {
   accountState,
@@ -218,25 +218,7 @@ export const v3Post: Readonly<Record<string, Method>> = {
       return { gas_used: Number(run.gasUsed), exit_code: run.exitCode, stack: writeStackV3(run.stack) }
     },
   ),
-  estimateFee: method(
-    z.object({
-      address,
-      body: cell,
-      init_code: optionalCell,
-      init_data: optionalCell,
-      ignore_chksig: flag.default(true),
-    }),
-    async (e, p) =>
-      feesV3(
-        await estimateFees(e.chain().vm, e.view(), {
-          address: p.address,
-          body: p.body,
-          code: p.init_code || null,
-          data: p.init_data || null,
-          ignoreSignatures: p.ignore_chksig,
-        }),
-      ),
-  ),
+  estimateFee: estimateFee(feesV3),
 }
 
 const id = (a: Address): string => a.toRawString()

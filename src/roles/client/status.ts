@@ -48,7 +48,6 @@ export interface ClientStatus {
 
 export function clientStatus(facts: ClientFacts): ClientStatus {
   const { requests } = facts
-  const total = (rate: { read(): number[] }): number => rate.read()[0] as number
   return {
     role: 'client',
     enabled: facts.enabled,
@@ -57,9 +56,9 @@ export function clientStatus(facts: ClientFacts): ClientStatus {
     pricePerTokenNano: facts.config.params.pricePerToken,
     requests: {
       running: requests.running,
-      succeeded: total(requests.stats.success),
-      failed: total(requests.stats.failed),
-      tokens: total(requests.stats.tokens.total),
+      succeeded: requests.stats.success.total,
+      failed: requests.stats.failed.total,
+      tokens: requests.stats.tokens.total.total,
     },
     proxies: facts.targets.map((t) => ({
       address: `${t.host}:${t.port}`,

@@ -67,7 +67,6 @@ export interface ProxyStatus {
 export function proxyStatus(facts: ProxyFacts): ProxyStatus {
   const { config, identity, ledger, requests } = facts
   const address = (owner: OwnerKey): string => formatAddress(parseAddress(owner, 'owner'), facts.isTestnet)
-  const total = (rate: { read(): number[] }): number => rate.read()[0] as number
   return {
     role: 'proxy',
     enabled: facts.enabled,
@@ -83,10 +82,10 @@ export function proxyStatus(facts: ProxyFacts): ProxyStatus {
     },
     requests: {
       running: requests.running,
-      succeeded: total(requests.stats.success),
-      failed: total(requests.stats.failed),
-      refused: total(requests.stats.rejected),
-      tokens: total(requests.stats.tokens.total),
+      succeeded: requests.stats.success.total,
+      failed: requests.stats.failed.total,
+      refused: requests.stats.rejected.total,
+      tokens: requests.stats.tokens.total.total,
     },
     workers: facts.pool.slots().flatMap((slot) => {
       const party = facts.workers.get(slot.connectionId)

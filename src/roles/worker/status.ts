@@ -53,7 +53,6 @@ export interface WorkerStatus {
 
 export function workerStatus(facts: WorkerFacts): WorkerStatus {
   const { engine, requests, options } = facts
-  const total = (rate: { read(): number[] }): number => rate.read()[0] as number
   return {
     role: 'worker',
     enabled: facts.enabled,
@@ -66,10 +65,10 @@ export function workerStatus(facts: WorkerFacts): WorkerStatus {
       : { ready: false, models: [], reason: engine.why?.message ?? 'not asked yet' },
     requests: {
       running: requests.running,
-      succeeded: total(requests.stats.success),
-      failed: total(requests.stats.failed),
-      refused: total(requests.stats.rejected),
-      tokens: total(requests.stats.tokens.total),
+      succeeded: requests.stats.success.total,
+      failed: requests.stats.failed.total,
+      refused: requests.stats.rejected.total,
+      tokens: requests.stats.tokens.total.total,
     },
     proxies: facts.targets.map((t) => ({
       address: `${t.host}:${t.port}`,
