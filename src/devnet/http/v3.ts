@@ -34,6 +34,15 @@ const page = {
   offset: integer(0, 10_000_000).default(0),
   sort: z.enum(['asc', 'desc']).default('desc'),
 }
+/** Which part of the chain. */
+const stretch = {
+  workchain: integer(-1, 0).optional(),
+  shard: z.string().max(32).optional(),
+  seqno: uint32.optional(),
+  mc_seqno: uint32.optional(),
+  start_utime: uint32.optional(),
+  end_utime: uint32.optional(),
+}
 const ofAddress = z.object({ address })
 const addresses = list(address, MAX_ADDRESSES)
 const direction = z.enum(['in', 'out']).optional()
@@ -74,12 +83,7 @@ export const v3Get: Readonly<Record<string, Method>> = {
       account: addresses.optional(),
       hash: hash.optional(),
       lt: uint64.optional(),
-      workchain: integer(-1, 0).optional(),
-      shard: z.string().max(32).optional(),
-      seqno: uint32.optional(),
-      mc_seqno: uint32.optional(),
-      start_utime: uint32.optional(),
-      end_utime: uint32.optional(),
+      ...stretch,
       start_lt: uint64.optional(),
       end_lt: uint64.optional(),
     }),
@@ -171,34 +175,23 @@ export const v3Get: Readonly<Record<string, Method>> = {
     const show = (block: Block) => blockV3(block, -1, ofBlock(view, block, -1).length)
     return { last: show(view.block), first: show(view.blocks()[0] as Block) }
   }),
-  blocks: method(
-    z.object({
-      ...page,
-      workchain: integer(-1, 0).optional(),
-      shard: z.string().max(32).optional(),
-      seqno: uint32.optional(),
-      mc_seqno: uint32.optional(),
-      start_utime: uint32.optional(),
-      end_utime: uint32.optional(),
-    }),
-    (e, p) => {
-      const view = e.view()
-      const at = p.seqno ?? p.mc_seqno
-      const found = (at === undefined ? view.blocks() : [view.blockAt(at)])
-        .filter((b) => b !== undefined)
-        .filter(
-          (b) =>
-            (p.start_utime === undefined || b.utime >= p.start_utime) &&
-            (p.end_utime === undefined || b.utime <= p.end_utime),
-        )
-        .toReversed()
-        .flatMap((b) => [0, -1].map((workchain) => ({ b, workchain })))
-        .filter(({ workchain }) => p.workchain === undefined || workchain === p.workchain)
-      return {
-        blocks: turn(found, p).map(({ b, workchain }) => blockV3(b, workchain, ofBlock(view, b, workchain).length)),
-      }
-    },
-  ),
+  blocks: method(z.object({ ...page, ...stretch }), (e, p) => {
+    const view = e.view()
+    const at = p.seqno ?? p.mc_seqno
+    const found = (at === undefined ? view.blocks() : [view.blockAt(at)])
+      .filter((b) => b !== undefined)
+      .filter(
+        (b) =>
+          (p.start_utime === undefined || b.utime >= p.start_utime) &&
+          (p.end_utime === undefined || b.utime <= p.end_utime),
+      )
+      .toReversed()
+      .flatMap((b) => [0, -1].map((workchain) => ({ b, workchain })))
+      .filter(({ workchain }) => p.workchain === undefined || workchain === p.workchain)
+    return {
+      blocks: turn(found, p).map(({ b, workchain }) => blockV3(b, workchain, ofBlock(view, b, workchain).length)),
+    }
+  }),
 }
 
 export const v3Post: Readonly<Record<string, Method>> = {

@@ -7,7 +7,7 @@ import { isZero, toHex } from '../../util/index.ts'
 import type { Verification } from '../verify/checks.ts'
 import type { DcapFacts } from '../verify/dcap/index.ts'
 import type { GpuFacts } from '../verify/nvidia/index.ts'
-import type { SnpFacts } from '../verify/snp/index.ts'
+import { protectionsOf, type SnpFacts } from '../verify/snp/index.ts'
 import { GPU_ARCHITECTURES, SNP_PRODUCTS, SNP_PROTECTIONS } from './schema.ts'
 
 const hex = (bytes: number): z.ZodString => z.string().regex(new RegExp(`^[0-9a-f]{${2 * bytes}}$`))
@@ -112,15 +112,7 @@ export function factsOfDcap(result: Verification<DcapFacts>, around: Surrounding
 export function factsOfSnp(result: Verification<SnpFacts>, around: Surroundings): EvidenceFacts | null {
   if (!result.ok) return null
   const { report, tcb: tcbs, product, imageHash, providerId } = result.facts
-  const { platform, policy } = report
-  const stated = {
-    'smt-off': !platform.smt,
-    tsme: platform.tsme,
-    ecc: platform.ecc,
-    'rapl-off': platform.raplOff,
-    'ciphertext-hiding': platform.ciphertextHiding,
-    'alias-check': platform.aliasCheckComplete,
-  }
+  const { policy } = report
   return {
     kind: 'sev-snp',
     imageHash,
@@ -136,7 +128,7 @@ export function factsOfSnp(result: Verification<SnpFacts>, around: Surroundings)
     // A report id of an agent without permission would be a contradiction; either is reason enough.
     migrationAgent: policy.migrationAgentAllowed || !isBlank(report.migrationReportId),
     revocationChecked: hasPassed(result, 'snp-crl') && hasPassed(result, 'snp-revocation'),
-    platform: SNP_PROTECTIONS.filter((name) => stated[name]),
+    platform: protectionsOf(report.platform),
   }
 }
 

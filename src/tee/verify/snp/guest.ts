@@ -75,7 +75,8 @@ export function checkGuest(
   orInfo(list, 'snp-report-data', expected.reportData, { reportData }, (one) => equalBytes(one, report.reportData))
 }
 
-function checkPlatform(list: Checklist, { platform }: SnpReport, demanded: readonly SnpProtection[]): void {
+/** The protections that the machine states. */
+export function protectionsOf(platform: SnpReport['platform']): SnpProtection[] {
   const states: Readonly<Record<SnpProtection, boolean>> = {
     'smt-off': !platform.smt,
     tsme: platform.tsme,
@@ -84,10 +85,14 @@ function checkPlatform(list: Checklist, { platform }: SnpReport, demanded: reado
     'ciphertext-hiding': platform.ciphertextHiding,
     'alias-check': platform.aliasCheckComplete,
   }
-  const stated = Object.entries(states).flatMap(([name, holds]) => (holds ? [name] : []))
+  return (Object.keys(states) as SnpProtection[]).filter((name) => states[name])
+}
+
+function checkPlatform(list: Checklist, { platform }: SnpReport, demanded: readonly SnpProtection[]): void {
+  const stated = protectionsOf(platform)
   list.require(
     'snp-platform',
-    demanded.every((name) => states[name]),
+    demanded.every((name) => stated.includes(name)),
     'attestation.snp-platform',
     said('The machine states every protection that is demanded.', 'snp-platform'),
     { stated: stated.join(' '), demanded: demanded.join(' ') },

@@ -1,5 +1,5 @@
 /** Verifying AMD SEV-SNP reports: `verifySnp` lists every check. Browser-safe. Source: spec/attestation-snp-gpu.md. */
-export type { SnpExpectations, SnpProtection, SnpTcbs } from './guest.ts'
+export { protectionsOf, type SnpExpectations, type SnpProtection, type SnpTcbs } from './guest.ts'
 export { readSnpLeaf, type SnpLeaf } from './leaf.ts'
 export { AMD_ROOTS, type SnpRoot } from './roots.ts'
 export {
