@@ -119,7 +119,7 @@ test('no import is for its side effect', () => {
 /** What may run in a browser; it may import packages and its own kind only. */
 function isBrowserSafe(path: string): boolean {
   return (
-    /^src\/(?:util|tl|tee\/(?:quote|verify|policy|collateral))\//.test(path) ||
+    /^src\/(?:util|tl|tee\/(?:quote|verify|policy|collateral|measure))\//.test(path) ||
     path === 'src/api/contract.ts' ||
     claimsBrowser(path)
   )

@@ -10,6 +10,7 @@ import { loadConfig, type Loaded } from './config.ts'
 import { runDevnet } from './devnet.ts'
 import { runDoctor } from './doctor.ts'
 import { runEngine } from './engine.ts'
+import { addImageCommands } from './image/index.ts'
 import { dropModel, fetchModel, showModels } from './model.ts'
 import { runClient, runProxy, runWorker } from './roles.ts'
 import { allSettings, pathText, type Setting } from './settings.ts'
@@ -136,6 +137,8 @@ function program(run: (status: Promise<number>) => void): Command {
     run,
     terminal: stdout,
   })
+
+  addImageCommands(cocoon, { run, terminal: stdout, progress: stderr })
 
   const config = cocoon.command('config').description('the configuration')
   const check = withSettings(

@@ -1,7 +1,7 @@
 /**
  * Who a peer is and what it can prove, in steps that do not mix: `quote/` and `x509/` read bytes without trust, `verify/`
  * checks signatures and status at a time, `policy/` decides, `assess/` does all three, `collateral/` is what vendors publish,
- * as a file; `ratls/` makes and reads the certificates that carry evidence. Nothing here uses a network or a clock.
+ * as a file; `measure/` computes what hardware will say of an image; `ratls/` makes and reads the certificates that carry evidence. Nothing here uses a network or a clock.
  * `createVerifier` and `createIdentity` are what the transport asks for. Source: docs/attestation.md, docs/verification.md.
  *
  * All but `ratls/`, `assessCertificate` and `nodeVerifyCrypto` is browser-safe; browsers take `webVerifyCrypto`.
@@ -10,6 +10,7 @@ export { TEE_ERRORS, type TeeErrorCode } from './errors.ts'
 
 export * from './assess/index.ts'
 export * from './collateral/index.ts'
+export * from './measure/index.ts'
 export * from './policy/index.ts'
 export * from './quote/index.ts'
 export * from './verify/dcap/index.ts'
