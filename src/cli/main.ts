@@ -12,6 +12,7 @@ import { runDoctor } from './doctor.ts'
 import { runEngine } from './engine.ts'
 import { addImageCommands } from './image/index.ts'
 import { dropModel, fetchModel, showModels } from './model.ts'
+import { addModelIdentityCommands } from './model-identity.ts'
 import { runClient, runProxy, runWorker } from './roles.ts'
 import { allSettings, pathText, type Setting } from './settings.ts'
 import { showStatus } from './status.ts'
@@ -130,6 +131,8 @@ function program(run: (status: Promise<number>) => void): Command {
     null,
   )
   rm.action((reference: string) => run(done(dropModel(load(rm, null).config, stdout, reference))))
+
+  addModelIdentityCommands(model, run, stdout)
 
   addVerifyCommands(cocoon, {
     withSettings: (command) => withSettings(command, isGeneral, null),
