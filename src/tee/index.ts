@@ -21,6 +21,7 @@ export { nodeVerifyCrypto } from './x509/crypto-node.ts'
 
 export { type CreateCertificateOptions, createCertificate, type NodeCertificate } from './ratls/create.ts'
 export { type TlsRole, verifyRatls } from './ratls/verify.ts'
+export type { EvidenceSource, SourcedEvidence } from './source/source.ts'
 export {
   createIdentity,
   createVerifier,
