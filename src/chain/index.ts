@@ -5,6 +5,17 @@
 export { Address, formatAddress, parseAddress } from './address.ts'
 export { codeCell, type CodeCell, digestCell, digestOf, parseBoc, type CellDigest } from './cell-hash.ts'
 export {
+  accountUrl,
+  type ChainDeps,
+  type ChainNetwork,
+  chainNetwork,
+  type ChainNetworkSettings,
+  openChainAccess,
+  openChainRegistry,
+  requireRoot,
+  transactionUrl,
+} from './chain-network.ts'
+export {
   clientContractAddress,
   expectAddress,
   proxyContractAddress,
@@ -35,6 +46,7 @@ export {
   type WalletState,
   type WalletTransfer,
 } from './contracts/node-wallet.ts'
+export { ownCode, ownCodes } from './contracts/own-code.ts'
 export {
   type ContractCodes,
   loadParams,
@@ -61,7 +73,7 @@ export { isSignatureValid, signingKeyFromSeed, type SigningKey } from './ed25519
 export type { ChainErrorCode } from './errors.ts'
 export { registryForTools } from './registry-stats.ts'
 export { loadNetworkFile, parseNetworkFile, type NetworkFileWatch } from './network-file.ts'
-export { type NamedNetwork, NETWORKS } from './networks.ts'
+export { isNetworkName, type NamedNetwork, type NetworkName, NETWORKS } from './networks.ts'
 export type {
   AccountState,
   ChainAccess,
