@@ -74,6 +74,30 @@ export type { ChainErrorCode } from './errors.ts'
 export { registryForTools } from './registry-stats.ts'
 export { loadNetworkFile, parseNetworkFile, type NetworkFileWatch } from './network-file.ts'
 export { isNetworkName, type NamedNetwork, type NetworkName, NETWORKS } from './networks.ts'
+export { carryOut, type OrderDeps, type OrderProgress, type OrderResult } from './orders/carry-out.ts'
+export {
+  changeRoot,
+  deployMissing,
+  deployRoot,
+  fundMissing,
+  type NewRoot,
+  planRootChanges,
+  readRoot,
+  rootStateInit,
+  type WantedContract,
+  type WantedFunds,
+} from './orders/deploy-network.ts'
+export { type Order, type Payer, payFrom, payThroughWallet } from './orders/payer.ts'
+export {
+  describeRootChange,
+  type HashList,
+  planRoot,
+  proxyText,
+  type RootChange,
+  type RootTerms,
+  type RootWish,
+  termsOf,
+} from './orders/root-plan.ts'
 export type {
   AccountState,
   ChainAccess,
