@@ -22,12 +22,27 @@ export { nodeVerifyCrypto } from './x509/crypto-node.ts'
 
 export { type CreateCertificateOptions, createCertificate, type NodeCertificate } from './ratls/create.ts'
 export { type TlsRole, verifyRatls } from './ratls/verify.ts'
+export { type CollateralSupply, fixedCollateral } from './peers/collateral-supply.ts'
+export type { Standing } from './peers/held-verdicts.ts'
+export type { PeerRecord } from './peers/records.ts'
+export {
+  type AllowedImages,
+  createPeerVerifier,
+  type JudgedPeer,
+  type PeerVerifier,
+  type PeerVerifierDeps,
+  type PeerVerifierOptions,
+  type PeerVerifierStatus,
+} from './peers/verifier.ts'
+export type { EvidenceSource, SourcedEvidence } from './source/source.ts'
 export {
   createIdentity,
-  createVerifier,
   DEFAULT_RENEW_AFTER_MS,
+  type EvidencedIdentity,
+  type EvidencedIdentityOptions,
   type IdentityOptions,
+  type IdentityStatus,
   type NodeIdentity,
-  type RatlsVerifier,
-  type VerifiedPeer,
-} from './ratls/verifier.ts'
+  openIdentity,
+} from './ratls/identity.ts'
+export { createVerifier, type RatlsVerifier, type VerifiedPeer } from './ratls/verifier.ts'

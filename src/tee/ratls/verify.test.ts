@@ -18,7 +18,8 @@ import {
   utf8String,
 } from '../x509/der.ts'
 import { OID } from './oids.ts'
-import { createIdentity, createVerifier } from './verifier.ts'
+import { createIdentity } from './identity.ts'
+import { createVerifier } from './verifier.ts'
 import { reportDataOf, type TlsRole, verifyRatls } from './verify.ts'
 
 const NOW = Date.UTC(2026, 10, 21, 12)
