@@ -34,7 +34,11 @@ export {
   type PeerVerifierOptions,
   type PeerVerifierStatus,
 } from './peers/verifier.ts'
+export { createCommandSource, type CommandSourceOptions } from './source/command-source.ts'
+export { openTsmSource, TSM_ROOT, type TsmSourceOptions } from './source/configfs-tsm.ts'
+export { collectGpusFor, createGpuCommandSource, type GpuSource, NVATTEST } from './source/gpu-command.ts'
 export type { EvidenceSource, SourcedEvidence } from './source/source.ts'
+export { nodeTsmFiles, type TsmFiles } from './source/tsm-files.ts'
 export {
   createIdentity,
   DEFAULT_RENEW_AFTER_MS,
