@@ -33,7 +33,7 @@ const sources = filesBelow('src')
   .filter((path) => path.endsWith('.ts'))
   .map(readSource)
 const product = sources.filter((s) => !isTestCode(s.path))
-const others = ['test', 'bench', 'examples', 'scripts']
+const others = ['test', 'bench', 'examples', 'scripts', 'web']
   .flatMap(filesBelow)
   .filter((path) => path.endsWith('.ts'))
   .map(readSource)
