@@ -68,8 +68,12 @@ beforeEach(async () => {
 afterEach(async () => {
   await page.close()
   // The page itself, from the disk, and nothing else; no script that failed, nothing that its policy had to stop.
-  expect(requested.filter((url) => url !== 'data:,')).toEqual([pathToFileURL(join(folder, 'page/index.html')).href])
-  expect(failures).toEqual([])
+  const own = pathToFileURL(join(folder, 'page/index.html')).href
+  const surprises = [
+    ...requested.filter((url) => url !== own && url !== 'data:,').map((url) => `asked for ${url}`),
+    ...failures,
+  ]
+  if (surprises.length > 0) throw new Error(surprises.join('; '))
 })
 
 interface Case {
