@@ -5,6 +5,7 @@ import type { SigningKey } from '../../../src/chain/index.ts'
 import { head, signed } from './messages.ts'
 import {
   codeOf,
+  type Codes,
   deployment,
   type Deployment,
   messageTo,
@@ -176,10 +177,11 @@ export interface RootWorld {
   balance(): Promise<bigint>
 }
 
-export async function createRootWorld(over: Partial<RootOptions> = {}): Promise<RootWorld> {
+export async function createRootWorld(over: Partial<RootOptions> = {}, codeFor: Codes = codeOf): Promise<RootWorld> {
   const chain = await Blockchain.create()
   chain.now = NOW
-  const root = deployment(codeOf('root'), rootData(over))
+  const code = codeFor('root')
+  const root = deployment(code, rootData(over))
   await chain.sendMessage(messageTo(root.address, { from: ROOT_OWNER, value: TON, init: root.init, bounce: false }))
   const data = async (): Promise<Cell> => {
     const { accountState } = await chain.getContract(root.address)
@@ -193,7 +195,7 @@ export async function createRootWorld(over: Partial<RootOptions> = {}): Promise<
     setData: async (changed) => {
       const contract = await chain.getContract(root.address)
       const { address } = root
-      contract.account = createShardAccount({ address, code: codeOf('root'), data: changed, balance: contract.balance })
+      contract.account = createShardAccount({ address, code, data: changed, balance: contract.balance })
     },
     send: async (body, from = ROOT_OWNER, value = TON / 10n) =>
       outcomeOf(await chain.sendMessage(messageTo(root.address, { from, value, body }))),

@@ -6,6 +6,7 @@ import type { SigningKey } from '../../../src/chain/index.ts'
 import { head, OP, text } from './messages.ts'
 import {
   codeOf,
+  type Codes,
   deployment,
   type Deployment,
   messageTo,
@@ -72,10 +73,10 @@ export interface WalletWorld {
   data(): Promise<Cell>
 }
 
-export async function createWalletWorld(value = 10n * TON): Promise<WalletWorld> {
+export async function createWalletWorld(value = 10n * TON, codeFor: Codes = codeOf): Promise<WalletWorld> {
   const chain = await Blockchain.create()
   chain.now = NOW
-  const wallet = deployment(codeOf('wallet'), walletData())
+  const wallet = deployment(codeFor('wallet'), walletData())
   await chain.sendMessage(messageTo(wallet.address, { from: WALLET_OWNER, value, init: wallet.init, bounce: false }))
   const data = async (): Promise<Cell> => {
     const { accountState } = await chain.getContract(wallet.address)

@@ -35,6 +35,9 @@ export const PROXY_KEY = keyOf(1)
 export const WALLET_KEY = keyOf(2)
 export const MANAGER_KEY = keyOf(3)
 
+/** Where the code of a contract comes from. */
+export type Codes = (contract: ContractName) => Cell
+
 /** The code of a contract: contracts/build, or what the mutation run has put into the folder it names. */
 export function codeOf(contract: ContractName): Cell {
   const folder = process.env['COCOON_MUTANT_FOLDER']
@@ -159,11 +162,11 @@ export interface World {
   workerState(of?: Address): Promise<WorkerData>
 }
 
-export async function createWorld(over: Partial<Params> = {}): Promise<World> {
+export async function createWorld(over: Partial<Params> = {}, codeFor: Codes = codeOf): Promise<World> {
   const params = { ...PARAMS, ...over }
   const chain = await Blockchain.create()
   chain.now = NOW
-  const codes = { client: codeOf('client'), proxy: codeOf('proxy'), worker: codeOf('worker') }
+  const codes = { client: codeFor('client'), proxy: codeFor('proxy'), worker: codeFor('worker') }
   const bare = paramsCell(params, [null, null, null])
   const proxy = deployment(codes.proxy, proxyData(paramsCell(params, [null, codes.worker, codes.client])))
   const parties = (owner: Address) => storeParties(owner, proxy.address, PROXY_KEY.publicKey)
@@ -221,8 +224,8 @@ export function messageTo(to: Address, { from, value, body, init, bounce = true 
 }
 
 /** As nodes deploy them: proxy and worker with 0.3 TON, the client with 0.8. */
-export async function createDeployedWorld(over: Partial<Params> = {}): Promise<World> {
-  const world = await createWorld(over)
+export async function createDeployedWorld(over: Partial<Params> = {}, codeFor: Codes = codeOf): Promise<World> {
+  const world = await createWorld(over, codeFor)
   await world.send(world.proxy.address, {
     from: PROXY_OWNER,
     value: 3n * (TON / 10n),
