@@ -43,8 +43,8 @@ export const WORKER_REGRESSIONS: readonly Regression[] = [
     edits: [NO_BOUNCE],
     scenario: async (codes) => {
       const s = await createScene(codes)
-      await s.topUp(15n)
       const early = await s.payout(tokensWorth(10n))
+      await s.topUp(15n)
       await s.charge(tokensWorth(10n))
       expect(paidTo(WORKER_OWNER, early, await s.payout(tokensWorth(10n)))).toBe(workerPartOf(10n))
     },
