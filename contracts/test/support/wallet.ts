@@ -3,6 +3,7 @@ import { type Address, beginCell, type Cell, internal as innerMessage, storeMess
 import { external } from '@ton/core'
 import { Blockchain } from '@ton/sandbox'
 import type { SigningKey } from '../../../src/chain/index.ts'
+import { exitOf } from './exit-sites.ts'
 import { head, OP, text } from './messages.ts'
 import {
   codeOf,
@@ -93,7 +94,7 @@ export async function createWalletWorld(value = 10n * TON, codeFor: Codes = code
       } catch (error) {
         const { exitCode } = error as { readonly exitCode?: number }
         if (exitCode === undefined) throw error
-        return { outcome: null, refusal: exitCode }
+        return { outcome: null, refusal: exitOf(exitCode) }
       }
     },
     internal: async (from, coins, body) =>

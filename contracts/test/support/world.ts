@@ -15,6 +15,7 @@ import { digestOf, signingKeyFromSeed } from '../../../src/chain/index.ts'
 import { clientContractAddress, proxyContractAddress, workerContractAddress } from '../../../src/chain/index.ts'
 import type { RootParams } from '../../../src/chain/index.ts'
 import { buildFile, type ContractBuild, type ContractName } from '../../build.ts'
+import { exitOf } from './exit-sites.ts'
 import { type ClientData, loadClient, loadProxy, loadWorker, type ProxyData, type WorkerData } from './messages.ts'
 
 export const NOW = 1_777_000_000
@@ -251,7 +252,7 @@ export function outcomeOf(result: SendMessageResult): Outcome {
   const [first] = result.transactions
   const phases = first?.description.type === 'generic' ? first.description : undefined
   return {
-    exit: phases?.computePhase.type === 'vm' ? phases.computePhase.exitCode : null,
+    exit: phases?.computePhase.type === 'vm' ? exitOf(phases.computePhase.exitCode) : null,
     action: phases?.actionPhase?.resultCode ?? null,
     gas: result.transactions.flatMap((t) =>
       t.description.type === 'generic' && t.description.computePhase.type === 'vm'
@@ -275,7 +276,7 @@ export function arrivals(outcome: Outcome): Arrival[] {
         value: info.value.coins,
         body: t.inMessage.body,
         bounced: info.bounced,
-        exit: compute?.type === 'vm' ? compute.exitCode : null,
+        exit: compute?.type === 'vm' ? exitOf(compute.exitCode) : null,
       },
     ]
   })
