@@ -13,17 +13,16 @@ const ALL: readonly Regression[] = [
   ...WALLET_REGRESSIONS,
 ]
 
-for (const { holds, edits, scenario } of ALL)
-  describe(holds, () => {
-    test('of the contracts as they are', async () => {
-      await scenario(codeOf)
-    })
-
-    test('and would be noticed missing', async () => {
-      const codes = await codesWith(edits)
-      await expect(scenario(codes)).rejects.toThrow(expect.objectContaining({ name: 'AssertionError' }))
-    })
+describe.each(ALL.map((regression) => [regression.holds, regression] as const))('%s', (_, { edits, scenario }) => {
+  test('of the contracts as they are', async () => {
+    await scenario(codeOf)
   })
+
+  test('and would be noticed missing', async () => {
+    const codes = await codesWith(edits)
+    await expect(scenario(codes)).rejects.toThrow(expect.objectContaining({ name: 'AssertionError' }))
+  })
+})
 
 test('an edit that has lost its place in the sources is an error', () => {
   expect(() => editedSources([{ file: 'client.tolk', from: 'no such line', to: '' }])).toThrow(/0 places/)
