@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { missingFrom, play } from './model/play.ts'
+import { playRoot } from './model/root-game.ts'
 
 /** The long version plays thousands of games: model.long.test.ts. */
 test.each([1, 2, 3])('game %i: nobody is paid, stored or kept other than the model says', async (seed) => {
@@ -7,4 +8,10 @@ test.each([1, 2, 3])('game %i: nobody is paid, stored or kept other than the mod
   expect(done).toBeGreaterThan(10)
   expect(refused).toBeGreaterThan(10)
   expect(missingFrom(conservation)).toBe(0n)
+})
+
+test.each([1, 2, 3, 4])('root game %i: nodes can parse what the model says, whoever sends what', async (seed) => {
+  const { done, refused } = await playRoot(seed, 120)
+  expect(done).toBeGreaterThan(30)
+  expect(refused).toBeGreaterThan(20)
 })
