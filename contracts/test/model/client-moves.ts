@@ -79,7 +79,7 @@ export async function clientTurn(game: Game): Promise<void> {
       })
     }
     case 3:
-      return order(registerClient(1n, 5n, excess), (_, own) => {
+      return order(registerClient(1n, 5n, excess), (_draft, own) => {
         ownersOrder(own)
         return 0n
       })

@@ -120,10 +120,8 @@ export const PROXY_REGRESSIONS: readonly Regression[] = [
     edits: [
       {
         file: 'proxy.tolk',
-        from: `}).send(SEND_MODE_PAY_FEES_SEPARATELY | SEND_MODE_BOUNCE_ON_ACTION_FAIL);
-    returnExcess(queryId, excess);`,
-        to: `}).send(SEND_MODE_CARRY_ALL_BALANCE);
-    returnExcess(queryId, excess);`,
+        from: '}).send(SEND_MODE_PAY_FEES_SEPARATELY | SEND_MODE_BOUNCE_ON_ACTION_FAIL);',
+        to: '}).send(SEND_MODE_CARRY_ALL_BALANCE);',
       },
     ],
     scenario: async (codes) => {

@@ -94,12 +94,14 @@ export function deployment(code: Cell, data: Cell): Deployment {
 const storeParties = (owner: Address, proxy: Address, key: Uint8Array) =>
   beginCell().storeAddress(owner).storeAddress(proxy).storeBuffer(Buffer.from(key))
 
-export const proxyData = (params: Cell, owner = PROXY_OWNER, key = PROXY_KEY.publicKey): Cell =>
+export const proxyData = (params: Cell, owner = PROXY_OWNER, key = PROXY_KEY.publicKey, balance = 0n): Cell =>
   beginCell()
     .storeAddress(owner)
     .storeBuffer(Buffer.from(key))
     .storeAddress(ROOT)
-    .storeUint(0, 2 + 4 + 4 + 32)
+    .storeUint(0, 2)
+    .storeCoins(balance)
+    .storeUint(0, 4 + 32)
     .storeRef(params)
     .endCell()
 
