@@ -162,14 +162,23 @@ const expected = (m: Model) => ({
   managerKey: m.managerKey,
 })
 
-function comparable({ imageHash: _, managerAddress: __, ...state }: r.RootConfigCells) {
-  const { proxyHashes, workerHashes, modelHashes } = state
-  const lists = {
-    proxyHashes: sorted(proxyHashes),
-    workerHashes: sorted(workerHashes),
-    modelHashes: sorted(modelHashes),
+function comparable(state: r.RootConfigCells) {
+  const { owner, version, proxies, lastProxySeqno, params, publicKeys, managerKey } = state
+  const [proxyHashes, workerHashes, modelHashes] = [state.proxyHashes, state.workerHashes, state.modelHashes].map(
+    sorted,
+  )
+  return {
+    owner,
+    version,
+    proxyHashes,
+    workerHashes,
+    modelHashes,
+    proxies,
+    lastProxySeqno,
+    params,
+    publicKeys,
+    managerKey,
   }
-  return { ...state, ...lists }
 }
 
 function insertKey(m: Model, key: bigint, expireAt: number, now: number): void {
