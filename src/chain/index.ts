@@ -73,6 +73,7 @@ export { isSignatureValid, signingKeyFromSeed, type SigningKey } from './ed25519
 export type { ChainErrorCode } from './errors.ts'
 export { registryForTools } from './registry-stats.ts'
 export { loadNetworkFile, parseNetworkFile, type NetworkFileWatch } from './network-file.ts'
+export { parseProxyAddresses } from './network-address.ts'
 export { isNetworkName, type NamedNetwork, type NetworkName, NETWORKS } from './networks.ts'
 export { carryOut, type OrderDeps, type OrderProgress, type OrderResult } from './orders/carry-out.ts'
 export {

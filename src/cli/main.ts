@@ -5,13 +5,17 @@
 import { fileURLToPath } from 'node:url'
 import { Command, CommanderError, Option } from 'commander'
 import { CocoonError, reveal, toCocoonError } from '../util/index.ts'
+import { addAccountCommands } from './account/index.ts'
 import { ask, showCost } from './ask.ts'
 import { loadConfig, type Loaded } from './config.ts'
 import { runDevnet } from './devnet.ts'
 import { runDoctor } from './doctor.ts'
+import { showEarnings } from './earnings.ts'
 import { runEngine } from './engine.ts'
+import { openMoney } from './money.ts'
 import { dropModel, fetchModel, showModels } from './model.ts'
 import { runClient, runProxy, runWorker } from './roles.ts'
+import { addRootCommands } from './root/index.ts'
 import { allSettings, pathText, type Setting } from './settings.ts'
 import { showStatus } from './status.ts'
 import { terminalOn } from './terminal.ts'
@@ -152,6 +156,16 @@ function program(run: (status: Promise<number>) => void): Command {
     load: (command) => load(command, 'wallet'),
     withSettings: (command) => withSettings(command, isWallet, 'wallet'),
   })
+
+  addAccountCommands(cocoon, forMoney)
+  addRootCommands(cocoon, forMoney)
+  const earnings = forMoney
+    .withSettings(cocoon.command('earnings').description('what a worker was paid and is owed, proxy by proxy'))
+    .option('--proxy <address>', 'the proxy’s contract (default: those the running worker talks to)')
+    .option('--json', 'print one JSON object instead of text')
+  earnings.action((o: { proxy?: string; json?: boolean }) =>
+    run(showEarnings(openMoney(load(earnings, null), stdout, stderr, o.json === true), o)),
+  )
 
   const config = cocoon.command('config').description('the configuration')
   const check = withSettings(
