@@ -12,6 +12,15 @@ export {
   workerContractAddress,
 } from './contracts/addresses.ts'
 export type { PeerParties } from './contracts/addresses.ts'
+export {
+  CHECKPOINT_NANO,
+  type ContractOrder,
+  DEPLOY_NANO,
+  EMPTY_CELL,
+  ORDER_NANO,
+  orderTransfer,
+  RENT_FLOOR_NANO,
+} from './contracts/amounts.ts'
 export { clientMessages, clientState, type ClientState } from './contracts/client.ts'
 export { commonMessages, EXIT_CODES } from './contracts/common.ts'
 export { clientStateInit, proxyStateInit, type StateInit, workerStateInit } from './contracts/deploy.ts'
@@ -88,6 +97,7 @@ export {
   createChainRegistry,
 } from './root/chain-registry.ts'
 export { parseRootState, type RootDraft, type RootState, storeRootState } from './root/state.ts'
+export { pause } from './pause.ts'
 export { openFileJournal } from './sender/file-journal.ts'
 export type { SendAttempt, SendJournal, SendOutcome, SendRecord } from './sender/journal.ts'
 export {

@@ -3,7 +3,16 @@
  * they show is durable.
  */
 import { CocoonError } from '../util/index.ts'
-import type { ClientAccount, ClientFunds, Commitment, Hold, Ledger, OwnerKey, Settled, WorkerAccount } from './ledger.ts'
+import type {
+  ClientAccount,
+  ClientFunds,
+  Commitment,
+  Hold,
+  Ledger,
+  OwnerKey,
+  Settled,
+  WorkerAccount,
+} from './ledger.ts'
 import type { AdjustedTokens } from './tokens.ts'
 
 export interface Account {

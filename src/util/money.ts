@@ -8,3 +8,6 @@ export function formatTon(nano: bigint): string {
   const fraction = (abs % NANO_PER_TON).toString().padStart(9, '0').replace(/0+$/, '')
   return `${sign}${abs / NANO_PER_TON}${fraction === '' ? '' : `.${fraction}`}`
 }
+
+/** Of an amount of TON as people write it in a configuration; exact to nine digits. */
+export const nanoOf = (ton: number): bigint => BigInt(Math.round(ton * Number(NANO_PER_TON)))

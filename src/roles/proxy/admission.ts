@@ -57,6 +57,7 @@ export function admit(ask: Ask, view: AdmissionView): Admitted | Refused {
     return refuse(602, 'balance', `client balance is too low: ${standing(account, `max_tokens=${ask.maxTokens}`)}`)
   if (ask.minConfigVersion >>> 0 > view.configVersion)
     return refuse(602, 'config-version', 'active config version is too low')
+  if (account.funds.isClosing === true) return refuse(651, 'closing', 'client is closing')
   if (!view.enabled) return refuse(651, 'disabled', 'proxy is disabled')
   const hold = upperBound(ask.maxTokens, ask.query.length, ask.maxCoefficient, view.multipliers)
   if (hold > account.available)
