@@ -5,6 +5,17 @@
 export { Address, formatAddress, parseAddress } from './address.ts'
 export { codeCell, type CodeCell, digestCell, digestOf, parseBoc, type CellDigest } from './cell-hash.ts'
 export {
+  accountUrl,
+  type ChainDeps,
+  type ChainNetwork,
+  chainNetwork,
+  type ChainNetworkSettings,
+  openChainAccess,
+  openChainRegistry,
+  requireRoot,
+  transactionUrl,
+} from './chain-network.ts'
+export {
   clientContractAddress,
   expectAddress,
   proxyContractAddress,
@@ -44,6 +55,7 @@ export {
   type WalletState,
   type WalletTransfer,
 } from './contracts/node-wallet.ts'
+export { ownCode, ownCodes } from './contracts/own-code.ts'
 export {
   type ContractCodes,
   loadParams,
@@ -70,7 +82,31 @@ export { isSignatureValid, signingKeyFromSeed, type SigningKey } from './ed25519
 export type { ChainErrorCode } from './errors.ts'
 export { registryForTools } from './registry-stats.ts'
 export { loadNetworkFile, parseNetworkFile, type NetworkFileWatch } from './network-file.ts'
-export { type NamedNetwork, NETWORKS } from './networks.ts'
+export { isNetworkName, type NamedNetwork, type NetworkName, NETWORKS } from './networks.ts'
+export { carryOut, type OrderDeps, type OrderProgress, type OrderResult } from './orders/carry-out.ts'
+export {
+  changeRoot,
+  deployMissing,
+  deployRoot,
+  fundMissing,
+  type NewRoot,
+  planRootChanges,
+  readRoot,
+  rootStateInit,
+  type WantedContract,
+  type WantedFunds,
+} from './orders/deploy-network.ts'
+export { type Order, type Payer, payFrom, payThroughWallet } from './orders/payer.ts'
+export {
+  describeRootChange,
+  type HashList,
+  planRoot,
+  proxyText,
+  type RootChange,
+  type RootTerms,
+  type RootWish,
+  termsOf,
+} from './orders/root-plan.ts'
 export type {
   AccountState,
   ChainAccess,

@@ -6,9 +6,11 @@ import net from 'node:net'
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
+import { formatAddress } from '../chain/index.ts'
 import { listModels } from '../models/index.ts'
-import { devnetFile } from './compose.ts'
+import { toCocoonError } from '../util/index.ts'
 import { modelCache } from './model.ts'
+import { chooseNetwork } from './network.ts'
 import type { Config } from './schema.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -150,14 +152,22 @@ async function engineAt(url: string): Promise<Finding> {
 }
 
 function network(config: Config): Finding {
-  const path = config.network === 'devnet' ? devnetFile(config.home) : config.network
-  if (existsSync(path)) return finding('network file', 'ok', path)
-  return finding(
-    'network file',
-    config.network === 'devnet' ? 'note' : 'missing',
-    `${path} does not exist`,
-    config.network === 'devnet' ? '`cocoon up` writes one' : 'correct --network',
-  )
+  try {
+    const chosen = chooseNetwork(config)
+    if (chosen.kind === 'file') return finding('network', 'ok', `network file ${chosen.path}`)
+    const { name, root, endpoints } = chosen.chain
+    const asked = endpoints.map((e) => new URL(e.url).host).join(', ')
+    if (root !== null)
+      return finding('network', 'ok', `${name}, root ${formatAddress(root, chosen.chain.isTest)}, asks ${asked}`)
+    return finding(
+      'network',
+      'note',
+      `${name}, no root contract known`,
+      'deploy one with `cocoon root deploy`, or set rootContractAddress',
+    )
+  } catch (error) {
+    return finding('network', 'missing', toCocoonError(error).message, 'correct the setting')
+  }
 }
 
 function portsOf(config: Config): readonly (readonly [string, string, number, string])[] {

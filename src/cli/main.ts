@@ -168,7 +168,7 @@ const isGeneral = (): boolean => false
 function withSettings(command: Command, chosen: (s: Setting) => boolean, role: string | null): Command {
   command.addOption(new Option('--config <file>', 'configuration file (JSON)'))
   for (const s of settings) {
-    const general = s.path.length === 1 || s.path[0] === 'log'
+    const general = s.path.length === 1 || s.path[0] === 'log' || s.path[0] === 'ton'
     if (s.flag === null || (!general && !chosen(s))) continue
     const flag = role !== null && s.path[0] === role ? `--${s.flag.slice(`--${role}-`.length)}` : s.flag
     // `up` has this one as --engine-model too; its short form says the same.

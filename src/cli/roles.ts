@@ -29,7 +29,7 @@ const opsOf = (node: Node, p: Process): Ops => ({
 })
 
 export async function runProxy(config: Config): Promise<number> {
-  const p = openProcess(config, 'proxy')
+  const p = await openProcess(config, 'proxy')
   const key = loadKey(config.home, 'proxy', p.random)
   const owner = ownerOf(config.proxy.ownerAddress, key, 'proxy.ownerAddress')
   const ledger = await openLedger(p, key, owner)
@@ -76,7 +76,7 @@ function openLedger(p: Process, key: SigningKey, owner: Address): Promise<Durabl
 }
 
 export async function runWorker(config: Config): Promise<number> {
-  const p = openProcess(config, 'worker')
+  const p = await openProcess(config, 'worker')
   const owner = ownerOf(config.worker.ownerAddress, loadKey(config.home, 'worker', p.random), 'worker.ownerAddress')
   const engine = createHttpEngine(p, config.worker.engine)
   const solver = createPowSolver()
@@ -90,7 +90,7 @@ export async function runWorker(config: Config): Promise<number> {
 }
 
 export async function runClient(config: Config): Promise<number> {
-  const p = openProcess(config, 'client')
+  const p = await openProcess(config, 'client')
   const owner = ownerOf(config.client.ownerAddress, loadKey(config.home, 'client', p.random), 'client.ownerAddress')
   const client = composeClient({ ...p, owner, secret: config.client.secret ?? new Secret(''), options: config.client })
   const { node } = client

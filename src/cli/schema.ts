@@ -31,13 +31,43 @@ const { modelPath: _path, servedModelName: _name, port: llamaPort, ...llamaShape
 
 export const configSchema = z.strictObject({
   home: z.string().min(1).default('~/.cocoon').describe('Folder for keys, models and what nodes remember'),
-  network: z.string().min(1).default('devnet').describe('A network file, or `devnet`: the one that `cocoon up` writes'),
+  network: z
+    .string()
+    .min(1)
+    .default('devnet')
+    .describe('`mainnet`, `testnet`, `devnet` (the local chain), or the path of a network file, which has no chain'),
   rootContractAddress: z
     .string()
     .optional()
     .describe(
-      'Address of the root registry contract, for network files that do not name it; contract addresses follow from it',
+      'Address of the root registry contract. Without one: the network’s own, or the one that was last deployed from this folder',
     ),
+  ton: z
+    .strictObject({
+      endpoints: z
+        .array(z.string())
+        .min(1)
+        .optional()
+        .describe(
+          'Toncenter endpoints, up to and with the version (`…/api/v2`), best first. Without any: the network’s public one',
+        ),
+      apiKeys: z
+        .record(z.string(), secret)
+        .optional()
+        .describe('Keys for endpoints, by host name: `{ "toncenter.com": "…" }`'),
+      requestsPerSecond: z
+        .number()
+        .positive()
+        .optional()
+        .describe('How often one endpoint is asked. Without it: 1, with a key 10, on this machine 1000'),
+      crossCheck: z
+        .boolean()
+        .optional()
+        .describe(
+          'Whether what decides about money must be told by two endpoints alike. Without it: where there are two',
+        ),
+    })
+    .prefault({}),
   log: z
     .strictObject({
       level: z
@@ -111,4 +141,4 @@ export const configSchema = z.strictObject({
 export type Config = z.output<typeof configSchema>
 
 /** Settings that never appear on a command line, where every user of the machine could read them. */
-export const SECRET_KEYS: ReadonlySet<string> = new Set(['apiKey', 'secret'])
+export const SECRET_KEYS: ReadonlySet<string> = new Set(['apiKey', 'apiKeys', 'secret'])

@@ -7,6 +7,7 @@ import { type Address, Cell } from '@ton/core'
 import {
   type Clock,
   CocoonError,
+  equalBytes,
   type ErrorCode,
   type Log,
   type Metrics,
@@ -41,7 +42,7 @@ export interface SenderOptions {
   readonly owner: Address
   /** The wallet's code; the cell itself is needed only where the wallet is not deployed yet. */
   readonly code?: CodeCell
-  /** Nothing is sent below this: the wallet of public nodes refuses below 2 TON. */
+  /** Nothing is sent below this. Without: what the wallet's own code refuses below, and something for fees. */
   readonly floorNano?: bigint
   /** Stays on the wallet after everything else, for fees. */
   readonly reserveNano?: bigint
@@ -93,8 +94,9 @@ export interface SenderStatus {
   readonly lastError: { readonly code: ErrorCode; readonly message: string } | null
 }
 
+/** The wallet of public nodes refuses below 2 TON, ours below 0.05. */
+const FLOOR_NANO = { reference: (21n * NANO_PER_TON) / 10n, own: NANO_PER_TON / 10n }
 const DEFAULTS = {
-  floorNano: (21n * NANO_PER_TON) / 10n,
   reserveNano: NANO_PER_TON / 10n,
   validForS: 300,
   resendMs: 30_000,
@@ -120,7 +122,8 @@ export async function openSender(deps: SenderDeps, options: SenderOptions): Prom
   const { access, journal, clock, random } = deps
   const { key, owner, ...given } = options
   const code: CodeCell = options.code ?? REFERENCE_WALLET_CODE
-  const settings = { ...DEFAULTS, ...given }
+  const isReference = equalBytes(code.hash, REFERENCE_WALLET_CODE.hash)
+  const settings = { ...DEFAULTS, floorNano: FLOOR_NANO[isReference ? 'reference' : 'own'], ...given }
   const address = nodeWalletAddress({ owner, publicKey: key.publicKey }, code)
   const log = deps.log.with({ wallet: address.toString() })
   const outcomes = deps.metrics.counter('chain_sends_total', 'Requests to pay from the wallet by outcome', ['result'])

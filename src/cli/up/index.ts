@@ -111,11 +111,11 @@ async function bringUp(
     if (!given('worker.model')) model = served[0] ?? model
     t.line(done(t, 'engine', engineUrl))
   }
-  writeDevnet(config)
+  const network = writeDevnet(config)
   const env = options.childEnv({
     COCOON_WORKER_ENGINE_URL: engineUrl,
     COCOON_WORKER_MODEL: given('worker.model') ? config.worker.model : model,
-    COCOON_NETWORK: 'devnet',
+    COCOON_NETWORK: network,
     COCOON_LOG_FORMAT: 'json',
   })
   const start = (role: 'proxy' | 'worker' | 'client', readiness: string, what: string): Promise<null> =>
