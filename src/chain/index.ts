@@ -2,6 +2,7 @@
  * TON for nodes: addresses, the root registry (a file, or the root contract), contracts and their messages, signed payments,
  * reading and sending through toncenter endpoints. Nothing here decides when to pay; the ledger and the roles do.
  */
+export type { Transaction } from '@ton/core'
 export { Address, formatAddress, parseAddress } from './address.ts'
 export { codeCell, type CodeCell, digestCell, digestOf, parseBoc, type CellDigest } from './cell-hash.ts'
 export {

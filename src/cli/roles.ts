@@ -28,13 +28,15 @@ const opsOf = (node: Node, p: Process): Ops => ({
   metricsText: () => p.metrics.text(),
 })
 
+const withoutChain = ({ chain: _chain, ...rest }: Process): Omit<Process, 'chain'> => rest
+
 export async function runProxy(config: Config): Promise<number> {
   const p = await openProcess(config, 'proxy')
   const key = loadKey(config.home, 'proxy', p.random)
   const owner = ownerOf(config.proxy.ownerAddress, key, 'proxy.ownerAddress')
   const ledger = await openLedger(p, key, owner)
   const verifiers = { clients: createVerifier({ accept: ['none'] }), workers: p.verifier }
-  const proxy = await startProxyNode({ ...p, ledger, key, owner, verifiers }, config.proxy).catch(
+  const proxy = await startProxyNode({ ...withoutChain(p), ledger, key, owner, verifiers }, config.proxy).catch(
     async (error: unknown) => {
       await ledger.close()
       throw portError(error, 'the proxy', '--worker-port or --client-port (proxy.workerPort, proxy.clientPort)')
@@ -80,7 +82,7 @@ export async function runWorker(config: Config): Promise<number> {
   const owner = ownerOf(config.worker.ownerAddress, loadKey(config.home, 'worker', p.random), 'worker.ownerAddress')
   const engine = createHttpEngine(p, config.worker.engine)
   const solver = createPowSolver()
-  const node = startWorkerNode({ ...p, engine, owner, solver }, config.worker)
+  const node = startWorkerNode({ ...withoutChain(p), engine, owner, solver }, config.worker)
   p.log.info('the worker starts', {
     model: config.worker.model,
     engine: config.worker.engine.url,

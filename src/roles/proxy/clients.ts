@@ -225,14 +225,16 @@ export function createClients(deps: ClientsDeps): Clients {
       } catch {
         return step(query, reply)
       }
-      accounts.meet(owner).then(
-        () => connection.open && step(query, reply),
-        (error: unknown) => {
+      accounts
+        .meet(owner)
+        .then(() => {
+          if (connection.open) step(query, reply)
+        })
+        .catch((error: unknown) => {
           const why = toCocoonError(error)
           log.warn('a client’s contract could not be read', { owner, code: why.code, why: why.message })
           refuseAll(reply, 'the proxy cannot read the client’s contract now; try again')
-        },
-      )
+        })
     }
 
     function refuseAll(reply: Reply, message: string): void {

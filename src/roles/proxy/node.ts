@@ -274,7 +274,8 @@ const NOTHING_MORE: Commitment = { clients: new Map(), workers: new Map() }
 
 /** A contract with a real secret can be asked for it; every other client registers on chain. */
 function offerByContract(chain: ProxyChain, owner: OwnerKey, random: Random): AuthOffer {
-  const nonce = randomUint64(random)
+  // Positive on the wire, where numbers have a sign, and the same on chain, where they have none.
+  const nonce = BigInt.asUintN(63, randomUint64(random))
   const secretHash = chain.client(owner)?.secretHash
   return secretHash !== undefined && isRealSecret(secretHash)
     ? { by: 'secret', secretHash, nonce }

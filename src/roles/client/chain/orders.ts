@@ -60,10 +60,14 @@ export function transferFor(order: Order, context: OrderContext): WalletTransfer
   }
 }
 
-/** Answers a proxy's challenge on chain. */
+/** Answers a proxy's challenge on chain. On the wire a nonce has a sign, in the contract it has none. */
 export const registration = (nonce: bigint, { random, wallet, contract }: OrderContext): WalletTransfer =>
   orderTransfer({
     to: contract,
-    body: clientMessages.register.build({ queryId: randomUint64(random), nonce, excess: wallet }),
+    body: clientMessages.register.build({
+      queryId: randomUint64(random),
+      nonce: BigInt.asUintN(64, nonce),
+      excess: wallet,
+    }),
     valueNano: ORDER_NANO,
   })
