@@ -50,3 +50,13 @@ function burnedBy({ totalFees, outMessages }: Transaction): bigint {
   const carried = [...outMessages.values()].map((m) => (m.info.type === 'internal' ? m.info.forwardFee : 0n))
   return carried.reduce((sum, fee) => sum + fee, totalFees.coins)
 }
+
+/** All that messages have brought to an account; its balance is less by what storage costs. */
+export async function receivedBy(access: ChainAccess, address: Address): Promise<bigint> {
+  const account = await access.getAccount(address)
+  const { transactions } = await access.getTransactions(address, { afterLt: 0n, limit: 100_000, until: account })
+  return transactions.reduce(
+    (sum, { inMessage }) => sum + (inMessage?.info.type === 'internal' ? inMessage.info.value.coins : 0n),
+    0n,
+  )
+}

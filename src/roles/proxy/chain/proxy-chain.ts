@@ -259,7 +259,7 @@ export function createProxyChain(deps: ProxyChainDeps, options: ProxyChainOption
     await Promise.all(clients.slice(0, READS_AT_ONCE).map((c) => standings.readClient(c.owner)))
     await Promise.all(workers.slice(0, READS_AT_ONCE).map((w) => standings.readWorker(w.owner)))
     // A contract that says nothing of an order it was sent is looked at directly.
-    for (const order of settling.awaited) {
+    for (const order of settling.overdue()) {
       if (!('owner' in order)) continue
       const isClient = order.do === 'charge' || order.do === 'grant'
       const before = isClient ? standings.client(order.owner) : standings.worker(order.owner)

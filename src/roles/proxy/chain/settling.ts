@@ -43,8 +43,8 @@ export interface Settling {
   cameBack(owner: string): void
   /** Newest first. */
   recent(): readonly Settlement[]
-  /** Orders that were sent and show no effect yet. */
-  readonly awaited: readonly Order[]
+  /** Orders that were sent a while ago, and no notice has told of an effect. */
+  overdue(): readonly Order[]
   readonly lastError: CocoonError | null
 }
 
@@ -52,6 +52,8 @@ const MAX_TRANSFERS = 4
 const KEPT = 64
 /** Several blocks on the way through two contracts; who has not moved by then, has refused. */
 const LANDING_MS = 60_000
+/** Notices come with the block after; whoever looks at a contract earlier sees half of what is going on. */
+const OVERDUE_MS = 30_000
 const FIRST_PAUSE_MS = 60_000
 const LONGEST_PAUSE_MS = 3_600_000
 
@@ -137,8 +139,9 @@ export function createSettling(deps: SettlingDeps): Settling {
     get lastError() {
       return lastError
     },
-    get awaited() {
-      return [...attempts.values()].filter((a) => a.sentAtMs !== null).map((a) => a.order)
+    overdue() {
+      const before = clock.now() - OVERDUE_MS
+      return [...attempts.values()].filter((a) => a.sentAtMs !== null && a.sentAtMs < before).map((a) => a.order)
     },
     send(orders, extra) {
       const chosen = orders.filter(free).slice(0, MAX_TRANSFERS - (extra === null ? 0 : 1))
