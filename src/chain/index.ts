@@ -37,7 +37,7 @@ export { clientMessages, clientState, type ClientState } from './contracts/clien
 export { commonMessages, EXIT_CODES } from './contracts/common.ts'
 export { clientStateInit, proxyStateInit, type StateInit, workerStateInit } from './contracts/deploy.ts'
 export type { ContractState } from './contracts/layout.ts'
-export { textCommand } from './contracts/message.ts'
+export { textCommand, textComment } from './contracts/message.ts'
 export {
   externalMessage,
   initialWalletData,
@@ -137,6 +137,7 @@ export { parseRootState, type RootDraft, type RootState, storeRootState } from '
 export { pause } from './pause.ts'
 export { openFileJournal } from './sender/file-journal.ts'
 export type { SendAttempt, SendJournal, SendOutcome, SendRecord } from './sender/journal.ts'
+export { type PayingWallet, unusableWallet } from './sender/paying-wallet.ts'
 export {
   openSender,
   type SenderDeps,

@@ -18,6 +18,7 @@ import { terminalOn } from './terminal.ts'
 import { runUp } from './up/index.ts'
 import { printConfig } from './show-config.ts'
 import { addVerifyCommands } from './verify/index.ts'
+import { addWalletCommands } from './wallet/index.ts'
 
 const EXIT = { done: 0, failed: 1, usage: 2 } as const
 const settings = allSettings()
@@ -135,6 +136,21 @@ function program(run: (status: Promise<number>) => void): Command {
     load: (command) => load(command, null),
     run,
     terminal: stdout,
+  })
+
+  const isWallet = (s: Setting): boolean => s.path[0] === 'wallet'
+  const forMoney = {
+    load: (command: Command) => load(command, null),
+    withSettings: (command: Command) => withSettings(command, isWallet, null),
+    run,
+    out: stdout,
+    err: stderr,
+  }
+  addWalletCommands(cocoon, {
+    ...forMoney,
+    // Its own settings go without the word in front: `cocoon wallet show --name other`.
+    load: (command) => load(command, 'wallet'),
+    withSettings: (command) => withSettings(command, isWallet, 'wallet'),
   })
 
   const config = cocoon.command('config').description('the configuration')
