@@ -58,6 +58,7 @@ export {
 } from './contracts/node-wallet.ts'
 export { ownCode, ownCodes } from './contracts/own-code.ts'
 export {
+  codeOf,
   type ContractCodes,
   loadParams,
   type Multipliers,

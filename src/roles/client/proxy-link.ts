@@ -266,7 +266,10 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
         switch (message._) {
           case 'proxy.clientRequestPayment':
             return remember(message.signedPayment, message.dbTokens, message.maxTokens)
-          case 'proxy.signedPayment':
+          case 'proxy.signedPayment': {
+            const known = session.at === 'ready' && deps.memory.get(session.proxy.contract.toRawString())
+            return known ? remember(message, known.db, known.max) : undefined
+          }
           case 'proxy.signedPaymentEmpty':
             return
           default:

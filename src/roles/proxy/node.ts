@@ -11,6 +11,7 @@ import {
   type WalletSender,
 } from '../../chain/index.ts'
 import type { Commitment, Ledger, OwnerKey } from '../../ledger/index.ts'
+import { encode, proxySignedPayment } from '../../tl/index.ts'
 import {
   type Listener,
   listen,
@@ -102,6 +103,7 @@ export async function startProxyNode(deps: ProxyDeps, options: ProxyOptions): Pr
       : createProxyChain(
           {
             ...deps,
+            onSignable: tellSigned,
             ...deps.chain,
             contract,
             params: registry.current().params,
@@ -109,6 +111,14 @@ export async function startProxyNode(deps: ProxyDeps, options: ProxyOptions): Pr
           },
           options.chain,
         )
+  /** Whoever is connected hears of it at once: what is signed can be taken to a contract. */
+  function tellSigned(): void {
+    for (const role of [clients, workers])
+      for (const { connection, owner } of role.parties.values()) {
+        const payment = role.payment(owner)
+        if (payment._ === 'proxy.signedPayment') connection.send(encode(proxySignedPayment, payment))
+      }
+  }
   const isEnabled = (): boolean => enabled && (chain === null || chain.trouble() === null)
   const payments = createPaymentSigner(key, deps.chain?.wallet.address ?? deps.owner, deps.random)
   const shared = {

@@ -299,7 +299,10 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
       }
       case 'proxy.workerRequestPayment':
         return update(message.signedPayment, message.dbTokens, message.maxTokens)
-      case 'proxy.signedPayment':
+      case 'proxy.signedPayment': {
+        const known = session.at === 'ready' ? view.remembered(session.proxy.contract) : null
+        return known === null ? undefined : update(message, known.db, known.max)
+      }
       case 'proxy.signedPaymentEmpty':
         return
     }

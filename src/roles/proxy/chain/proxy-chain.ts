@@ -9,8 +9,12 @@ import {
   EMPTY_CELL,
   type ChainAccess,
   CHECKPOINT_NANO,
+  codeCell,
+  codeOf,
   DEPLOY_NANO,
+  loadParams,
   orderTransfer,
+  parseBoc,
   pause,
   type ProxyState,
   proxyState,
@@ -19,6 +23,7 @@ import {
   type RootParams,
   type SigningKey,
   signPayment,
+  storeParams,
   type WalletSender,
 } from '../../../chain/index.ts'
 import type { Commitment, Ledger, OwnerKey } from '../../../ledger/index.ts'
@@ -26,6 +31,7 @@ import {
   type Clock,
   CocoonError,
   formatTon,
+  fromHex,
   type Log,
   nanoOf,
   type Random,
@@ -63,6 +69,8 @@ export interface ProxyChainDeps {
   readonly root: Address
   readonly params: RootParams
   readonly contract: Address
+  /** More may be signed than before. */
+  onSignable?(): void
   /** The contract is left for good: everybody gets what is theirs, then it is closed. */
   readonly isDraining?: boolean
 }
@@ -105,6 +113,10 @@ export interface ProxyChainStatus {
   readonly lastError: string | null
 }
 
+/** Old contracts are wound up under the parameters they were made with. */
+export const PARAMS_FACT = 'chain.params'
+/** Set when nothing is left to do at the contract. */
+export const DRAINED_FACT = 'chain.drained'
 const FACT = { cursor: 'chain.cursor', checkpoints: 'chain.checkpoints', refund: (o: OwnerKey) => `refund.${o}` }
 /** Contracts that nothing is known of are read in small portions: endpoints answer some times a second. */
 const READS_AT_ONCE = 10
@@ -202,6 +214,7 @@ export function createProxyChain(deps: ProxyChainDeps, options: ProxyChainOption
     await ledger.commit(commitment)
     unsignedSinceMs = null
     log.info('a checkpoint is on chain: what it covers may be signed', { seqno })
+    deps.onSignable?.()
     for (const [owner, waiting] of refunds) if (isSettled(owner)) for (const wake of waiting.splice(0)) wake()
   }
 
@@ -297,7 +310,10 @@ export function createProxyChain(deps: ProxyChainDeps, options: ProxyChainOption
   async function act(at: NonNullable<typeof own>): Promise<void> {
     await readUnknown()
     const view = viewNow(at)
-    if (view.isDraining && view.proxy.state === 'closed' && isDrained(view)) finishDraining()
+    if (isDraining && view.proxy.state === 'closed' && isDrained(view)) {
+      await ledger.remember({ [DRAINED_FACT]: clock.now().toString() })
+      finishDraining()
+    }
     if (settling.isBusy || wallet.status().waiting > 0 || ledger.trouble() !== null) return
     const extra = !isCheckpointSent && isDue() ? await checkpoint() : null
     settling.send(plan(view), extra)
@@ -380,6 +396,7 @@ export function createProxyChain(deps: ProxyChainDeps, options: ProxyChainOption
     async open(signal) {
       checkpoints = decodeCheckpoints(ledger.fact(FACT.checkpoints) ?? encodeCheckpoints(NO_CHECKPOINTS))
       const until = AbortSignal.any([signal, closing.signal])
+      if (ledger.fact(PARAMS_FACT) === undefined) await ledger.remember({ [PARAMS_FACT]: encodeParams(params) })
       let isDeploying = false
       await patiently(async () => {
         await look()
@@ -461,6 +478,24 @@ export function createProxyChain(deps: ProxyChainDeps, options: ProxyChainOption
       closing.abort(new CocoonError('chain.closed', { message: 'the proxy is stopping' }))
     },
   }
+}
+
+/** With all three codes, as a root contract holds them. */
+function encodeParams(params: RootParams): string {
+  const { proxy, worker, client } = params.codes
+  const codes = { proxy: codeOf(proxy, 'proxy'), worker: codeOf(worker, 'worker'), client: codeOf(client, 'client') }
+  return storeParams({ ...params, codes })
+    .toBoc()
+    .toString('hex')
+}
+
+/** Of an old ledger's fact. Throws `chain.cell`, `chain.layout`. */
+export function decodeParams(text: string): RootParams {
+  const params = loadParams(parseBoc(fromHex(text), 'kept parameters'))
+  const { proxy, worker, client } = params.codes
+  if (proxy === null || worker === null || client === null)
+    throw new CocoonError('chain.layout', { message: 'the kept parameters name no codes' })
+  return { ...params, codes: { proxy: codeCell(proxy), worker: codeCell(worker), client: codeCell(client) } }
 }
 
 const max = (a: bigint, b: bigint): bigint => (a > b ? a : b)
