@@ -56,7 +56,7 @@ function program(run: (status: Promise<number>) => void): Command {
       .option('--model <reference>', 'model of the embedded engine (engine.model)')
       .option('--engine <url>', 'use this OpenAI-compatible engine instead of the embedded one')
       .option('--verbose', 'show every log line of the nodes'),
-    (s) => ['client', 'proxy', 'worker', 'engine', 'up'].includes(s.path[0] ?? ''),
+    (s) => ['client', 'proxy', 'worker', 'engine', 'devnet', 'up'].includes(s.path[0] ?? ''),
     null,
   )
   up.action((o: { once?: boolean; model?: string; engine?: string; verbose?: boolean }) => {
