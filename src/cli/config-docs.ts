@@ -5,6 +5,11 @@ const SECTIONS: readonly (readonly [prefix: string, title: string, about: string
   ['', 'General', 'Settings of every command.'],
   ['ton', 'TON', 'How the chain is reached, for networks that have one: [TON](chain.md).'],
   ['log', 'Log', 'What is written where. Prompts, answers and keys are in no line at any level.'],
+  [
+    'attestation',
+    'Attestation',
+    'What peers must prove, and where nodes learn what hardware makers publish ([attestation](attestation.md)).',
+  ],
   ['client', 'Client', 'The node that pays and asks; `client.http` is its OpenAI-compatible API.'],
   ['proxy', 'Proxy', 'The node that routes and accounts; `proxy.http` are its operations endpoints.'],
   ['worker', 'Worker', 'The node that answers; `worker.engine` is the inference engine behind it.'],

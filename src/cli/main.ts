@@ -17,6 +17,7 @@ import { showStatus } from './status.ts'
 import { terminalOn } from './terminal.ts'
 import { runUp } from './up/index.ts'
 import { printConfig } from './show-config.ts'
+import { addCollateralCommands } from './collateral/index.ts'
 import { addVerifyCommands } from './verify/index.ts'
 
 const EXIT = { done: 0, failed: 1, usage: 2 } as const
@@ -37,7 +38,9 @@ function program(run: (status: Promise<number>) => void): Command {
     about: string,
     start: (loaded: Loaded) => Promise<number>,
   ): void => {
-    const command = withSettings(cocoon.command(name).description(about), (s) => s.path[0] === name, name)
+    const isNode = name !== 'engine' && name !== 'devnet'
+    const isOwn = (s: Setting): boolean => s.path[0] === name || (isNode && isAttestation(s))
+    const command = withSettings(cocoon.command(name).description(about), isOwn, name)
     command.action(() => run(start(load(command, name))))
   }
 
@@ -130,11 +133,16 @@ function program(run: (status: Promise<number>) => void): Command {
   )
   rm.action((reference: string) => run(done(dropModel(load(rm, null).config, stdout, reference))))
 
-  addVerifyCommands(cocoon, {
-    withSettings: (command) => withSettings(command, isGeneral, null),
-    load: (command) => load(command, null),
+  const general = {
+    withSettings: (command: Command) => withSettings(command, isGeneral, null),
+    load: (command: Command) => load(command, null),
     run,
     terminal: stdout,
+  }
+  addVerifyCommands(cocoon, general)
+  addCollateralCommands(cocoon, {
+    ...general,
+    withSettings: (command) => withSettings(command, isAttestation, null),
   })
 
   const config = cocoon.command('config').description('the configuration')
@@ -163,6 +171,7 @@ function program(run: (status: Promise<number>) => void): Command {
 }
 
 const isGeneral = (): boolean => false
+const isAttestation = (s: Setting): boolean => s.path[0] === 'attestation'
 
 /** Adds the general settings, and those that `chosen` picks; a role's own without the role's name in front. */
 function withSettings(command: Command, chosen: (s: Setting) => boolean, role: string | null): Command {

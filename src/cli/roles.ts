@@ -1,6 +1,7 @@
 /** `cocoon proxy`, `worker`, `client` and `engine`: one node of the network as this process. */
 import { join } from 'node:path'
 import { createClientApi, createOpsApi, type Ops } from '../api/index.ts'
+import type { NodeAttestation } from '../attest/index.ts'
 import { type Address, formatAddress, proxyContractAddress, type SigningKey } from '../chain/index.ts'
 import { createHttpEngine } from '../engine/index.ts'
 import { createSqliteLedger, type DurableLedger } from '../ledger/index.ts'
@@ -21,9 +22,15 @@ interface Node extends Running {
   jsonstats(): unknown
 }
 
+/** What `/status` shows: the node's own words, and what it proved and was shown. */
+export const statusOf = (node: Pick<Node, 'status'>, attestation: NodeAttestation): object => ({
+  ...(node.status() as object),
+  attestation: attestation.status(),
+})
+
 const opsOf = (node: Node, p: Process): Ops => ({
   ready: () => node.ready(),
-  status: () => node.status(),
+  status: () => statusOf(node, p.attestation),
   jsonstats: () => node.jsonstats(),
   metricsText: () => p.metrics.text(),
 })
@@ -108,6 +115,7 @@ export async function runClient(config: Config): Promise<number> {
       await api.drain(graceMs)
       await client.close(0)
       await api.close()
+      p.attestation.close()
       p.registry.close()
     },
   }
@@ -128,6 +136,7 @@ async function serveOps(p: Process, node: Node, role: 'proxy' | 'worker'): Promi
     async close(graceMs) {
       await node.close(graceMs)
       await ops.close()
+      p.attestation.close()
       p.registry.close()
     },
   }

@@ -88,7 +88,7 @@ export function examineShownEvidence(
 
 /** What the second step needs of what vendors publish. Throws nothing that the evidence could cause. */
 export async function wantsOfCertificate(
-  { shown: { evidence }, certificate }: ShownCertificate,
+  { shown: { evidence }, certificate }: Pick<ShownCertificate, 'shown' | 'certificate'>,
   { crypto, roots }: Pick<AssessOptions, 'crypto' | 'roots'>,
 ): Promise<readonly CollateralWant[]> {
   switch (evidence.kind) {
@@ -102,6 +102,18 @@ export async function wantsOfCertificate(
         attemptNow(new Checklist(), 'leaf', () => leafOf(certificate)),
       )
   }
+}
+
+/** The same for a certificate from a file, at any time. Empty for what is no certificate of a node. */
+export function wantsOfCertificateFile(
+  der: Uint8Array,
+  options: Pick<AssessOptions, 'crypto' | 'roots'>,
+): Promise<readonly CollateralWant[]> | readonly CollateralWant[] {
+  const shown = attemptNow(new Checklist(), 'certificate', () => {
+    const certificate = parseCertificate(der)
+    return { shown: verifyAs('unknown', der, certificate.notBeforeMs), certificate }
+  })
+  return shown === null ? [] : wantsOfCertificate(shown, options)
 }
 
 /** The last step: the policy, asked about this certificate at this time. */

@@ -13,6 +13,7 @@ export {
   readShownCertificate,
   type ShownCertificate,
   wantsOfCertificate,
+  wantsOfCertificateFile,
 } from './certificate.ts'
 export { type DetectedEvidence, detectEvidence, type EvidenceForm, MAX_EVIDENCE_BYTES } from './detect.ts'
 export { ASSESS_ERRORS, type AssessErrorCode } from './errors.ts'
