@@ -10,7 +10,9 @@ import { loadConfig, type Loaded } from './config.ts'
 import { runDevnet } from './devnet.ts'
 import { runDoctor } from './doctor.ts'
 import { runEngine } from './engine.ts'
+import { addImageCommands } from './image/index.ts'
 import { dropModel, fetchModel, showModels } from './model.ts'
+import { addModelIdentityCommands } from './model-identity.ts'
 import { runClient, runProxy, runWorker } from './roles.ts'
 import { allSettings, pathText, type Setting } from './settings.ts'
 import { showStatus } from './status.ts'
@@ -133,6 +135,8 @@ function program(run: (status: Promise<number>) => void): Command {
   )
   rm.action((reference: string) => run(done(dropModel(load(rm, null).config, stdout, reference))))
 
+  addModelIdentityCommands(model, run, stdout)
+
   const general = {
     withSettings: (command: Command) => withSettings(command, isGeneral, null),
     load: (command: Command) => load(command, null),
@@ -144,6 +148,8 @@ function program(run: (status: Promise<number>) => void): Command {
     ...general,
     withSettings: (command) => withSettings(command, isAttestation, null),
   })
+
+  addImageCommands(cocoon, { run, terminal: stdout, progress: stderr })
 
   const config = cocoon.command('config').description('the configuration')
   const check = withSettings(

@@ -1,9 +1,13 @@
-/** An RA-TLS certificate and the evidence in it, from DER to verdict. Node only: Ed25519 and SHA-512 are Node's here. */
+/**
+ * An RA-TLS certificate and the evidence in it, from DER to verdict, in three steps that callers may take apart. Browser-safe;
+ * `certificate-now.ts` takes the first step without waiting, with Node's cryptography.
+ */
 import { CocoonError, equalBytes, toHex } from '../../util/index.ts'
+import { teeError } from '../errors.ts'
 import { type CollateralWant, wantsOfQuote, wantsOfReport } from '../collateral/index.ts'
 import { judgeEvidence, type KeyEvidence, NO_SURROUNDINGS, type Surroundings } from '../policy/index.ts'
 import { OID } from '../ratls/oids.ts'
-import { type TlsRole, verifyRatls } from '../ratls/verify.ts'
+import { examineCertificate, keyEvidenceOf, spkiOf, type TlsRole } from '../ratls/rules.ts'
 import { Checklist } from '../verify/checks.ts'
 import { type Certificate, extensionOf, parseCertificate, readPem } from '../x509/index.ts'
 import {
@@ -36,30 +40,60 @@ export async function assessCertificate(
   role: CertificateRole,
   options: AssessOptions,
 ): Promise<Assessment> {
-  const { shown, refused } = readShownCertificate(der, role, options)
+  const list = new Checklist()
+  const roles = rolesOf(role)
+  const verified = await attempt(list, 'certificate', () => verifyAs(roles, der, options))
+  const { shown, refused } = presentCertificate(list, der, verified, options)
   if (shown === null) return refused
   return concludeCertificate(shown, await examineShownEvidence(shown, options), options)
 }
 
-/** The first step, without the evidence: form, time, role, signature. */
-export function readShownCertificate(
+/** A recorded certificate does not say which end it was; either role will do. */
+export const rolesOf = (role: CertificateRole): readonly [TlsRole, TlsRole?] =>
+  role === 'unknown' ? ['server', 'client'] : [role]
+
+/** Whether a failure in one role says nothing about the other. */
+export const isAboutRole = (error: unknown): boolean =>
+  error instanceof CocoonError &&
+  (error.code === 'attestation.certificate-name' || error.code === 'attestation.certificate-purpose')
+
+async function verifyAs(
+  [role, other]: readonly [TlsRole, TlsRole?],
   der: Uint8Array,
-  role: CertificateRole,
+  options: AssessOptions,
+): Promise<KeyEvidence> {
+  const { crypto, context } = options
+  let certificate: Certificate
+  try {
+    certificate = examineCertificate(der, role, context.nowMs)
+  } catch (error) {
+    if (other === undefined || !isAboutRole(error)) throw error
+    return verifyAs([other], der, options)
+  }
+  const key = await crypto.importKey('ed25519', spkiOf(certificate))
+  if (key === null || !(await key.verify(certificate.signature, certificate.tbs)))
+    throw teeError('attestation.certificate-signature')
+  return keyEvidenceOf(certificate, await crypto.sha512(certificate.key))
+}
+
+/** What the first step comes to. @param verified null when a check failed, which stands in the list then */
+export function presentCertificate(
+  list: Checklist,
+  der: Uint8Array,
+  verified: KeyEvidence | null,
   options: AssessOptions,
 ):
   | { readonly shown: ShownCertificate; readonly refused: null }
   | { readonly shown: null; readonly refused: Assessment } {
-  const list = new Checklist()
-  const shown = attemptNow(list, 'certificate', () => verifyAs(role, der, options.context.nowMs))
   const title = 'Certificate'
-  if (shown === null) {
+  if (verified === null) {
     const nothing = { shown: {}, facts: null, validUntilMs: null, proven: [], notProven: [] }
     const summary = `Certificate, ${der.length} bytes`
     const groups = [{ title, checks: list.checks }]
     return { shown: null, refused: conclude({ ...nothing, summary, evidence: 'unknown', groups }, options) }
   }
   const certificate = parseCertificate(der)
-  const publicKey = toHex(shown.publicKey)
+  const publicKey = toHex(verified.publicKey)
   const inputs = { publicKey, notBefore: isoOf(certificate.notBeforeMs), notAfter: isoOf(certificate.notAfterMs) }
   const words = { passed: 'The certificate is well formed, current and signed with its own key.', failed: '' }
   list.require('certificate', true, 'attestation.certificate-malformed', words, inputs)
@@ -69,10 +103,10 @@ export function readShownCertificate(
       publicKey,
       notBeforeMs: certificate.notBeforeMs,
       notAfterMs: certificate.notAfterMs,
-      expectedReportData: toHex(shown.reportData),
+      expectedReportData: toHex(verified.reportData),
     },
   }
-  return { shown: { shown, certificate, around, group: { title, checks: list.checks } }, refused: null }
+  return { shown: { shown: verified, certificate, around, group: { title, checks: list.checks } }, refused: null }
 }
 
 /**
@@ -104,14 +138,15 @@ export async function wantsOfCertificate(
   }
 }
 
-/** The same for a certificate from a file, at any time. Empty for what is no certificate of a node. */
+/** The same for a certificate from a file, whatever it is worth. Empty for what is no certificate. */
 export function wantsOfCertificateFile(
   der: Uint8Array,
   options: Pick<AssessOptions, 'crypto' | 'roots'>,
 ): Promise<readonly CollateralWant[]> | readonly CollateralWant[] {
   const shown = attemptNow(new Checklist(), 'certificate', () => {
     const certificate = parseCertificate(der)
-    return { shown: verifyAs('unknown', der, certificate.notBeforeMs), certificate }
+    // Nothing is proven here, so that nothing has to be computed over the key.
+    return { shown: keyEvidenceOf(certificate, new Uint8Array(64)), certificate }
   })
   return shown === null ? [] : wantsOfCertificate(shown, options)
 }
@@ -139,20 +174,6 @@ export function concludeCertificate(
     },
     options,
   )
-}
-
-/** A recorded certificate does not say which end it was; either role will do. */
-function verifyAs(role: CertificateRole, der: Uint8Array, nowMs: number): KeyEvidence {
-  if (role !== 'unknown') return verifyRatls(der, role, nowMs)
-  try {
-    return verifyRatls(der, 'server', nowMs)
-  } catch (error) {
-    const isAboutRole =
-      error instanceof CocoonError &&
-      (error.code === 'attestation.certificate-name' || error.code === 'attestation.certificate-purpose')
-    if (!isAboutRole) throw error
-    return verifyRatls(der, 'client', nowMs)
-  }
 }
 
 /** Whether the second step needs neither collateral nor time: there is no evidence, or only its simulated form. */

@@ -1,6 +1,6 @@
 /**
  * Evidence from bytes to verdict: `detectEvidence` says what it is, `assessEvidence` and `assessCertificate` verify it with
- * a collateral bundle and judge it by a policy. No network, no clock. All but `assessCertificate` is browser-safe.
+ * a collateral bundle and judge it by a policy. No network, no clock. Browser-safe.
  * Source: docs/verification.md.
  */
 export { type Assessment, type AssessOptions, type CheckGroup, type Findings, type TrustedRoots } from './assessment.ts'
@@ -10,7 +10,6 @@ export {
   concludeCertificate,
   examineShownEvidence,
   isExaminedAtOnce,
-  readShownCertificate,
   type ShownCertificate,
   wantsOfCertificate,
   wantsOfCertificateFile,

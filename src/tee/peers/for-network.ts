@@ -8,7 +8,7 @@ import type { TrustedRoots } from '../assess/index.ts'
 import { BUILT_IN_POLICIES, type Policy } from '../policy/index.ts'
 import { createIdentity, type IdentityStatus, type NodeIdentity, openIdentity } from '../ratls/identity.ts'
 import { createVerifier, type VerifiedPeer } from '../ratls/verifier.ts'
-import type { TlsRole } from '../ratls/verify.ts'
+import type { TlsRole } from '../ratls/rules.ts'
 import type { EvidenceSource } from '../source/source.ts'
 import { createPeerVerifier, type JudgedPeer, type PeerVerifierDeps, type PeerVerifierStatus } from './verifier.ts'
 

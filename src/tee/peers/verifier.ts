@@ -11,15 +11,15 @@ import {
   examineShownEvidence,
   isExaminedAtOnce,
   type Findings,
-  readShownCertificate,
   type ShownCertificate,
   type TrustedRoots,
   wantsOfCertificate,
 } from '../assess/index.ts'
+import { readShownCertificate } from '../assess/certificate-now.ts'
 import type { JudgeContext, Policy } from '../policy/index.ts'
 import { canonicalPolicy } from '../policy/schema.ts'
 import { OID } from '../ratls/oids.ts'
-import type { TlsRole } from '../ratls/verify.ts'
+import type { TlsRole } from '../ratls/rules.ts'
 import { nodeVerifyCrypto } from '../x509/crypto-node.ts'
 import type { CollateralSupply } from './collateral-supply.ts'
 import { EvidenceMemory } from './evidence-memory.ts'

@@ -19,7 +19,8 @@ import {
   utf8String,
 } from '../x509/der.ts'
 import { OID } from './oids.ts'
-import { reportDataOf, SERVER_NAME } from './verify.ts'
+import { SERVER_NAME } from './rules.ts'
+import { reportDataOf } from './verify.ts'
 
 export interface NodeCertificate {
   readonly certificatePem: string

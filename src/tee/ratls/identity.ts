@@ -14,7 +14,7 @@ import type { EvidenceKind } from '../policy/evidence.ts'
 import { parseDcapQuote, parseSnpReport } from '../quote/index.ts'
 import type { EvidenceSource, SourcedEvidence } from '../source/source.ts'
 import { certify, createCertificate, createNodeKey, endOfCertificate, type NodeCertificate } from './create.ts'
-import { MAX_QUOTE_BYTES } from './verify.ts'
+import { MAX_QUOTE_BYTES } from './rules.ts'
 
 export interface NodeIdentity {
   /** The pair for the next connection. Open connections keep theirs. */

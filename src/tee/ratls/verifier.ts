@@ -1,7 +1,8 @@
 /** The verifier for test networks: evidence that is absent or simulated. Real evidence is `peers/verifier.ts`. */
 import { teeError } from '../errors.ts'
 import { type EvidencePolicy, type Judgement, judgeEvidence } from '../policy/evidence.ts'
-import { type TlsRole, verifyRatls } from './verify.ts'
+import type { TlsRole } from './rules.ts'
+import { verifyRatls } from './verify.ts'
 
 export type VerifiedPeer = { readonly publicKey: Uint8Array } & Judgement
 
