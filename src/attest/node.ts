@@ -33,12 +33,13 @@ export interface AttestationDeps {
   readonly get?: VendorGet
 }
 
-export interface NodeAttestationOptions extends Omit<AttestationOptions, 'policy'> {
+export interface NodeAttestationOptions
+  extends Omit<AttestationOptions, 'policy' | 'source' | 'sourceKind' | 'sourceCommand'> {
   readonly role: 'client' | 'proxy' | 'worker'
   /** Null for what the network asks for. */
   readonly policy: Policy | null
-  /** This machine's own; null where it has none. */
-  readonly source: EvidenceSource | null
+  /** Opens this machine's own, null where it has none; asked only where the network's evidence is real and the role needs some. */
+  readonly openSource: () => Promise<EvidenceSource | null>
   /** Where collateral is kept; null for in memory only. */
   readonly collateralPath: string | null
 }
@@ -72,8 +73,9 @@ export async function openAttestation(
   deps: AttestationDeps,
   options: NodeAttestationOptions,
 ): Promise<NodeAttestation> {
-  const { source } = options
+  const isNeeded = deps.registry.current().evidence === 'real' && options.role !== 'client'
   // First, since it may fail: nothing has been started then.
+  const source = isNeeded ? await options.openSource() : null
   const tls = source === null ? null : await openNetworkIdentity(identityDeps(deps), source)
   try {
     return createAttestation(deps, options, tls)
@@ -86,7 +88,7 @@ export async function openAttestation(
 /** The same at once, for a machine without a source of evidence. Throws `config.*`. @param tls another identity */
 export function createAttestation(
   deps: AttestationDeps,
-  options: Omit<NodeAttestationOptions, 'source'>,
+  options: Omit<NodeAttestationOptions, 'openSource'>,
   tls: NetworkIdentity | null = null,
 ): NodeAttestation {
   const { registry, log, clock } = deps
@@ -134,7 +136,7 @@ const rulesOf = ({ evidence, params, testRoots }: RootConfig): NetworkRules => (
 
 function openKeeper(
   deps: AttestationDeps,
-  { collateralPath, refreshHours, ...options }: Omit<NodeAttestationOptions, 'source'>,
+  { collateralPath, refreshHours, ...options }: Omit<NodeAttestationOptions, 'openSource'>,
   { evidence, testRoots }: NetworkRules,
 ): CollateralKeeper | null {
   if (evidence !== 'real') return null

@@ -15,6 +15,20 @@ export const attestationOptions = z.strictObject({
     .describe(
       'What peers must prove: `network` (what the network asks for), a name of `cocoon policy list`, or a policy file',
     ),
+  source: z
+    .enum(['auto', 'configfs-tsm', 'command', 'none'])
+    .default('auto')
+    .describe(
+      'Where this machine’s own evidence comes from: the kernel’s report interface, a program, or nowhere; `auto`: the kernel’s where it has one',
+    ),
+  sourceKind: z
+    .enum(['tdx', 'sev-snp'])
+    .default('tdx')
+    .describe('What the program of `sourceCommand` gives evidence of'),
+  sourceCommand: z
+    .array(z.string().min(1))
+    .default([])
+    .describe('Program and arguments for `source` `command`: docs/evidence.md'),
   intelServer: server
     .default(VENDOR_SERVERS.intel)
     .describe('Where Intel’s collateral is fetched: Intel’s own service, a PCCS, or `off`'),

@@ -13,7 +13,7 @@ import {
   type RootConfig,
 } from '../chain/index.ts'
 import { createPrometheusMetrics } from '../api/index.ts'
-import { type NodeAttestation, openAttestation } from '../attest/index.ts'
+import { type NodeAttestation, openAttestation, openOwnSource } from '../attest/index.ts'
 import type { Policy } from '../tee/index.ts'
 import {
   createTransportMetrics,
@@ -102,7 +102,7 @@ export async function openProcess(
       ...config.attestation,
       role,
       policy: policyOf(config),
-      source: null,
+      openSource: () => openOwnSource({ clock: systemClock, random }, config.attestation),
       collateralPath: collateralPath(config.home),
     },
   ).catch((error: unknown) => {

@@ -48,7 +48,7 @@ export interface NetworkOptions {
   /** Default: the system's. */
   readonly clock?: Clock
   /** Where collateral comes from, where the network's evidence is real. */
-  readonly attestation?: Partial<Omit<AttestationOptions, 'policy'>>
+  readonly attestation?: Partial<Pick<AttestationOptions, 'intelServer' | 'amdServer' | 'nvidiaServer'>>
   /** Of the proxy and of workers that bring no identity of their own. */
   readonly source?: EvidenceSource
   /** The client's HTTP API on a free port: true, or its options. */
@@ -104,7 +104,7 @@ export async function startNetwork(options: NetworkOptions): Promise<TestNetwork
         ...attestationOptions.parse({ ...options.attestation }),
         role,
         policy: null,
-        source: role === 'client' ? null : (options.source ?? null),
+        openSource: () => Promise.resolve(options.source ?? null),
         collateralPath: null,
       },
     )

@@ -9,7 +9,6 @@ import {
   encodeBundle,
   MAX_BUNDLE_CHARACTERS,
   MAX_EVIDENCE_BYTES,
-  nodeVerifyCrypto,
   parseBundle,
   wantsOfCertificateFile,
   wantsOfQuote,
@@ -76,7 +75,7 @@ const labelsText = (labels: Readonly<Record<string, string>>): string =>
 
 export function fetchCollateral(loaded: Loaded, flags: FetchFlags, t: Terminal): Promise<number> {
   return withKeeper(loaded, async (keeper) => {
-    const wants = await wantsOf(flags)
+    const wants = wantsOf(flags)
     const isAnew = wants.length === 0 && !Object.values(flags).some((list: readonly string[]) => list.length > 0)
     t.line(t.style('dim', isAnew ? 'fetching what is held anew …' : `fetching ${wants.length} items …`))
     const failed = await keeper.refresh(...(isAnew ? [] : [wants]))
@@ -84,7 +83,7 @@ export function fetchCollateral(loaded: Loaded, flags: FetchFlags, t: Terminal):
   })
 }
 
-async function wantsOf(flags: FetchFlags): Promise<readonly CollateralWant[]> {
+function wantsOf(flags: FetchFlags): readonly CollateralWant[] {
   const wants: CollateralWant[] = []
   for (const fmspc of flags.fmspc) {
     if (!/^[0-9a-fA-F]{12}$/.test(fmspc)) throw badFlag('--fmspc', 'must be 12 hex digits', fmspc)
@@ -106,22 +105,22 @@ async function wantsOf(flags: FetchFlags): Promise<readonly CollateralWant[]> {
     )
   }
   for (const id of flags.manifest) wants.push({ type: 'nvidia-manifest', labels: { id } })
-  for (const path of flags.for) wants.push(...(await wantsOfFile(path)))
+  for (const path of flags.for) wants.push(...wantsOfFile(path))
   return wants
 }
 
-async function wantsOfFile(path: string): Promise<readonly CollateralWant[]> {
+function wantsOfFile(path: string): readonly CollateralWant[] {
   const evidence = detectEvidence(readInput(path, MAX_EVIDENCE_BYTES, 'config.verify-target'))
   const found =
     evidence?.form === 'dcap-quote'
-      ? await wantsOfQuote(evidence.bytes, { crypto: nodeVerifyCrypto })
+      ? wantsOfQuote(evidence.bytes)
       : evidence?.form === 'snp-report'
         ? wantsOfReport(evidence.bytes, null)
         : evidence?.form === 'certificate'
-          ? await wantsOfCertificateFile(evidence.bytes, { crypto: nodeVerifyCrypto })
+          ? wantsOfCertificateFile(evidence.bytes)
           : []
   if (found.length > 0) return found
-  throw badFlag('--for', 'must be a genuine quote, a report or a node’s certificate', path)
+  throw badFlag('--for', 'must be a quote, a report or a node’s certificate', path)
 }
 
 const badFlag = (flag: string, must: string, given: string): CocoonError =>
