@@ -89,7 +89,7 @@ export async function openProcess(
   stream: NodeJS.WriteStream = process.stdout,
 ): Promise<Process> {
   const log = createLog(config.log, role, stream)
-  const metrics = createPrometheusMetrics({ prefix: 'cocoon_' })
+  const metrics = createPrometheusMetrics({ prefix: 'cocoon_', processMetrics: true })
   const random = pooledRandom(systemRandom)
   const chosen = chooseNetwork(config)
   const chain =
