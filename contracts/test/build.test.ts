@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Address, beginCell, Cell } from '@ton/core'
 import { expect, test } from 'vitest'
-import { buildFile, compileContract, CONTRACTS } from '../build.ts'
+import { buildFile, compileContract, COMPILED_FILE, compiledSource, CONTRACTS } from '../build.ts'
 import { costReport, SIX_FREQUENT } from './support/cost-report.ts'
 import { measureGas } from './support/gas-run.ts'
 import { envelope, OP, orderPayload, totalPayload } from './support/messages.ts'
@@ -32,6 +32,11 @@ test.skipIf(mutated).each(CONTRACTS)(
     expect(Cell.fromHex(stored.code).hash().toString('hex')).toBe(stored.hash)
   },
 )
+
+test.skipIf(mutated)('the program carries the code that stands in contracts/build', () => {
+  const builds = CONTRACTS.map((name) => JSON.parse(readFileSync(buildFile(name), 'utf8')))
+  expect(readFileSync(COMPILED_FILE, 'utf8')).toBe(compiledSource(builds))
+})
 
 test.skipIf(mutated)('contracts/gas.json and docs/contract-costs.md are what the orders cost', async () => {
   const stored = JSON.parse(readFileSync(new URL('../gas.json', import.meta.url), 'utf8'))

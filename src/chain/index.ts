@@ -2,8 +2,20 @@
  * TON for nodes: addresses, the root registry (a file, or the root contract), contracts and their messages, signed payments,
  * reading and sending through toncenter endpoints. Nothing here decides when to pay; the ledger and the roles do.
  */
+export type { Transaction } from '@ton/core'
 export { Address, formatAddress, parseAddress } from './address.ts'
 export { codeCell, type CodeCell, digestCell, digestOf, parseBoc, type CellDigest } from './cell-hash.ts'
+export {
+  accountUrl,
+  type ChainDeps,
+  type ChainNetwork,
+  chainNetwork,
+  type ChainNetworkSettings,
+  openChainAccess,
+  openChainRegistry,
+  requireRoot,
+  transactionUrl,
+} from './chain-network.ts'
 export {
   clientContractAddress,
   expectAddress,
@@ -12,11 +24,20 @@ export {
   workerContractAddress,
 } from './contracts/addresses.ts'
 export type { PeerParties } from './contracts/addresses.ts'
+export {
+  CHECKPOINT_NANO,
+  type ContractOrder,
+  DEPLOY_NANO,
+  EMPTY_CELL,
+  ORDER_NANO,
+  orderTransfer,
+  RENT_FLOOR_NANO,
+} from './contracts/amounts.ts'
 export { clientMessages, clientState, type ClientState } from './contracts/client.ts'
 export { commonMessages, EXIT_CODES } from './contracts/common.ts'
 export { clientStateInit, proxyStateInit, type StateInit, workerStateInit } from './contracts/deploy.ts'
 export type { ContractState } from './contracts/layout.ts'
-export { textCommand } from './contracts/message.ts'
+export { textCommand, textComment } from './contracts/message.ts'
 export {
   externalMessage,
   initialWalletData,
@@ -35,7 +56,9 @@ export {
   type WalletState,
   type WalletTransfer,
 } from './contracts/node-wallet.ts'
+export { ownCode, ownCodes } from './contracts/own-code.ts'
 export {
+  codeOf,
   type ContractCodes,
   loadParams,
   type Multipliers,
@@ -61,7 +84,32 @@ export { isSignatureValid, signingKeyFromSeed, type SigningKey } from './ed25519
 export type { ChainErrorCode } from './errors.ts'
 export { registryForTools } from './registry-stats.ts'
 export { loadNetworkFile, parseNetworkFile, type NetworkFileWatch } from './network-file.ts'
-export { type NamedNetwork, NETWORKS } from './networks.ts'
+export { parseProxyAddresses } from './network-address.ts'
+export { isNetworkName, type NamedNetwork, type NetworkName, NETWORKS } from './networks.ts'
+export { carryOut, type OrderDeps, type OrderProgress, type OrderResult } from './orders/carry-out.ts'
+export {
+  changeRoot,
+  deployMissing,
+  deployRoot,
+  fundMissing,
+  type NewRoot,
+  planRootChanges,
+  readRoot,
+  rootStateInit,
+  type WantedContract,
+  type WantedFunds,
+} from './orders/deploy-network.ts'
+export { type Order, type Payer, payFrom, payThroughWallet } from './orders/payer.ts'
+export {
+  describeRootChange,
+  type HashList,
+  planRoot,
+  proxyText,
+  type RootChange,
+  type RootTerms,
+  type RootWish,
+  termsOf,
+} from './orders/root-plan.ts'
 export type {
   AccountState,
   ChainAccess,
@@ -88,8 +136,10 @@ export {
   createChainRegistry,
 } from './root/chain-registry.ts'
 export { parseRootState, type RootDraft, type RootState, storeRootState } from './root/state.ts'
+export { pause } from './pause.ts'
 export { openFileJournal } from './sender/file-journal.ts'
 export type { SendAttempt, SendJournal, SendOutcome, SendRecord } from './sender/journal.ts'
+export { type PayingWallet, unusableWallet } from './sender/paying-wallet.ts'
 export {
   openSender,
   type SenderDeps,

@@ -1,7 +1,17 @@
 /** Putting nodes together from a configuration: what every role needs, made once per process. */
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { loadNetworkFile, parseAddress, type Registry, type RootConfig } from '../chain/index.ts'
+import {
+  type ChainAccess,
+  type ChainDeps,
+  type ChainNetwork,
+  type ChainRegistry,
+  loadNetworkFile,
+  openChainAccess,
+  openChainRegistry,
+  parseAddress,
+  type Registry,
+  type RootConfig,
+} from '../chain/index.ts'
 import { createPrometheusMetrics } from '../api/index.ts'
 import { createIdentity, createVerifier } from '../tee/index.ts'
 import {
@@ -20,6 +30,7 @@ import {
   systemRandom,
 } from '../util/index.ts'
 import { createLog } from './log.ts'
+import { chooseNetwork } from './network.ts'
 import type { Config } from './schema.ts'
 
 export interface Process {
@@ -30,23 +41,24 @@ export interface Process {
   readonly metrics: ReturnType<typeof createPrometheusMetrics>
   readonly transportMetrics: TransportMetrics
   readonly registry: Registry
+  /** Null in a network without one. */
+  readonly chain: NodeChain | null
   readonly tls: TlsIdentity
   /** Demands what the network demands. */
   readonly verifier: PeerVerifier
 }
 
+/** A chain as nodes use it. */
+export interface NodeChain {
+  readonly network: ChainNetwork
+  readonly access: ChainAccess
+  readonly registry: ChainRegistry
+}
+
 /** Where `cocoon up` writes the network it makes. */
 export const devnetFile = (home: string): string => join(home, 'devnet', 'network.json')
 
-export function openNetwork(config: Config, log: Log): Registry {
-  const path = config.network === 'devnet' ? devnetFile(config.home) : config.network
-  if (!existsSync(path)) {
-    const mend =
-      config.network === 'devnet'
-        ? 'run `cocoon up` first, or name a network file with --network FILE'
-        : 'give the path of a network file with --network FILE'
-    throw new CocoonError('config.network', { message: `the network file ${path} does not exist: ${mend}` })
-  }
+function openFile(path: string, config: Config, log: Log): Registry {
   return loadNetworkFile(path, {
     clock: systemClock,
     log,
@@ -56,20 +68,45 @@ export function openNetwork(config: Config, log: Log): Registry {
   })
 }
 
-export function openProcess(config: Config, role: string, stream: NodeJS.WriteStream = process.stdout): Process {
+/** Waits for the first reading of the root contract, as long as it takes. Throws `config.evidence`, and what `ready` throws. */
+async function openChain(network: ChainNetwork, deps: ChainDeps): Promise<NodeChain> {
+  if (network.evidence !== 'simulated')
+    throw new CocoonError('config.evidence', {
+      message: `${network.name} asks its nodes for evidence of real hardware, which this release cannot show yet: use --network devnet`,
+    })
+  const access = openChainAccess(network, deps)
+  const registry = openChainRegistry(network, access, deps, network.evidence)
+  deps.log.info('reading the root contract', { network: network.name, root: registry.status().rootAddress })
+  await registry.ready().catch((error: unknown) => {
+    registry.close()
+    throw error
+  })
+  return { network, access, registry }
+}
+
+export async function openProcess(
+  config: Config,
+  role: string,
+  stream: NodeJS.WriteStream = process.stdout,
+): Promise<Process> {
   const log = createLog(config.log, role, stream)
-  const registry = openNetwork(config, log)
   const metrics = createPrometheusMetrics({ prefix: 'cocoon_' })
+  const random = pooledRandom(systemRandom)
+  const chosen = chooseNetwork(config)
+  const chain =
+    chosen.kind === 'chain' ? await openChain(chosen.chain, { clock: systemClock, random, log, metrics }) : null
+  const registry = chosen.kind === 'file' ? openFile(chosen.path, config, log) : (chain as NodeChain).registry
   const { evidence } = registry.current()
   warnAboutEvidence(registry.current(), log)
   return {
     config,
     clock: systemClock,
-    random: pooledRandom(systemRandom),
+    random,
     log,
     metrics,
     transportMetrics: createTransportMetrics(metrics),
     registry,
+    chain,
     // Shown also where nobody has to: peers of one kind of test network demand it, peers of the other ignore it.
     tls: createIdentity({ evidence: 'simulated' }),
     verifier: createVerifier({ accept: [evidence] }),

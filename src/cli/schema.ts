@@ -13,7 +13,7 @@ const ownerAddress = z
   .string()
   .optional()
   .describe(
-    'TON address of the owner. Without one, an address made from the node’s own key, which only a network without a chain can use',
+    'TON address of the owner. Without one: the wallet of `cocoon wallet create`, and in a network without a chain an address made from the node’s own key',
   )
 
 const secret = z.union([z.instanceof(Secret<string>), z.string().transform((text) => new Secret(text))])
@@ -31,13 +31,53 @@ const { modelPath: _path, servedModelName: _name, port: llamaPort, ...llamaShape
 
 export const configSchema = z.strictObject({
   home: z.string().min(1).default('~/.cocoon').describe('Folder for keys, models and what nodes remember'),
-  network: z.string().min(1).default('devnet').describe('A network file, or `devnet`: the one that `cocoon up` writes'),
+  network: z
+    .string()
+    .min(1)
+    .default('devnet')
+    .describe('`mainnet`, `testnet`, `devnet` (the local chain), or the path of a network file, which has no chain'),
   rootContractAddress: z
     .string()
     .optional()
     .describe(
-      'Address of the root registry contract, for network files that do not name it; contract addresses follow from it',
+      'Address of the root registry contract. Without one: the network’s own, or the one that was last deployed from this folder',
     ),
+  ton: z
+    .strictObject({
+      endpoints: z
+        .array(z.string())
+        .min(1)
+        .optional()
+        .describe(
+          'Toncenter endpoints, up to and with the version (`…/api/v2`), best first. Without any: the network’s public one',
+        ),
+      apiKeys: z
+        .record(z.string(), secret)
+        .optional()
+        .describe('Keys for endpoints, by host name: `{ "toncenter.com": "…" }`'),
+      requestsPerSecond: z
+        .number()
+        .positive()
+        .optional()
+        .describe('How often one endpoint is asked. Without it: 1, with a key 10, on this machine 1000'),
+      crossCheck: z
+        .boolean()
+        .optional()
+        .describe(
+          'Whether what decides about money must be told by two endpoints alike. Without it: where there are two',
+        ),
+    })
+    .prefault({}),
+  wallet: z
+    .strictObject({
+      name: z
+        .string()
+        .regex(/^[a-z0-9][a-z0-9-]{0,31}$/, 'up to 32 of a-z, 0-9 and dashes')
+        .default('owner')
+        .describe('Which wallet of `<home>/wallets` pays'),
+      passphrase: secret.optional().describe('Opens the wallet where nobody can type it. Without: a terminal asks'),
+    })
+    .prefault({}),
   log: z
     .strictObject({
       level: z
@@ -92,6 +132,10 @@ export const configSchema = z.strictObject({
   devnet: devnetOptions.prefault({}),
   up: z
     .strictObject({
+      chain: z
+        .boolean()
+        .default(true)
+        .describe('Whether `up` brings a local chain along, with contracts and payments; without it, prices only'),
       question: z
         .string()
         .min(1)
@@ -111,4 +155,4 @@ export const configSchema = z.strictObject({
 export type Config = z.output<typeof configSchema>
 
 /** Settings that never appear on a command line, where every user of the machine could read them. */
-export const SECRET_KEYS: ReadonlySet<string> = new Set(['apiKey', 'secret'])
+export const SECRET_KEYS: ReadonlySet<string> = new Set(['apiKey', 'apiKeys', 'passphrase', 'secret'])

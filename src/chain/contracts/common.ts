@@ -38,5 +38,12 @@ export const EXIT_CODES: Readonly<Record<number, string>> = {
   1035: 'wallet: its balance is below what it keeps',
   1040: 'wallet: only the owner may do this',
   1041: 'wallet: an unknown command',
+  1100: 'an address to pay to is not one of this network',
+  1101: 'parameters out of range: the price may not be 0 nor below the fee, delays at most 30 days',
+  1102: 'a key of the kind that anybody can sign for',
+  1103: 'there is no key manager',
+  1104: 'the signed message is too late',
+  1105: 'the signed message is for another version of the root',
+  1106: 'wallet: a mode that would empty or delete it',
   2000: 'no such registered proxy',
 }

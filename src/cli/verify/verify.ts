@@ -2,8 +2,7 @@
  * `cocoon verify`: evidence from a file or a node, verified with a collateral bundle and judged by a policy. Exit status 0
  * accepted, 1 refused; what cannot be used at all throws `config.*`, which is 2.
  */
-import { existsSync } from 'node:fs'
-import { NETWORKS, parseNetworkFile } from '../../chain/index.ts'
+import { parseNetworkFile } from '../../chain/index.ts'
 import {
   assessCertificate,
   type Assessment,
@@ -18,8 +17,8 @@ import {
   parseBundle,
 } from '../../tee/index.ts'
 import { CocoonError } from '../../util/index.ts'
-import { devnetFile } from '../compose.ts'
 import type { Loaded } from '../config.ts'
+import { chooseNetwork } from '../network.ts'
 import type { Terminal } from '../terminal.ts'
 import { readInput, readTextInput } from './input.ts'
 import { hashOf, loadPolicy } from './policies.ts'
@@ -111,13 +110,13 @@ function readBundle(path: string | undefined): CollateralBundle {
 /** The network file, where there is one. Registries on a chain are not read here: their hashes are given with --image. */
 function networkOf({ config, origins }: Loaded): NetworkSays {
   const none = { allowedImageHashes: new Set<string>(), networkEvidence: null, words: 'no network' }
-  if (Object.hasOwn(NETWORKS, config.network))
-    return { ...none, networkEvidence: 'real', words: `network ${config.network} (give allowed hashes with --image)` }
-  const path = config.network === 'devnet' ? devnetFile(config.home) : config.network
-  if (!existsSync(path)) {
-    if (!origins.has('network')) return none
-    throw new CocoonError('config.network', { message: `the network file ${path} does not exist: correct --network` })
+  if (!origins.has('network')) return none
+  const chosen = chooseNetwork(config)
+  if (chosen.kind === 'chain') {
+    const { name, evidence } = chosen.chain
+    return { ...none, networkEvidence: evidence, words: `network ${name} (give allowed hashes with --image)` }
   }
+  const { path } = chosen
   const { proxyHashes, workerHashes, evidence } = parseNetworkFile(
     readTextInput(path, MAX_NETWORK_BYTES, 'config.network'),
     path,
