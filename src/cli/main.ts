@@ -12,8 +12,10 @@ import { runDevnet } from './devnet.ts'
 import { runDoctor } from './doctor.ts'
 import { showEarnings } from './earnings.ts'
 import { runEngine } from './engine.ts'
+import { addImageCommands } from './image/index.ts'
 import { openMoney } from './money.ts'
 import { dropModel, fetchModel, showModels } from './model.ts'
+import { addModelIdentityCommands } from './model-identity.ts'
 import { runClient, runProxy, runWorker } from './roles.ts'
 import { addRootCommands } from './root/index.ts'
 import { allSettings, pathText, type Setting } from './settings.ts'
@@ -54,7 +56,7 @@ function program(run: (status: Promise<number>) => void): Command {
       .option('--model <reference>', 'model of the embedded engine (engine.model)')
       .option('--engine <url>', 'use this OpenAI-compatible engine instead of the embedded one')
       .option('--verbose', 'show every log line of the nodes'),
-    (s) => ['client', 'proxy', 'worker', 'engine', 'up'].includes(s.path[0] ?? ''),
+    (s) => ['client', 'proxy', 'worker', 'engine', 'devnet', 'up'].includes(s.path[0] ?? ''),
     null,
   )
   up.action((o: { once?: boolean; model?: string; engine?: string; verbose?: boolean }) => {
@@ -135,6 +137,8 @@ function program(run: (status: Promise<number>) => void): Command {
   )
   rm.action((reference: string) => run(done(dropModel(load(rm, null).config, stdout, reference))))
 
+  addModelIdentityCommands(model, run, stdout)
+
   addVerifyCommands(cocoon, {
     withSettings: (command) => withSettings(command, isGeneral, null),
     load: (command) => load(command, null),
@@ -166,6 +170,8 @@ function program(run: (status: Promise<number>) => void): Command {
   earnings.action((o: { proxy?: string; json?: boolean }) =>
     run(showEarnings(openMoney(load(earnings, null), stdout, stderr, o.json === true), o)),
   )
+
+  addImageCommands(cocoon, { run, terminal: stdout, progress: stderr })
 
   const config = cocoon.command('config').description('the configuration')
   const check = withSettings(

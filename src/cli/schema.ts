@@ -132,6 +132,10 @@ export const configSchema = z.strictObject({
   devnet: devnetOptions.prefault({}),
   up: z
     .strictObject({
+      chain: z
+        .boolean()
+        .default(true)
+        .describe('Whether `up` brings a local chain along, with contracts and payments; without it, prices only'),
       question: z
         .string()
         .min(1)

@@ -1,5 +1,5 @@
 /** A client node put together: identity, verification of proxies, proof of work. The SDK and the CLI both start here. */
-import type { Address, Registry } from '../chain/index.ts'
+import type { Address, ChainAccess, Registry, WalletSender } from '../chain/index.ts'
 import { type ClientNode, type ClientOptions, startClientNode } from '../roles/client/index.ts'
 import { createIdentity, createVerifier } from '../tee/index.ts'
 import { createPowSolver, createTransportMetrics } from '../transport/index.ts'
@@ -11,6 +11,8 @@ export interface ClientParts {
   /** The account that pays. */
   readonly owner: Address
   readonly secret: Secret<string>
+  /** In a network with a chain. The wallet is the owner, and stays the caller's to close. */
+  readonly chain?: { readonly access: ChainAccess; readonly wallet: WalletSender }
   readonly options: ClientOptions
   readonly log: Log
   readonly metrics: Metrics
@@ -42,6 +44,7 @@ export function composeClient(parts: ClientParts): ComposedClient {
       log: parts.log,
       owner: parts.owner,
       secret: parts.secret,
+      ...(parts.chain === undefined ? {} : { chain: parts.chain }),
       transportMetrics: createTransportMetrics(metrics),
       // Shown also where nobody has to: peers of one kind of test network demand it, peers of the other ignore it.
       tls: createIdentity({ evidence: 'simulated', clock, random: (count) => random.bytes(count) }),

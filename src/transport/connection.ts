@@ -70,6 +70,8 @@ class FramedConnection implements Connection {
   /** A ping is out and nothing has come since. */
   #pinged = false
   #timer: Timer | null = null
+  /** Stops waiting for the end of the verdict on the peer. */
+  readonly #unwatch: (() => void) | undefined
 
   constructor(stream: Duplex, options: ConnectionOptions, greeting: Greeting) {
     this.id = options.id
@@ -93,6 +95,7 @@ class FramedConnection implements Connection {
     stream.on('data', (chunk: Buffer) => this.#receive(chunk))
     if (options.side === 'initiator') this.#enqueue(this.#write.connect(this.#randomId()))
     this.#arm()
+    this.#unwatch = options.peer.standing?.onLost((why) => this.end(why, true))
   }
 
   get open(): boolean {
@@ -129,6 +132,7 @@ class FramedConnection implements Connection {
     if (this.#ended !== null) return
     const wasOpen = this.open
     this.#ended = why
+    this.#unwatch?.()
     this.#timer?.cancel()
     this.#timer = null
     const { side, metrics, log, clock, timers } = this.#options

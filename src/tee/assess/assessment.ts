@@ -54,6 +54,8 @@ export interface Findings {
   readonly groups: readonly CheckGroup[]
   readonly shown: CheckInputs
   readonly facts: EvidenceFacts | null
+  /** The first certificate, list or TCB info behind the facts ends then; null where nothing ends. */
+  readonly validUntilMs: number | null
   readonly proven: readonly string[]
   readonly notProven: readonly string[]
 }
@@ -95,16 +97,29 @@ export async function attempt<T>(list: Checklist, id: string, run: () => T | Pro
   try {
     return await run()
   } catch (error) {
-    if (!(error instanceof CocoonError) || error.family !== 'attestation') throw error
-    const { message: _, ...info } = error.info
-    list.fail(
-      id,
-      error.code,
-      error.message,
-      Object.fromEntries(Object.entries(info).map(([name, value]) => [name, inputOf(value)])),
-    )
-    return null
+    return failed(list, id, error)
   }
+}
+
+/** The same for what does not wait. */
+export function attemptNow<T>(list: Checklist, id: string, run: () => T): T | null {
+  try {
+    return run()
+  } catch (error) {
+    return failed(list, id, error)
+  }
+}
+
+function failed(list: Checklist, id: string, error: unknown): null {
+  if (!(error instanceof CocoonError) || error.family !== 'attestation') throw error
+  const { message: _, ...info } = error.info
+  list.fail(
+    id,
+    error.code,
+    error.message,
+    Object.fromEntries(Object.entries(info).map(([name, value]) => [name, inputOf(value)])),
+  )
+  return null
 }
 
 const inputOf = (value: unknown): string | number | boolean | null =>

@@ -34,6 +34,7 @@ export async function examineQuote(bytes: Uint8Array, around: Surroundings, opti
     ],
     shown: result?.ok === true ? shownFacts(result.facts) : claimed(quote),
     facts,
+    validUntilMs: result?.ok === true ? Date.parse(result.facts.validUntil) : null,
     ...(result?.ok === true ? conclusions(result.facts, logChecks !== null) : { proven: [], notProven: [] }),
   }
 }
@@ -44,6 +45,7 @@ const unreadable = (checks: readonly Check[], bytes: Uint8Array): Findings => ({
   groups: [{ title: 'Intel quote', checks }],
   shown: {},
   facts: null,
+  validUntilMs: null,
   proven: [],
   notProven: [],
 })
