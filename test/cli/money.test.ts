@@ -475,9 +475,10 @@ test('no words, no passphrase and no seed of any key were ever written by a comm
     readFileSync(join(cocoon.home, 'keys', name), 'utf8').trim(),
   )
   const twin = JSON.parse(readFileSync(join(cocoon.home, 'wallets', 'twin.json'), 'utf8')) as { words: string }
-  const sent = readdirSync(join(cocoon.home, 'sent', 'devnet')).map((name) =>
-    readFileSync(join(cocoon.home, 'sent', 'devnet', name), 'utf8'),
-  )
+  const journals = join(cocoon.home, 'sent')
+  const sent = readdirSync(journals, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.jsonl'))
+    .map((name) => readFileSync(join(journals, name), 'utf8'))
   expect(keys.length).toBeGreaterThan(0)
   expect(sent.length).toBeGreaterThan(1)
   const everything = [...written, ...sent].join('\n')
