@@ -108,13 +108,13 @@ async function recoveryS(path: string): Promise<number> {
   const { store } = openStore({ path, contract: CONTRACT, keepEntries: RECOVERED_ENTRIES }, () => undefined)
   const perGroup = 10_000
   const owners = [...CLIENTS, ...WORKERS]
-  const totals = owners.map(() => 0n)
   for (let done = 0; done < RECOVERED_ENTRIES; done += perGroup) {
     const entries = new BigInt64Array(perGroup * ENTRY_FIELDS)
+    const growth = owners.map(() => 0n)
     for (let i = 0; i < perGroup; i++) {
       const [client, worker] = [i % CLIENTS.length, CLIENTS.length + (i % WORKERS.length)]
       entries.set([0n, BigInt(client + 1), BigInt(worker + 1), 100n, 0n, 23n, 0n, 123n], i * ENTRY_FIELDS)
-      for (const at of [client, worker]) totals[at] = (totals[at] as bigint) + 123n
+      for (const at of [client, worker]) growth[at] = (growth[at] as bigint) + 123n
     }
     const funds = { balanceNano: 10n ** 15n, stakeNano: 10n ** 15n, scTokensUsed: 0n }
     const group: Group = {
@@ -129,7 +129,7 @@ async function recoveryS(path: string): Promise<number> {
       marks: new BigInt64Array(),
       entries,
       requestIds: new Uint8Array(perGroup * REQUEST_ID_BYTES).fill(7),
-      totals: BigInt64Array.from(totals.flatMap((total, i) => [BigInt(i + 1), total])),
+      growth: BigInt64Array.from(growth.flatMap((tokens, i) => [BigInt(i + 1), tokens])),
     }
     store.append(group)
   }

@@ -3,12 +3,16 @@
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { nodeCommand, replaceProcess } from './node-guard.mjs'
+import { nodeCommand, nodeFlags, replaceProcess } from './node-guard.mjs'
 
 const here = dirname(fileURLToPath(import.meta.url))
 const source = join(here, '..', 'src', 'cli', 'main.ts')
 const main = existsSync(source) ? source : join(here, '..', 'dist', 'cli', 'main.js')
 
+const args = process.argv.slice(2)
 const node = nodeCommand()
-if (node === process.execPath) await import(pathToFileURL(main).href)
-else replaceProcess(node, [main, ...process.argv.slice(2)])
+const flags = nodeFlags(args)
+if (node !== process.execPath) replaceProcess(node, [...flags, main, ...args])
+else if (flags.length > 0 && process.execve !== undefined && process.send === undefined)
+  process.execve(node, [node, ...process.execArgv, ...flags, main, ...args], process.env)
+else await import(pathToFileURL(main).href)

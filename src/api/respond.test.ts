@@ -49,6 +49,17 @@ async function exchange(port: number, request: string): Promise<string> {
 const CLOSE = 'connection: close\r\n'
 const STREAM = { ...HELLO, stream: true }
 
+/** A turn of the event loop: what a script does after it cannot leave in one piece with what it did before. */
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+/** The whole body, however its end is told. */
+function bodyOf(answer: string): string | undefined {
+  const length = /\r\ncontent-length: (\d+)\r\n/.exec(answer)?.[1]
+  if (length === undefined) return unchunk(answer)?.body
+  const body = answer.slice(answer.indexOf('\r\n\r\n') + 4)
+  return body.length === Number(length) ? body : undefined
+}
+
 /** The body of a chunked answer; undefined when the last chunk is missing. */
 function unchunk(answer: string): { body: string; trailers: string } | undefined {
   let at = answer.indexOf('\r\n\r\n') + 4
@@ -66,9 +77,12 @@ function unchunk(answer: string): { body: string; trailers: string } | undefined
 describe('a stream', () => {
   test('passes byte for byte and ends with its price in the trailers', async () => {
     const { port } = await serve({
-      script(call) {
+      async script(call) {
         call.head('text/event-stream; charset=utf-8')
-        for (const part of [chunk('a'), chunk('b'), DONE]) call.part(part)
+        for (const part of [chunk('a'), chunk('b'), DONE]) {
+          call.part(part)
+          await turn()
+        }
         call.end()
       },
     })
@@ -79,6 +93,22 @@ describe('a stream', () => {
     const whole = unchunk(answer)
     expect(whole?.body).toBe(chunk('a') + chunk('b') + DONE)
     expect(whole?.trailers).toBe('x-cocoon-cost-nano: 268\r\nx-cocoon-tokens: 134\r\n\r\n')
+  })
+
+  test('that is there at once leaves with its length and its price in the headers', async () => {
+    const { port } = await serve({
+      script(call) {
+        call.head('text/event-stream')
+        for (const part of [chunk('a'), chunk('b'), DONE]) call.part(part)
+        call.end()
+      },
+    })
+    const answer = await exchange(port, post(STREAM, CHAT, '1.1', CLOSE))
+    const body = chunk('a') + chunk('b') + DONE
+    expect(answer).not.toMatch(/trailer|transfer-encoding/i)
+    expect(answer).toContain(`\r\ncontent-length: ${body.length}\r\n`)
+    expect(answer).toContain('\r\nx-cocoon-cost-nano: 268\r\n')
+    expect(bodyOf(answer)).toBe(body)
   })
 
   test.each([
@@ -96,7 +126,7 @@ describe('a stream', () => {
       },
     })
     const error = { error: { message: 'Gone.', type: 'server_error', param: null, code: 'protocol.closed' } }
-    expect(unchunk(await exchange(port, post(STREAM, CHAT, '1.1', CLOSE)))?.body).toBe(
+    expect(bodyOf(await exchange(port, post(STREAM, CHAT, '1.1', CLOSE)))).toBe(
       `${sent}${between}data: ${JSON.stringify(error)}\n\n`,
     )
   })
@@ -114,7 +144,7 @@ describe('a stream', () => {
         call.end()
       },
     })
-    expect(unchunk(await exchange(port, post(STREAM, CHAT, '1.1', CLOSE)))?.body).toBe(chunk('a') + last + added)
+    expect(bodyOf(await exchange(port, post(STREAM, CHAT, '1.1', CLOSE)))).toBe(chunk('a') + last + added)
   })
 
   test('that only talks about [DONE] has not ended', async () => {
@@ -125,7 +155,7 @@ describe('a stream', () => {
         call.end()
       },
     })
-    expect(unchunk(await exchange(port, post(STREAM, CHAT, '1.1', CLOSE)))?.body).toContain('engine.stream-cut')
+    expect(bodyOf(await exchange(port, post(STREAM, CHAT, '1.1', CLOSE)))).toContain('engine.stream-cut')
   })
 
   test('whose caller leaves after [DONE] is not cancelled: it has everything, only its cost is missing', async () => {
@@ -201,7 +231,7 @@ describe('a stream', () => {
     while (begun.length === 0) await new Promise((resolve) => setImmediate(resolve))
     await begun[0]?.whenCancelled
     socket.resume()
-    expect(unchunk((await closed).text)).toBeUndefined()
+    expect(bodyOf((await closed).text)).toBeUndefined()
   })
 
   test('whose rest the caller does not take is closed after the delivery time', async () => {
@@ -222,7 +252,7 @@ describe('a stream', () => {
     socket.pause()
     socket.write(post(STREAM))
     socket.resume()
-    expect(unchunk((await closed).text)).toBeUndefined()
+    expect(bodyOf((await closed).text)).toBeUndefined()
   })
 })
 
@@ -230,9 +260,10 @@ describe('a whole answer', () => {
   test('longer than what is held back turns into chunks with the price in the trailers', async () => {
     const { port } = await serve({
       options: { maxBufferedBytes: 10 },
-      script(call) {
+      async script(call) {
         call.head()
         for (const part of ['{"a":', '"0123456789"', '}']) call.part(part)
+        await turn()
         call.end()
       },
     })

@@ -35,8 +35,9 @@ class HttpOutlet implements AnswerOutlet {
   readonly #deps: HttpAnswerDeps
   /**
    * What this turn of the event loop brought. It leaves in one piece: each chunk of a body takes three writes, and each system
-   * call costs as much as a part of an answer.
+   * call costs as much as a part of an answer. An answer that is over in the turn in which it began has a known length.
    */
+  #head: { readonly status: number; readonly headers: string[] } | null = null
   #pending: Buffer[] = []
   #pendingBytes = 0
   #willFlush = false
@@ -52,12 +53,10 @@ class HttpOutlet implements AnswerOutlet {
   }
 
   begin(status: number, headers: string[], isEventStream: boolean): void {
-    const { httpVersionMajor, httpVersionMinor } = this.#res.req
-    if (httpVersionMajor === 1 && httpVersionMinor >= 1) headers.push('trailer', TRAILERS)
     // nginx and its like would collect the events.
     if (isEventStream) headers.push('x-accel-buffering', 'no')
     if (isEventStream && valueOf(headers, 'cache-control') === undefined) headers.push('cache-control', 'no-cache')
-    this.#res.writeHead(status, headers)
+    this.#head = { status, headers }
     this.#flushSoon()
   }
 
@@ -69,7 +68,13 @@ class HttpOutlet implements AnswerOutlet {
 
   end(cost: readonly (readonly [string, string])[]): void {
     if (this.#res.destroyed) return
-    if (cost.length > 0 && this.#res.chunkedEncoding) this.#res.addTrailers(Object.fromEntries(cost))
+    const head = this.#head
+    if (head !== null) {
+      for (const [name, value] of cost) head.headers.push(name, value)
+      if (head.status !== 204) head.headers.push('content-length', String(this.#pendingBytes))
+      this.#head = null
+      this.#res.writeHead(head.status, head.headers)
+    } else if (cost.length > 0 && this.#res.chunkedEncoding) this.#res.addTrailers(Object.fromEntries(cost))
     this.#finish(this.#takePending())
   }
 
@@ -91,9 +96,20 @@ class HttpOutlet implements AnswerOutlet {
   readonly #flush = (): void => {
     this.#willFlush = false
     if (this.#ended || this.#res.destroyed) return
+    this.#writeHead()
     const bytes = this.#takePending()
     if (bytes === undefined) this.#res.flushHeaders()
     else this.#res.write(bytes)
+  }
+
+  /** Of a body whose length nobody knows yet; what it cost follows in trailers where HTTP has them. */
+  #writeHead(): void {
+    if (this.#head === null) return
+    const { status, headers } = this.#head
+    this.#head = null
+    const { httpVersionMajor, httpVersionMinor } = this.#res.req
+    if (httpVersionMajor === 1 && httpVersionMinor >= 1) headers.push('trailer', TRAILERS)
+    this.#res.writeHead(status, headers)
   }
 
   #takePending(): Buffer | undefined {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { createGroupCommit } from './group-commit.ts'
 
 /** Writes that end when told to. */
-function manualWrites(limit = 100) {
+function manualWrites(limit = { items: 100, groups: 1 }) {
   const groups: (readonly number[])[] = []
   const ends: { resolve(): void; reject(why: Error): void }[] = []
   const commit = createGroupCommit<number>(limit, (group) => {
@@ -47,15 +47,31 @@ test('a group that fails rejects its own items and no others', async () => {
   await second
 })
 
+test('with two at a time the second group goes to the writer while the first is written, and a third waits', async () => {
+  const { commit, groups, ends } = manualWrites({ items: 100, groups: 2 })
+  const all: Promise<void>[] = []
+  for (const n of [1, 2, 3, 4]) {
+    all.push(commit.add(n))
+    await turn()
+  }
+  expect(groups).toEqual([[1], [2]])
+  ends[0]?.resolve()
+  await turn()
+  expect(groups).toEqual([[1], [2], [3, 4]])
+  for (const end of ends) end.resolve()
+  await Promise.all(all)
+  await commit.idle()
+})
+
 test('a group has no more items than the limit', async () => {
   const groups: number[] = []
-  const commit = createGroupCommit<number>(3, async (group) => void groups.push(group.length))
+  const commit = createGroupCommit<number>({ items: 3, groups: 1 }, async (group) => void groups.push(group.length))
   await Promise.all(Array.from({ length: 8 }, (_, i) => commit.add(i)))
   expect(groups).toEqual([3, 3, 2])
 })
 
 test('idle waits for everything that was added', async () => {
-  const { commit, ends } = manualWrites(1)
+  const { commit, ends } = manualWrites({ items: 1, groups: 1 })
   let isIdle = false
   const all = [commit.add(1), commit.add(2)]
   const idle = commit.idle().then(() => (isIdle = true))

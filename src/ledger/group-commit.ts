@@ -1,6 +1,6 @@
 /**
- * Group commit: while one group is being written the next one collects, so a sync to the disk is shared by all that came
- * during the one before it. Knows neither disk nor ledger.
+ * Group commit: while groups are being written the next one collects, so a sync to the disk is shared by all that came
+ * during the ones before it. Knows neither disk nor ledger.
  */
 
 export interface GroupCommit<Item> {
@@ -11,45 +11,57 @@ export interface GroupCommit<Item> {
 }
 
 /**
- * @param limit the most items in a group
- * @param write called with one group at a time, in the order of `add`
- * @param pause waited for before each further group while items keep coming: a sync costs the same for one item as for
- *   many, so under load fewer and larger groups are written. An item that comes alone never waits.
+ * @param limit.items the most items in a group
+ * @param limit.groups how many groups may be with the writer at a time; with two, the second is at hand when the first is
+ *   written, and the writer never waits for us
+ * @param write called in the order of `add`; what it returns may settle in any order
  */
 export function createGroupCommit<Item>(
-  limit: number,
+  limit: { readonly items: number; readonly groups: number },
   write: (group: readonly Item[]) => Promise<void>,
-  pause?: () => Promise<void>,
 ): GroupCommit<Item> {
   let waiting: Waiting<Item>[] = []
-  let turn: Promise<void> | null = null
+  let writing = 0
+  let scheduled = false
+  const idlers: (() => void)[] = []
 
-  async function writeAll(): Promise<void> {
-    // Whoever calls `add` in this same turn of the event loop belongs to the first group.
-    await Promise.resolve()
-    while (waiting.length > 0) {
-      const group = waiting.slice(0, limit)
-      waiting = waiting.slice(limit)
-      try {
-        await write(group.map(({ item }) => item))
-        for (const { resolve } of group) resolve()
-      } catch (error) {
-        for (const { reject } of group) reject(error as Error)
-      }
-      if (waiting.length > 0 && pause !== undefined) await pause()
+  const isIdle = (): boolean => waiting.length === 0 && writing === 0
+
+  function writeMore(): void {
+    scheduled = false
+    while (waiting.length > 0 && writing < limit.groups) {
+      const group = waiting.length <= limit.items ? waiting : waiting.slice(0, limit.items)
+      waiting = group === waiting ? [] : waiting.slice(limit.items)
+      writing++
+      write(group.map(({ item }) => item)).then(
+        () => {
+          for (const { resolve } of group) resolve()
+          written()
+        },
+        (error: Error) => {
+          for (const { reject } of group) reject(error)
+          written()
+        },
+      )
     }
-    turn = null
+  }
+
+  function written(): void {
+    writing--
+    writeMore()
+    if (isIdle()) for (const wake of idlers.splice(0)) wake()
   }
 
   return {
     add: (item) =>
       new Promise((resolve, reject) => {
         waiting.push({ item, resolve, reject })
-        turn ??= writeAll()
+        if (scheduled || writing >= limit.groups) return
+        // Whoever calls `add` in this same turn of the event loop belongs to the same group.
+        scheduled = true
+        queueMicrotask(writeMore)
       }),
-    idle: async () => {
-      while (turn !== null) await turn
-    },
+    idle: () => (isIdle() ? Promise.resolve() : new Promise((resolve) => idlers.push(resolve))),
   }
 }
 

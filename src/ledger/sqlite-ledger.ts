@@ -35,10 +35,8 @@ export interface SqliteLedgerOptions {
 /** About 100 bytes of disk an entry, and checking them takes part of a second for each 100 000 when the ledger is opened. */
 const KEEP_ENTRIES = 1_000_000
 
-/** A group is written in tens of milliseconds at most, so nobody waits long behind a burst. */
-/** Against the disk’s own time this is little; against a sync for every second or third request it is much. */
-const GROUP_PAUSE_MS = 2
-const MAX_GROUP = 4_096
+/** A group is written in tens of milliseconds at most, so nobody waits long behind a burst; and one is at hand behind it. */
+const GROUP_LIMIT = { items: 4_096, groups: 2 }
 
 const COMMIT_BUCKETS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5]
 
@@ -55,7 +53,7 @@ export async function createSqliteLedger(deps: SqliteLedgerDeps, options: Sqlite
   const earlier = importFrom === undefined || accounts === null ? undefined : { file: importFrom, accounts }
   const thread = startStoreThread({ options: { path, contract, keepEntries, earlier }, faults: options.faults })
   const openedAt = performance.now()
-  const { opened } = await thread.answer()
+  const { opened } = await thread.opened
   if (opened === undefined) throw new CocoonError('bug.ledger-not-open')
   for (const note of opened.notes) log.warn(note)
   log.info('the ledger is open', {
@@ -79,41 +77,56 @@ export async function createSqliteLedger(deps: SqliteLedgerDeps, options: Sqlite
   const seconds = deps.metrics.histogram('ledger_commit_seconds', 'Time to write and sync one group', COMMIT_BUCKETS)
   const entries = deps.metrics.counter('ledger_entries_total', 'Settlements written')
 
-  const underLoad = (): Promise<void> => new Promise((resolve) => deps.clock.after(GROUP_PAUSE_MS, resolve))
-  const groups = createGroupCommit<Item>(
-    MAX_GROUP,
-    async (items) => {
-      const charges = items.flatMap((item) => (item.do === 'charge' ? [item] : []))
-      try {
-        const commits = items.flatMap((item) => (item.do === 'commit' ? [item] : []))
-        const notes = items.flatMap((item) => (item.do === 'remember' ? Object.entries(item.facts) : []))
-        if (commits.length > 0 && trouble !== null) await recover()
-        const marked = commits.length > 0 ? [...behind] : []
-        const marks = marked.map((a) => [a, highest(commits.map(({ upTo }) => committedTotal(a, upTo)))] as const)
-        const plan = planGroup(charges, marks, notes, ids, lastId)
-        if (plan.isEmpty) return
-        const start = performance.now()
-        await thread.do({ do: 'append', group: plan.group }, plan.transfer)
-        seconds.observe((performance.now() - start) / 1000)
-        entries.add(charges.length)
-        for (const [account, id] of plan.created) ids.set(account, id)
-        lastId += BigInt(plan.created.length)
-        for (const [account, chain] of plan.marks) {
-          account.chain = chain
-          if (chain === account.total) behind.delete(account)
-        }
-        for (const [name, value] of notes)
-          if (value === null) facts.delete(name)
-          else facts.set(name, value)
-        for (const { charge } of charges) books.charge(charge)
-        for (const account of plan.touched) if (account.chain < account.total) behind.add(account)
-      } catch (error) {
-        for (const { charge } of charges) books.refund(charge)
-        throw stop(error)
+  let before: { readonly done: Promise<unknown>; readonly isAlone: boolean } = {
+    done: Promise.resolve(),
+    isAlone: false,
+  }
+  const groups = createGroupCommit<Item>(GROUP_LIMIT, (items) => {
+    const charges = items.filter((item) => item.do === 'charge')
+    // An account that is new gets its id when its group is on the disk, and what may be signed must never go back: such
+    // groups go alone.
+    const isAlone =
+      charges.length < items.length || charges.some(({ charge }) => !ids.has(charge.client) || !ids.has(charge.worker))
+    const previous = isAlone || before.isAlone ? before.done : null
+    const done = write(items, charges, previous)
+    before = { done: done.catch(() => undefined), isAlone }
+    return done
+  })
+
+  async function write(
+    items: readonly Item[],
+    charges: readonly ChargeItem[],
+    previous: Promise<unknown> | null,
+  ): Promise<void> {
+    try {
+      if (previous !== null) await previous
+      const commits = items.filter((item) => item.do === 'commit')
+      const notes = items.flatMap((item) => (item.do === 'remember' ? Object.entries(item.facts) : []))
+      if (commits.length > 0 && trouble !== null) await recover()
+      const marked = commits.length > 0 ? [...behind] : []
+      const marks = marked.map((a) => [a, highest(commits.map(({ upTo }) => committedTotal(a, upTo)))] as const)
+      const plan = planGroup(charges, marks, notes, ids, lastId)
+      if (plan.isEmpty) return
+      const start = performance.now()
+      await thread.do({ do: 'append', group: plan.group }, plan.transfer)
+      seconds.observe((performance.now() - start) / 1000)
+      entries.add(charges.length)
+      for (const [account, id] of plan.created) ids.set(account, id)
+      lastId += BigInt(plan.created.length)
+      for (const [account, chain] of plan.marks) {
+        account.chain = chain
+        if (chain === account.total) behind.delete(account)
       }
-    },
-    underLoad,
-  )
+      for (const [name, value] of notes)
+        if (value === null) facts.delete(name)
+        else facts.set(name, value)
+      for (const { charge } of charges) books.charge(charge)
+      for (const account of plan.touched) if (account.chain < account.total) behind.add(account)
+    } catch (error) {
+      for (const { charge } of charges) books.refund(charge)
+      throw stop(error)
+    }
+  }
 
   /** One small write more than once a second finds out whether the disk has room again. */
   async function recover(): Promise<void> {
@@ -170,7 +183,7 @@ interface Plan {
   readonly isEmpty: boolean
 }
 
-/** What the group writes: computed from durable totals, so a group that fails leaves nothing to undo. */
+/** What the group writes. It says by how much totals grow, so it does not matter what becomes of the group before it. */
 function planGroup(
   charges: readonly ChargeItem[],
   behind: readonly (readonly [Account, bigint])[],
@@ -179,7 +192,7 @@ function planGroup(
   lastId: bigint,
 ): Plan {
   const created = new Map<Account, bigint>()
-  const totals = new Map<Account, bigint>()
+  const growth = new Map<Account, bigint>()
   const idOf = (account: Account): bigint => {
     let id = ids.get(account) ?? created.get(account)
     if (id === undefined) created.set(account, (id = lastId + BigInt(created.size) + 1n))
@@ -193,7 +206,7 @@ function planGroup(
     const numbers = [BigInt(atMs), idOf(client), idOf(worker), prompt, cached, completion, reasoning, total]
     entries.set(numbers, i * ENTRY_FIELDS)
     if (requestId !== undefined) requestIds.set(requestId, i * REQUEST_ID_BYTES)
-    for (const account of [client, worker]) totals.set(account, (totals.get(account) ?? account.total) + total)
+    for (const account of [client, worker]) growth.set(account, (growth.get(account) ?? 0n) + total)
   }
   // Marks are written before the entries: what is committed for good was durable before this group.
   const marks = behind.filter(([account, chain]) => chain > account.chain)
@@ -206,9 +219,9 @@ function planGroup(
     facts,
     entries,
     requestIds,
-    totals: BigInt64Array.from([...totals].flatMap(([account, total]) => [idOf(account), total])),
+    growth: BigInt64Array.from([...growth].flatMap(([account, tokens]) => [idOf(account), tokens])),
   }
-  const transfer = [group.marks, group.entries, group.requestIds, group.totals].map((a) => a.buffer as ArrayBuffer)
+  const transfer = [group.marks, group.entries, group.requestIds, group.growth].map((a) => a.buffer as ArrayBuffer)
   const isEmpty = charges.length === 0 && marks.length === 0 && facts.length === 0
-  return { group, transfer, created: [...created], marks, touched: totals.keys(), isEmpty }
+  return { group, transfer, created: [...created], marks, touched: growth.keys(), isEmpty }
 }

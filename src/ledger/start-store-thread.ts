@@ -5,13 +5,14 @@ import { ledgerError } from './errors.ts'
 import type { StoreAnswer, StoreJob, StoreThreadData } from './store-thread.ts'
 
 export interface StoreThread {
-  /** What the thread says next. Rejects with its failure, and for good when the thread has ended. */
-  answer(): Promise<StoreAnswer>
+  /** What opening found. Rejects with the refusal. */
+  readonly opened: Promise<StoreAnswer>
+  /** Jobs are done in their order. Rejects with the job's failure, and for good when the thread has ended. */
   do(job: StoreJob, transfer?: readonly ArrayBuffer[]): Promise<void>
   close(): Promise<void>
 }
 
-/** Starts opening at once. Jobs go one at a time: the caller waits for each. */
+/** Starts opening at once. */
 export function startStoreThread(workerData: StoreThreadData): StoreThread {
   // Beside this file, with its extension: `.ts` in a checkout, `.js` in a build.
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
@@ -22,26 +23,23 @@ export function startStoreThread(workerData: StoreThreadData): StoreThread {
     workerData,
     execArgv,
   })
-  let waiting: { resolve(answer: StoreAnswer): void; reject(why: CocoonError): void } | null = null
+  /** In the order of their jobs, as the thread answers them. */
+  const waiting: { resolve(answer: StoreAnswer): void; reject(why: CocoonError): void }[] = []
   let ended: CocoonError | null = null
-  const take = (): typeof waiting => {
-    const one = waiting
-    waiting = null
-    worker.unref()
-    return one
-  }
   const end = (why: unknown): void => {
     ended ??= ledgerError(
       'capacity.ledger-failed',
       `The ledger’s thread ended (${String(why)}): restart the proxy.`,
       why,
     )
-    take()?.reject(ended)
+    for (const { reject } of waiting.splice(0)) reject(ended)
   }
   worker.on('message', (answer: StoreAnswer) => {
     const { failure } = answer
-    if (failure === undefined) take()?.resolve(answer)
-    else take()?.reject(new CocoonError(failure.code, { message: failure.message }))
+    const asker = waiting.shift()
+    if (waiting.length === 0) worker.unref()
+    if (failure === undefined) asker?.resolve(answer)
+    else asker?.reject(new CocoonError(failure.code, { message: failure.message }))
   })
   worker.on('error', end)
   worker.on('exit', (status) => end(`exit status ${status}`))
@@ -49,9 +47,8 @@ export function startStoreThread(workerData: StoreThreadData): StoreThread {
   const answer = (): Promise<StoreAnswer> =>
     new Promise((resolve, reject) => {
       if (ended !== null) return reject(ended)
-      waiting = { resolve, reject }
       // Only what is being written keeps the process alive.
-      worker.ref()
+      if (waiting.push({ resolve, reject }) === 1) worker.ref()
     })
   const send = async (job: StoreJob, transfer: readonly ArrayBuffer[] = []): Promise<void> => {
     const done = answer()
@@ -59,7 +56,7 @@ export function startStoreThread(workerData: StoreThreadData): StoreThread {
     await done
   }
   return {
-    answer,
+    opened: answer(),
     do: send,
     async close() {
       if (ended !== null) return

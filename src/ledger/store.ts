@@ -21,8 +21,8 @@ export interface Group {
   readonly entries: BigInt64Array
   /** REQUEST_ID_BYTES an entry; zeros where it has none. */
   readonly requestIds: Uint8Array
-  /** (account id, new total) of each account that an entry belongs to. */
-  readonly totals: BigInt64Array
+  /** (account id, tokens) of each account that an entry belongs to: by how much its total grows. */
+  readonly growth: BigInt64Array
 }
 
 /** at, client id, worker id, prompt, cached, completion, reasoning, total. */
@@ -66,7 +66,7 @@ export function createStore(
   const create = db.prepare('INSERT INTO account VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0)')
   const mark = db.prepare('UPDATE account SET chain = ? WHERE id = ?')
   const enter = db.prepare('INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
-  const total = db.prepare('UPDATE account SET total = ? WHERE id = ?')
+  const grow = db.prepare('UPDATE account SET total = total + ? WHERE id = ?')
   const book = db.prepare('UPDATE book SET writes = ?, folded = ?')
   const foldInto = (['client', 'worker'] as const).map((side) =>
     db.prepare(
@@ -182,7 +182,7 @@ export function createStore(
           else note.run(name, value)
         const seq = enterAll(group)
         step('after the entries')
-        pairs(group.totals, (id, value) => total.run(value, id))
+        pairs(group.growth, (id, tokens) => grow.run(tokens, id))
         step('after the totals')
         const folded = fold(seq)
         if (folded !== state.folded) step('after the fold')

@@ -20,15 +20,15 @@ export type UsageProblem = 'negative' | 'sum' | 'above-reservation' | 'above-lim
 const INVISIBLE_TOKENS = 512
 
 export function judgeUsage(used: AdjustedTokens, bounds: UsageBounds): UsageProblem | null {
-  const classes = [used.prompt, used.cached, used.completion, used.reasoning]
-  if (classes.some((n) => n < 0n) || used.total < 0n) return 'negative'
-  if (classes.reduce((a, b) => a + b, 0n) !== used.total) return 'sum'
-  if (used.total > bounds.reserved) return 'above-reservation'
+  const { prompt, cached, completion, reasoning, total } = used
+  if (prompt < 0n || cached < 0n || completion < 0n || reasoning < 0n || total < 0n) return 'negative'
+  if (prompt + cached + completion + reasoning !== total) return 'sum'
+  if (total > bounds.reserved) return 'above-reservation'
   const { coefficient, multipliers } = bounds
-  if (used.total > upperBound(bounds.maxTokens + INVISIBLE_TOKENS, bounds.queryBytes, coefficient, multipliers))
+  if (total > upperBound(bounds.maxTokens + INVISIBLE_TOKENS, bounds.queryBytes, coefficient, multipliers))
     return 'above-limit'
   const atMost = (bytes: number): bigint => adjust(bytes + INVISIBLE_TOKENS, coefficient, dearest(multipliers))
-  if (used.completion + used.reasoning > atMost(bounds.answerBytes)) return 'implausible'
-  if (used.prompt + used.cached > atMost(bounds.queryBytes)) return 'implausible'
+  if (completion + reasoning > atMost(bounds.answerBytes)) return 'implausible'
+  if (prompt + cached > atMost(bounds.queryBytes)) return 'implausible'
   return null
 }

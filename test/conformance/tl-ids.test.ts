@@ -82,9 +82,19 @@ describe('ids', () => {
     expect(new Set(ids).size).toBe(ids.length)
   })
 
-  test('x1.cancelQuery has an id that no release may change', () => {
+  test('our extension has ids that no release may change', () => {
     expect(x1Constructors.map(({ name, id, line }) => [name, hex(id), line])).toEqual([
       ['x1.cancelQuery', '0xe5e71ed3', 'x1.cancelQuery request_id:int256 = x1.Packet'],
+      [
+        'x1.workerAnswer',
+        '0x85977988',
+        'x1.workerAnswer request_id:int256 head:bytes body:bytes final_info:proxy.queryFinalInfo = x1.Packet',
+      ],
+      [
+        'x1.clientAnswer',
+        '0xe2e78d47',
+        'x1.clientAnswer request_id:int256 head:bytes body:bytes final_info:client.queryFinalInfo = x1.Packet',
+      ],
     ])
   })
 })

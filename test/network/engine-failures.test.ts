@@ -135,12 +135,27 @@ describe('a usage report', () => {
   })
 
   test('far above what was reserved ends a stream with an error in the place of its terminator, and free', async () => {
-    engine.script = answerChat(['a', 'b'], { prompt_tokens: 5, completion_tokens: 2_000_000_000 })
+    // The end comes when the beginning has left: what comes at once would be refused as a whole.
+    const usage = { prompt_tokens: 5, completion_tokens: 2_000_000_000, total_tokens: 2_000_000_005 }
+    engine.script = (_request, reply) => {
+      reply.writeHead(200, { 'content-type': 'text/event-stream' })
+      reply.write('data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n')
+      setTimeout(() => reply.end(`data: ${JSON.stringify({ choices: [], usage })}\n\ndata: [DONE]\n\n`), 20)
+    }
     const tokens = await chargeOf(network, async () => {
       const answer = await openai.chat.completions.create(STREAM).asResponse()
       const text = await answer.text()
       expect(text).toMatch(/data: \{"error":\{[^\n]*"protocol\.usage"\}\}\n\n$/)
       expect(text).not.toContain('[DONE]')
+    })
+    expect(tokens).toBe(0n)
+  })
+
+  test('far above what was reserved is refused with a status when the stream is there at once, and free', async () => {
+    engine.script = answerChat(['a', 'b'], { prompt_tokens: 5, completion_tokens: 2_000_000_000 })
+    const tokens = await chargeOf(network, async () => {
+      const refused = openai.chat.completions.create(STREAM).asResponse()
+      await expect(refused).rejects.toMatchObject({ status: 502, code: 'protocol.usage' })
     })
     expect(tokens).toBe(0n)
   })

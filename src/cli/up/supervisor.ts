@@ -51,7 +51,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
   function launch(child: Child): void {
     const { spec } = child
     child.startedMs = Date.now()
-    child.process = spawn(process.execPath, [deps.mainPath, ...spec.args], {
+    child.process = spawn(process.execPath, [...nodeFlags(), deps.mainPath, ...spec.args], {
       env: spec.env,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     })
@@ -142,3 +142,6 @@ export function lastWords(line: string): string {
     return line
   }
 }
+
+/** As this process was started, but a debugger's port is one process's. */
+const nodeFlags = (): string[] => process.execArgv.filter((flag) => !flag.startsWith('--inspect'))

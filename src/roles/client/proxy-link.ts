@@ -26,12 +26,14 @@ import {
   clientUpdatePaymentStatus,
   clientWorkerTypes,
   clientWorkerTypesV2,
+  constructorId,
   decode,
   decodeIfKnown,
   decodeOneOf,
   encode,
   proxyToClientMessages,
   type SignedPayment,
+  x1ClientAnswer,
 } from '../../tl/index.ts'
 import { type Connection, createAsker, type Link as TransportLink, WIRE_STATUS } from '../../transport/index.ts'
 import {
@@ -261,6 +263,8 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
     },
     handler: {
       message(data) {
+        if (connection.peer.extended && constructorId(data) === x1ClientAnswer.id)
+          return deps.requests.wholeAnswer(connection.id, decode(x1ClientAnswer, data))
         const message = decodeIfKnown(proxyToClientMessages, data)
         if (message === null) return log.debug('a message of an unknown kind was ignored')
         switch (message._) {

@@ -12,6 +12,7 @@ import {
   httpResponse,
   type TokensUsed,
   x1CancelQuery,
+  type X1ClientAnswer,
 } from '../../tl/index.ts'
 import { type Connection, MAX_FRAME_PAYLOAD_BYTES } from '../../transport/index.ts'
 import {
@@ -42,6 +43,7 @@ export interface RequestsDeps {
 export interface Requests {
   run(connection: Connection, version: number, request: InferenceRequest, sink: InferenceSink): RunningInference
   answer(connectionId: number, answer: ClientAnswer): void
+  wholeAnswer(connectionId: number, answer: X1ClientAnswer): void
   lost(connectionId: number, why: CocoonError): void
   readonly running: number
   /** Requests running on one connection. */
@@ -147,9 +149,27 @@ export function createRequests(deps: RequestsDeps): Requests {
     }
   }
 
+  function runningOne(connectionId: number, requestId: Uint8Array): Running | undefined {
+    const entry = running.get(toHex(requestId))
+    if (entry !== undefined && entry.connection.id === connectionId) return entry
+    stray.add()
+    return undefined
+  }
+
+  function wholeAnswer(connectionId: number, { requestId, head, body, finalInfo }: X1ClientAnswer): void {
+    const entry = runningOne(connectionId, requestId)
+    if (entry === undefined) return
+    const final = finalOf(finalInfo)
+    receiveHead(entry, head, timeHeaders(final))
+    if (!running.has(entry.key)) return
+    stats.bytesReceived.add(body.length)
+    if (body.length > 0) entry.sink.part(body)
+    if (running.has(entry.key)) succeed(entry, final)
+  }
+
   function answer(connectionId: number, message: ClientAnswer): void {
-    const entry = running.get(toHex(message.requestId))
-    if (entry === undefined || entry.connection.id !== connectionId) return stray.add()
+    const entry = runningOne(connectionId, message.requestId)
+    if (entry === undefined) return
     switch (message._) {
       case 'client.queryAnswerEx':
       case 'client.queryAnswer':
@@ -168,7 +188,10 @@ export function createRequests(deps: RequestsDeps): Requests {
       case 'client.queryAnswerErrorEx':
       case 'client.queryAnswerError':
       case 'client.queryAnswerPartError': {
-        const info = message._ === 'client.queryAnswerErrorEx' ? finalOf(message.finalInfo) : undefined
+        const info =
+          message._ === 'client.queryAnswerErrorEx' && message.finalInfo !== undefined
+            ? finalOf(message.finalInfo)
+            : undefined
         return fail(entry, refusedByPeer(message.errorCode, message.error), info)
       }
     }
@@ -176,7 +199,7 @@ export function createRequests(deps: RequestsDeps): Requests {
     if (final !== undefined && running.has(entry.key)) succeed(entry, final)
   }
 
-  function receiveHead(entry: Running, bytes: Uint8Array): void {
+  function receiveHead(entry: Running, bytes: Uint8Array, more: Headers = []): void {
     if (entry.hasHead)
       return fail(entry, new CocoonError('protocol.answer-order', { message: 'the proxy sent a second first answer' }))
     const { statusCode, headers, payload } = decode(httpResponse, bytes)
@@ -190,7 +213,7 @@ export function createRequests(deps: RequestsDeps): Requests {
     const { connection, maxCostNano } = entry
     entry.sink.head({
       status: statusCode,
-      headers: headers.map((h) => [h.name, h.value] as const),
+      headers: [...headers.map((h) => [h.name, h.value] as const), ...more],
       maxCostNano,
       proxy: connection.peer.remote,
       evidence: connection.peer.evidence,
@@ -200,13 +223,13 @@ export function createRequests(deps: RequestsDeps): Requests {
 
   /** Present on the message that ends a request. */
   function finalFrom(message: Exclude<ClientAnswer, { readonly _: `${string}Error${string}` }>): FinalInfo | undefined {
-    if ('finalInfo' in message || 'flags' in message) return finalOf(message.finalInfo)
+    if ('finalInfo' in message || 'flags' in message)
+      return message.finalInfo === undefined ? undefined : finalOf(message.finalInfo)
     if (!message.isCompleted) return undefined
     return priced(message.requestTokensUsed, { proxyStart: 0, proxyEnd: 0, workerStart: 0, workerEnd: 0 })
   }
 
-  function finalOf(info: ClientQueryFinalInfo | undefined): FinalInfo | undefined {
-    if (info === undefined) return undefined
+  function finalOf(info: ClientQueryFinalInfo): FinalInfo {
     const {
       proxyStartTime: proxyStart = 0,
       proxyEndTime: proxyEnd = 0,
@@ -271,6 +294,7 @@ export function createRequests(deps: RequestsDeps): Requests {
   return {
     run,
     answer,
+    wholeAnswer,
     lost(connectionId, why) {
       const lost = new CocoonError(
         'protocol.proxy-lost',
@@ -286,6 +310,18 @@ export function createRequests(deps: RequestsDeps): Requests {
     stats,
     idle: () => (running.size === 0 ? Promise.resolve() : new Promise((resolve) => waiters.push(resolve))),
   }
+}
+
+type Headers = InferenceRequest['headers']
+
+/** What peers write into a first answer; in an answer that came whole they stand in its final info only. */
+function timeHeaders({ workerStart, workerEnd, proxyStart, proxyEnd }: FinalInfo): Headers {
+  return [
+    ['X-Cocoon-Worker-Start', workerStart.toFixed(6)],
+    ['X-Cocoon-Worker-End', workerEnd.toFixed(6)],
+    ['X-Cocoon-Proxy-Start', proxyStart.toFixed(6)],
+    ['X-Cocoon-Proxy-End', proxyEnd.toFixed(6)],
+  ]
 }
 
 function encodeQuery({ path, headers, body }: InferenceRequest): Uint8Array {

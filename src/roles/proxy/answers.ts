@@ -16,6 +16,7 @@ import {
   type FieldsOf,
   type clientQueryFinalInfo,
   type tokensUsed,
+  x1ClientAnswer,
 } from '../../tl/index.ts'
 
 export interface AnswerTo {
@@ -64,6 +65,12 @@ export function encodePart(to: AnswerTo, answer: Uint8Array, final?: Final): Uin
   return encode(clientQueryAnswerPart, { answer, isCompleted: final !== undefined, requestId, requestTokensUsed })
 }
 
+/** Only where both ends chose `cocoon-x1`, and from version 1 on. */
+export function encodeWhole(to: AnswerTo, head: Uint8Array, body: Uint8Array, final: Final): Uint8Array {
+  const { requestId, version, allocate } = to
+  return encode(x1ClientAnswer, { requestId, head, body, finalInfo: finalInfo(version, final) }, allocate)
+}
+
 /** @param afterHead version 0 has a constructor of its own for errors that follow a first answer */
 export function encodeError(
   to: AnswerTo,
@@ -98,22 +105,24 @@ function finalFields(
   version: number,
   final: Final | undefined,
 ): { flags: number; finalInfo?: FieldsOf<typeof clientQueryFinalInfo> } {
-  if (final === undefined) return { flags: 0 }
-  const { times, debug } = final
+  return final === undefined ? NOT_FINAL : { flags: IS_FINAL, finalInfo: finalInfo(version, final) }
+}
+
+const NOT_FINAL = { flags: 0 } as const
+
+function finalInfo(version: number, { tokens, times, debug }: Final): FieldsOf<typeof clientQueryFinalInfo> {
+  const hasTimes = version >= 2
   return {
-    flags: IS_FINAL,
-    finalInfo: {
-      flags: (debug ? HAS_DEBUG : 0) | (version >= 2 ? HAS_TIMES : 0),
-      tokensUsed: tokensOf(final.tokens),
-      ...(debug ? { workerDebug: debug.worker, proxyDebug: debug.proxy } : {}),
-      ...(version >= 2
-        ? {
-            proxyStartTime: times.proxyStart,
-            proxyEndTime: times.proxyEnd,
-            workerStartTime: times.workerStart,
-            workerEndTime: times.workerEnd,
-          }
-        : {}),
-    },
+    flags: (debug ? HAS_DEBUG : 0) | (hasTimes ? HAS_TIMES : 0),
+    tokensUsed: tokensOf(tokens),
+    ...(debug ? { workerDebug: debug.worker, proxyDebug: debug.proxy } : {}),
+    ...(hasTimes
+      ? {
+          proxyStartTime: times.proxyStart,
+          proxyEndTime: times.proxyEnd,
+          workerStartTime: times.workerStart,
+          workerEndTime: times.workerEnd,
+        }
+      : {}),
   }
 }

@@ -17,6 +17,12 @@ const final = (total: bigint): WorkerFinal => ({
 })
 const head: WorkerAnswer = { is: 'head', bytes: new Uint8Array(8), final: null }
 const part = (f: WorkerFinal | null = null): WorkerAnswer => ({ is: 'part', bytes: new Uint8Array(100), final: f })
+const whole = (total: bigint): WorkerAnswer => ({
+  is: 'whole',
+  head: new Uint8Array(8),
+  bytes: new Uint8Array(100),
+  final: final(total),
+})
 const answering: Progress = { phase: 'answering', answerBytes: 8 }
 
 test('a first answer, parts and a final part pass in order', () => {
@@ -29,14 +35,24 @@ test('a first answer, parts and a final part pass in order', () => {
   })
   expect(receiveAnswer(answering, part(final(60n)), bounds)).toMatchObject({
     do: 'finish',
-    kind: 'part',
-    final: { tokens: { total: 60n } },
+    answer: { is: 'part', final: { tokens: { total: 60n } } },
+    answerBytes: 108,
   })
+})
+
+test('a whole answer ends a request that waits, and its head counts as bytes of the answer', () => {
+  expect(receiveAnswer(NOT_STARTED, whole(60n), bounds)).toMatchObject({
+    do: 'finish',
+    answer: { is: 'whole', final: { tokens: { total: 60n } } },
+    answerBytes: 108,
+  })
+  expect(receiveAnswer(NOT_STARTED, whole(1001n), bounds)).toMatchObject({ do: 'fail', blame: 'above-reservation' })
 })
 
 test.each([
   ['a part before the first answer', NOT_STARTED, part()],
   ['a second first answer', answering, head],
+  ['a whole answer after the first', answering, whole(60n)],
 ] as const)('%s fails the request and blames the worker', (_, progress, answer) => {
   expect(receiveAnswer(progress, answer, bounds)).toMatchObject({ do: 'fail', code: 621, blame: 'order' })
 })

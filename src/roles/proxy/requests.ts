@@ -29,8 +29,9 @@ import {
   toHex,
 } from '../../util/index.ts'
 import { type Admitted, type Ask, admit, type Refused } from './admission.ts'
-import { type AnswerTo, encodeError, encodeHead, encodePart, type Final } from './answers.ts'
+import { type AnswerTo, encodeError, encodeHead, encodePart, encodeWhole, type Final } from './answers.ts'
 import {
+  type LastAnswer,
   NOT_STARTED,
   type Outcome,
   type Progress,
@@ -223,15 +224,18 @@ export function createRequests(deps: RequestDeps): Requests {
         request.progress = outcome.progress
         if (!request.heard) return
         request.client.connection.send(
-          (outcome.kind === 'head' ? encodeHead : encodePart)(request.to, bodyFor(request, outcome)),
+          outcome.kind === 'head'
+            ? encodeHead(request.to, withTimes(request, outcome.bytes))
+            : encodePart(request.to, outcome.bytes),
         )
         return
-      case 'finish':
+      case 'finish': {
         settling++
+        request.progress = { phase: 'answering', answerBytes: outcome.answerBytes }
         end(request)
-        // The bytes are the connection's until this call returns; the settlement takes longer.
-        void settle(request, { ...outcome, bytes: outcome.bytes.slice() })
+        void settle(request, kept(outcome.answer))
         return
+      }
       case 'fail':
         if (outcome.blame !== undefined) {
           count.blamed.add(1, { reason: outcome.blame })
@@ -245,26 +249,35 @@ export function createRequests(deps: RequestDeps): Requests {
     }
   }
 
-  /** A first answer gets the proxy's times; a first answer that does not parse is passed on as it is. */
-  function bodyFor(request: Running, { kind, bytes }: { kind: 'head' | 'part'; bytes: Uint8Array }): Uint8Array {
-    if (kind === 'part') return bytes
-    const response = decode(httpResponseToPass, bytes)
+  /** A first answer with the proxy's times in it, and with the worker's where those came elsewhere. */
+  function withTimes(request: Running, head: Uint8Array, worker?: WorkerFinal): Uint8Array {
+    const response = decode(httpResponseToPass, head)
     const times = [
-      { name: 'X-Cocoon-Proxy-Start', value: (request.startedMs / 1000).toFixed(6) },
-      { name: 'X-Cocoon-Proxy-End', value: nowS().toFixed(6) },
+      ...(worker === undefined ? [] : [timeHeader('Worker-Start', worker.start), timeHeader('Worker-End', worker.end)]),
+      timeHeader('Proxy-Start', request.startedMs / 1000),
+      timeHeader('Proxy-End', nowS()),
     ]
     return encode(httpResponseToPass, { ...response, headers: { ...response.headers, more: times } })
   }
 
-  async function settle(request: Running, outcome: Extract<Outcome, { do: 'finish' }>): Promise<void> {
-    const { final, kind } = outcome
+  /** The end of an answer, in one message where the client knows that one. */
+  function sendLast(request: Running, answer: LastAnswer): void {
+    const { to, client } = request
+    const final = finalFor(request, answer.final)
+    if (answer.is === 'part') return client.connection.send(encodePart(to, answer.bytes, final))
+    if (answer.is === 'head') return client.connection.send(encodeHead(to, withTimes(request, answer.bytes), final))
+    if (client.connection.peer.extended && to.version > 0)
+      return client.connection.send(encodeWhole(to, answer.head, answer.bytes, final))
+    client.connection.send(encodeHead(to, withTimes(request, answer.head, answer.final)))
+    client.connection.send(encodePart(to, answer.bytes, final))
+  }
+
+  async function settle(request: Running, answer: LastAnswer): Promise<void> {
+    const { final } = answer
     try {
       await ledger.settle(request.hold, request.worker.owner, final.tokens, request.id)
       succeed(request, final.tokens)
-      if (request.heard) {
-        const send = kind === 'head' ? encodeHead : encodePart
-        request.client.connection.send(send(request.to, bodyFor(request, outcome), finalFor(request, final)))
-      }
+      if (request.heard) sendLast(request, answer)
       deps.announce(announcementOf(request, final.tokens.total))
     } catch (error) {
       log.error('a settlement failed; the request ends unpaid', {
@@ -404,6 +417,17 @@ export function createRequests(deps: RequestDeps): Requests {
 
 /** Of 64: enough to find a request among millions. */
 const LOGGED_ID_DIGITS = 16
+const timeHeader = (what: string, seconds: number): { name: string; value: string } => ({
+  name: `X-Cocoon-${what}`,
+  value: seconds.toFixed(6),
+})
+
+/** The bytes of a message are the connection's until its handler returns; a settlement takes longer. */
+const kept = (answer: LastAnswer): LastAnswer =>
+  answer.is === 'whole'
+    ? { ...answer, head: answer.head.slice(), bytes: answer.bytes.slice() }
+    : { ...answer, bytes: answer.bytes.slice() }
+
 /** Version 3 and later carry a key field, all zeros in a plain request. */
 const NO_KEY = new Uint8Array(32)
 

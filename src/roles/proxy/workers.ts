@@ -3,6 +3,8 @@ import type { Address, RootConfig } from '../../chain/index.ts'
 import { formatAddress, parseAddress, workerContractAddress } from '../../chain/index.ts'
 import type { Ledger, OwnerKey, WorkerAccount } from '../../ledger/index.ts'
 import {
+  constructorId,
+  decode,
   decodeIfKnown,
   encode,
   proxyWorkerRequestPayment,
@@ -14,6 +16,7 @@ import {
   workerProxyHandshakeCompleted,
   workerToProxyMessages,
   workerToProxyQueries,
+  x1WorkerAnswer,
 } from '../../tl/index.ts'
 import { type Connection, type ConnectionHandler, WIRE_STATUS } from '../../transport/index.ts'
 import { CocoonError, type Log, toHex } from '../../util/index.ts'
@@ -21,7 +24,7 @@ import { mustHave, proxyParamsFor } from './clients.ts'
 import type { Refusal } from './handshake.ts'
 import type { ProxyIdentity } from './identity.ts'
 import { NO_PAYMENT, type PaymentSigner } from './payments.ts'
-import { readWorkerAnswer } from './request.ts'
+import { readWholeAnswer, readWorkerAnswer } from './request.ts'
 import type { Party, Requests } from './requests.ts'
 import type { WorkerPool } from './scheduler.ts'
 import { receiveWorkerQuery, type WorkerReply, type WorkerSession, type WorkerView } from './worker-session.ts'
@@ -177,6 +180,10 @@ export function createWorkers(deps: WorkersDeps): Workers {
       },
       message(data) {
         if (session.at !== 'ready') return
+        if (connection.peer.extended && constructorId(data) === x1WorkerAnswer.id) {
+          const whole = decode(x1WorkerAnswer, data)
+          return deps.requests().answer(id, whole.requestId, readWholeAnswer(whole))
+        }
         const message = decodeIfKnown(workerToProxyMessages, data)
         if (message === null) return log.debug('a message of an unknown kind was ignored')
         switch (message._) {

@@ -16,6 +16,7 @@ import {
   proxyQueryAnswerPartEx,
   type proxyQueryFinalInfo,
   type TokensUsed,
+  x1WorkerAnswer,
 } from '../../tl/index.ts'
 
 export interface AnswerTo {
@@ -49,6 +50,11 @@ export function encodePart(to: AnswerTo, answer: Uint8Array, final?: Final): Uin
   return encode(proxyQueryAnswerPart, { answer, isCompleted: final !== undefined, requestId, tokensUsed })
 }
 
+/** Only where both ends chose `cocoon-x1`, and from version 1 on. */
+export function encodeWhole(to: AnswerTo, head: Uint8Array, body: Uint8Array, final: Final): Uint8Array {
+  return encode(x1WorkerAnswer, { requestId: to.requestId, head, body, finalInfo: finalInfo(to, final) }, to.allocate)
+}
+
 export function encodeError(
   to: AnswerTo,
   error: { readonly code: number; readonly message: string },
@@ -72,19 +78,18 @@ const wireTokens = (t: AdjustedTokens): TokensUsed => ({
 })
 
 function finalFields(
-  { version, debug }: AnswerTo,
+  to: AnswerTo,
   final: Final | undefined,
 ): { flags: number; finalInfo?: FieldsOf<typeof proxyQueryFinalInfo> } {
-  if (final === undefined) return { flags: 0 }
-  const { tokens, start, end } = final
-  const text = JSON.stringify({ type: 'worker_stats', start_time: start, answer_receive_end_at: end })
-  return {
-    flags: IS_FINAL,
-    finalInfo: {
-      flags: (debug ? HAS_DEBUG : 0) | (version >= 2 ? HAS_TIMES : 0),
-      tokensUsed: wireTokens(tokens),
-      ...(debug ? { workerDebug: text } : {}),
-      ...(version >= 2 ? { workerStartTime: start, workerEndTime: end } : {}),
-    },
-  }
+  return final === undefined ? NOT_FINAL : { flags: IS_FINAL, finalInfo: finalInfo(to, final) }
+}
+
+const NOT_FINAL = { flags: 0 } as const
+
+function finalInfo({ version, debug }: AnswerTo, { tokens, start, end }: Final): FieldsOf<typeof proxyQueryFinalInfo> {
+  const tokensUsed = wireTokens(tokens)
+  const times = version >= 2 ? { workerStartTime: start, workerEndTime: end } : {}
+  if (!debug) return { flags: version >= 2 ? HAS_TIMES : 0, tokensUsed, ...times }
+  const workerDebug = JSON.stringify({ type: 'worker_stats', start_time: start, answer_receive_end_at: end })
+  return { flags: HAS_DEBUG | (version >= 2 ? HAS_TIMES : 0), tokensUsed, workerDebug, ...times }
 }

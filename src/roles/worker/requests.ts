@@ -2,7 +2,7 @@
 import type { Multipliers } from '../../chain/index.ts'
 import { askForUsage, type Engine, type RawUsage, type RunningCall } from '../../engine/index.ts'
 import { adjustUsage, type AdjustedTokens, NO_TOKENS } from '../../ledger/index.ts'
-import { createScratch, decode, encode, type HttpRequest, httpRequest, httpResponse } from '../../tl/index.ts'
+import { createScratch, decode, type HttpRequest, httpRequest } from '../../tl/index.ts'
 import { type Connection, WIRE_STATUS } from '../../transport/index.ts'
 import {
   addTokens,
@@ -14,7 +14,8 @@ import {
   type RequestStats,
   toHex,
 } from '../../util/index.ts'
-import { type AnswerTo, encodeError, encodeHead, encodePart, type Final } from './answers.ts'
+import type { Final } from './answers.ts'
+import { Outgoing } from './outgoing.ts'
 import { validateRequest } from './validate.ts'
 
 export interface WorkerAsk {
@@ -76,14 +77,12 @@ export function createRequests(deps: RequestsDeps): Requests {
   function run(connection: Connection, version: number, ask: WorkerAsk): void {
     const startS = clock.now() / 1000
     const requestId = ask.requestId.slice()
-    const to: AnswerTo = { requestId, version, debug: ask.debug, allocate }
+    const out = new Outgoing(connection, clock, { requestId, version, debug: ask.debug, allocate }, startS)
     const key = keyOf(connection.id, requestId)
     const refuse = (code: number, message: string): void => {
       stats.rejected.add(1)
       requests.add(1, { result: 'refused' })
-      connection.send(
-        encodeError(to, { code, message }, { tokens: NO_TOKENS, start: startS, end: clock.now() / 1000 }, false),
-      )
+      out.fail({ code, message }, { tokens: NO_TOKENS, start: startS, end: clock.now() / 1000 }, false)
     }
     if (running.size >= deps.maxActive) return refuse(WIRE_STATUS.error, 'too many active queries')
     if (running.has(key)) return refuse(WIRE_STATUS.protocolViolation, 'request_id is in use')
@@ -146,7 +145,7 @@ export function createRequests(deps: RequestsDeps): Requests {
           isStream = headers.some(
             ([name, value]) => name.toLowerCase() === 'content-type' && value.startsWith('text/event-stream'),
           )
-          connection.send(encodeHead(to, responseHead(status, headers, startS, clock.now() / 1000)))
+          out.head(status, headers)
         },
         part(bytes) {
           stats.bytesSent.add(bytes.length)
@@ -159,13 +158,13 @@ export function createRequests(deps: RequestsDeps): Requests {
               body = bytes.subarray(0, cut)
             }
           }
-          if (body.length > 0) connection.send(encodePart(to, body))
+          if (body.length > 0) out.part(body)
           entry.paused = connection.congested
           return !entry.paused
         },
         end(usage) {
           end('ok', usage)
-          connection.send(encodePart(to, terminator, finalFor(usage)))
+          out.end(terminator, finalFor(usage))
         },
         fail(error, usage) {
           // A caller that left in the middle pays for what it got: as far as the engine said, at least a token an event.
@@ -176,8 +175,8 @@ export function createRequests(deps: RequestsDeps): Requests {
           const settle = hasHead && abort.signal.aborted && connection.open
           end(settle ? 'ok' : 'failed', settle ? used : NOTHING)
           if (!connection.open) return
-          if (settle) return connection.send(encodePart(to, EMPTY, finalFor(used)))
-          connection.send(encodeError(to, wireFailure(error), { ...finalFor(NOTHING) }, hasHead))
+          if (settle) return out.end(EMPTY, finalFor(used))
+          out.fail(wireFailure(error), finalFor(NOTHING), hasHead)
         },
       },
     )
@@ -240,28 +239,6 @@ function terminatorAt(bytes: Uint8Array): number {
   const tail = bytes.subarray(Math.max(0, bytes.length - MAX_TAIL_BYTES))
   const at = Buffer.from(tail.buffer, tail.byteOffset, tail.byteLength).lastIndexOf(DONE)
   return at < 0 ? -1 : bytes.length - tail.length + at
-}
-
-/** The boxed `http.response` of a first answer. The body follows in parts, so its framing is said to be chunked. */
-function responseHead(
-  status: number,
-  headers: readonly (readonly [string, string])[],
-  startS: number,
-  nowS: number,
-): Uint8Array {
-  const all = [
-    ...headers,
-    ['X-Cocoon-Worker-Start', startS.toFixed(6)],
-    ['X-Cocoon-Worker-End', nowS.toFixed(6)],
-    ['Transfer-Encoding', 'chunked'],
-  ] as const
-  return encode(httpResponse, {
-    httpVersion: 'HTTP/1.1',
-    statusCode: status,
-    reason: status === 200 ? 'OK' : '',
-    headers: all.map(([name, value]) => ({ name, value })),
-    payload: EMPTY,
-  })
 }
 
 function wireFailure(error: Error): { code: number; message: string } {

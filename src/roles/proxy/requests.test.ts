@@ -1,0 +1,96 @@
+/** What a whole answer becomes on its way to clients that know it and clients that do not. */
+import { expect, test } from 'vitest'
+import { createMemoryLedger, NO_TOKENS } from '../../ledger/index.ts'
+import {
+  constructorId,
+  decode,
+  decodeIfKnown,
+  encode,
+  httpRequest,
+  httpResponse,
+  proxyRunQueryEx,
+  proxyToClientMessages,
+  x1ClientAnswer,
+} from '../../tl/index.ts'
+import type { Connection } from '../../transport/index.ts'
+import { manualClock, noMetrics, seededRandom, silentLog, utf8 } from '../../util/index.ts'
+import { createRequests, type Party } from './requests.ts'
+import { WorkerPool } from './scheduler.ts'
+
+const MULTIPLIERS = { prompt: 10_000, cached: 10_000, completion: 10_000, reasoning: 10_000 }
+
+function party(id: number, owner: string, extended: boolean): Party & { readonly sent: Uint8Array[] } {
+  const sent: Uint8Array[] = []
+  const connection = { id, open: true, peer: { extended }, send: (bytes: Uint8Array) => void sent.push(bytes.slice()) }
+  return { connection: connection as unknown as Connection, owner, version: 4, sent }
+}
+
+/** One request, answered by the worker with a whole answer; gives what the client was sent. */
+async function clientHears(extended: boolean): Promise<readonly Uint8Array[]> {
+  const clock = manualClock()
+  const ledger = createMemoryLedger({ pricePerToken: 1n })
+  ledger.openClient('0:c', { balanceNano: 10n ** 9n, stakeNano: 10n ** 9n, scTokensUsed: 0n })
+  ledger.openWorker('0:w')
+  const [client, worker] = [party(1, '0:c', extended), party(2, '0:w', true)]
+  const pool = new WorkerPool()
+  pool.add({ connectionId: 2, model: 'm', version: 4, coefficient: 1000, capacity: 1 })
+  pool.update(2, { enabled: true })
+  const requests = createRequests({
+    clock,
+    random: seededRandom(1),
+    log: silentLog,
+    metrics: noMetrics,
+    ledger,
+    pool,
+    rules: () => ({ configVersion: 1, enabled: true, multipliers: MULTIPLIERS }),
+    worker: () => worker,
+    workerPayment: () => ({ _: 'proxy.signedPaymentEmpty' }),
+    announce: () => undefined,
+  })
+  const payload = utf8('{"model":"m","messages":[],"max_tokens":10}')
+  const http = { method: 'POST', url: '/v1/chat/completions', httpVersion: 'HTTP/1.1', headers: [], payload }
+  requests.start(client, {
+    model: 'm',
+    query: encode(httpRequest, http),
+    maxCoefficient: 1000,
+    maxTokens: 10,
+    timeout: 60,
+    requestId: new Uint8Array(32).fill(7),
+    minConfigVersion: 0,
+    debug: false,
+  })
+  const { requestId } = decode(proxyRunQueryEx, worker.sent[0] as Uint8Array)
+  const head = { httpVersion: 'HTTP/1.1', statusCode: 200, reason: 'OK', headers: [], payload: new Uint8Array() }
+  requests.answer(2, requestId, {
+    is: 'whole',
+    head: encode(httpResponse, head),
+    bytes: utf8('{"ok":true}'),
+    final: { tokens: { ...NO_TOKENS, completion: 4n, total: 4n }, debug: '', start: 1, end: 2 },
+  })
+  await requests.idle()
+  expect(ledger.client('0:c')?.totals.max).toBe(4n)
+  return client.sent
+}
+
+test('a client with our extension gets it in one message', async () => {
+  const sent = await clientHears(true)
+  expect(sent.map(constructorId)).toEqual([x1ClientAnswer.id])
+  const { body, finalInfo, requestId } = decode(x1ClientAnswer, sent[0] as Uint8Array)
+  expect(Buffer.from(body).toString()).toBe('{"ok":true}')
+  expect(requestId).toEqual(new Uint8Array(32).fill(7))
+  expect(finalInfo).toMatchObject({ tokensUsed: { totalTokensUsed: 4n }, workerStartTime: 1, workerEndTime: 2 })
+})
+
+test('a client without it gets a first answer with all four times, and a last part with the usage', async () => {
+  const [first, last, ...more] = (await clientHears(false)).map((bytes) => decodeIfKnown(proxyToClientMessages, bytes))
+  expect(more).toEqual([])
+  if (first?._ !== 'client.queryAnswerEx' || last?._ !== 'client.queryAnswerPartEx') throw new Error('other messages')
+  expect(decode(httpResponse, first.answer).headers).toEqual([
+    { name: 'X-Cocoon-Worker-Start', value: '1.000000' },
+    { name: 'X-Cocoon-Worker-End', value: '2.000000' },
+    { name: 'X-Cocoon-Proxy-Start', value: expect.any(String) },
+    { name: 'X-Cocoon-Proxy-End', value: expect.any(String) },
+  ])
+  expect(Buffer.from(last.answer).toString()).toBe('{"ok":true}')
+  expect(last.finalInfo).toMatchObject({ tokensUsed: { totalTokensUsed: 4n } })
+})
