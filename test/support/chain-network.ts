@@ -24,6 +24,7 @@ import {
   type SigningKey,
   signingKeyFromSeed,
   type WalletSender,
+  type WalletTransfer,
 } from '../../src/chain/index.ts'
 import { type Devnet, devnetOptions, startDevnet } from '../../src/devnet/index.ts'
 import { createHttpEngine, httpEngineOptions } from '../../src/engine/index.ts'
@@ -109,7 +110,10 @@ export interface ChainTestNetwork {
   change(wish: Parameters<typeof changeRoot>[2]): Promise<void>
   /** @param seed of its keys: the same one is the same node, with the same ledger. */
   startProxy(seed: number, options?: object): Promise<TestProxy>
-  startClient(seed: number, options?: object, secret?: string): Promise<TestClient>
+  startClient(seed: number, options?: object, secret?: string, fundsNano?: bigint): Promise<TestClient>
+  proxyKey(seed: number): SigningKey
+  /** From a wallet that is nobody's in the network. */
+  send(transfers: readonly WalletTransfer[]): Promise<void>
   startWorker(seed: number, options?: object): Promise<TestWorker>
   faucet(to: Address, amountNano: bigint): Promise<void>
   /** Accounts that the faucet gave to. */
@@ -256,11 +260,16 @@ export async function startChainNetwork(options: ChainNetworkOptions): Promise<C
     return { node, ledger, wallet, owner, contract, close }
   }
 
-  async function startClient(seed: number, over: object = {}, secret = `secret of ${seed}`): Promise<TestClient> {
+  async function startClient(
+    seed: number,
+    over: object = {},
+    secret = `secret of ${seed}`,
+    fundsNano = 100n * TON,
+  ): Promise<TestClient> {
     const key = keyOf(seed, 0xc0)
     const owner = addressOf(seed, 0xc1)
     const address = nodeWalletAddress({ owner, publicKey: key.publicKey }, code)
-    if ((await balanceOf(address)) === 0n) await faucet(address, 100n * TON)
+    if ((await balanceOf(address)) === 0n) await faucet(address, fundsNano)
     const wallet = await openWallet(`client-${seed}`, key, owner)
     const node = startClientNode(
       {
@@ -316,6 +325,10 @@ export async function startChainNetwork(options: ChainNetworkOptions): Promise<C
       await changeRoot(orders, root, wish)
     },
     startProxy,
+    proxyKey: (seed) => keyOf(seed, 0xb0),
+    async send(transfers) {
+      await administrator.sender.send({ id: `test-${random.fraction()}`, transfers })
+    },
     startClient,
     startWorker,
     faucet,
