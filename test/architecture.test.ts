@@ -15,6 +15,7 @@ const RANKS: Readonly<Record<string, number>> = {
   tee: 2,
   chain: 2,
   models: 2,
+  attest: 3,
   ledger: 3,
   devnet: 3,
   engine: 3,
@@ -33,7 +34,7 @@ const sources = filesBelow('src')
   .filter((path) => path.endsWith('.ts'))
   .map(readSource)
 const product = sources.filter((s) => !isTestCode(s.path))
-const others = ['test', 'bench', 'examples', 'scripts']
+const others = ['test', 'bench', 'examples', 'scripts', 'web']
   .flatMap(filesBelow)
   .filter((path) => path.endsWith('.ts'))
   .map(readSource)
@@ -119,7 +120,7 @@ test('no import is for its side effect', () => {
 /** What may run in a browser; it may import packages and its own kind only. */
 function isBrowserSafe(path: string): boolean {
   return (
-    /^src\/(?:util|tl|tee\/(?:quote|verify|policy|collateral))\//.test(path) ||
+    /^src\/(?:util|tl|tee\/(?:quote|verify|policy|collateral|measure))\//.test(path) ||
     path === 'src/api/contract.ts' ||
     claimsBrowser(path)
   )

@@ -84,6 +84,7 @@ export { isSignatureValid, signingKeyFromSeed, type SigningKey } from './ed25519
 export type { ChainErrorCode } from './errors.ts'
 export { registryForTools } from './registry-stats.ts'
 export { loadNetworkFile, parseNetworkFile, type NetworkFileWatch } from './network-file.ts'
+export { parseProxyAddresses } from './network-address.ts'
 export { isNetworkName, type NamedNetwork, type NetworkName, NETWORKS } from './networks.ts'
 export { carryOut, type OrderDeps, type OrderProgress, type OrderResult } from './orders/carry-out.ts'
 export {
@@ -119,14 +120,17 @@ export type {
   ReadOptions,
   SendBocResult,
 } from './reader.ts'
-export type {
-  KeyManager,
-  NetworkAddress,
-  NetworkEvidence,
-  RegisteredProxy,
-  RegisteredPublicKey,
-  Registry,
-  RootConfig,
+export {
+  type AllowedHashes,
+  allowedHashes,
+  type KeyManager,
+  type NetworkAddress,
+  type NetworkEvidence,
+  type RegisteredProxy,
+  type RegisteredPublicKey,
+  type Registry,
+  type RootConfig,
+  type TestRoots,
 } from './registry.ts'
 export {
   type ChainRegistry,

@@ -9,20 +9,13 @@ import { promisify } from 'node:util'
 import { formatAddress } from '../chain/index.ts'
 import { listModels } from '../models/index.ts'
 import { toCocoonError } from '../util/index.ts'
+import { type Finding, finding } from './finding.ts'
+import { describeMachine, runTool } from './machine/description.ts'
+import { judgeMachine } from './machine/judge.ts'
 import { modelCache } from './model.ts'
 import { chooseNetwork } from './network.ts'
 import type { Config } from './schema.ts'
 import type { Terminal } from './terminal.ts'
-
-type Verdict = 'ok' | 'note' | 'missing'
-
-export interface Finding {
-  readonly about: string
-  readonly verdict: Verdict
-  readonly what: string
-  /** How to mend it; empty when there is nothing to. */
-  readonly mend: string
-}
 
 const GIB = 2 ** 30
 
@@ -37,8 +30,8 @@ export async function examine(config: Config): Promise<readonly Finding[]> {
     engine,
     network(config),
     ...(await Promise.all(portsOf(config).map(([name, host, port, setting]) => portFree(name, host, port, setting)))),
-    tee(),
     await gpu(),
+    ...judgeMachine(await describeMachine({ root: '/', run: runTool })),
   ]
 }
 
@@ -59,8 +52,6 @@ export async function runDoctor(config: Config, t: Terminal, asJson: boolean): P
     }
   return findings.some((f) => f.verdict === 'missing') ? 1 : 0
 }
-
-const finding = (about: string, verdict: Verdict, what: string, mend = ''): Finding => ({ about, verdict, what, mend })
 
 function nodeVersion(): Finding {
   return finding('Node', 'ok', `${process.versions.node} (${process.execPath})`)
@@ -197,29 +188,6 @@ function portFree(name: string, host: string, port: number, setting: string): Pr
     })
     probe.listen({ host, port }, () => probe.close(() => resolve(finding(name, 'ok', `port ${port} is free`))))
   })
-}
-
-/** Whether this machine could prove itself. Nodes do not show real evidence yet, so this is information only. */
-function tee(): Finding {
-  const tsm = existsSync('/sys/kernel/config/tsm/report')
-  const guest = ['/dev/tdx_guest', '/dev/tdx-guest', '/dev/sev-guest'].find((d) => existsSync(d))
-  if (guest !== undefined)
-    return finding('enclave', 'ok', `${guest}${tsm ? ', configfs-tsm' : ''}: this is a confidential guest`)
-  const flags = linuxFile('/proc/cpuinfo') ?? ''
-  const host = /\b(sev_snp|tdx_host_platform)\b/.exec(flags)?.[1]
-  if (host !== undefined)
-    return finding(
-      'enclave',
-      'note',
-      `the processor can host confidential guests (${host}), but this is not inside one`,
-      'run the node in a TDX or SEV-SNP guest',
-    )
-  return finding(
-    'enclave',
-    'note',
-    'none: evidence from this machine can only be simulated',
-    'fine for a test network; workers that earn need Intel TDX or AMD SEV-SNP',
-  )
 }
 
 async function gpu(): Promise<Finding> {

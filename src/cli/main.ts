@@ -5,18 +5,25 @@
 import { fileURLToPath } from 'node:url'
 import { Command, CommanderError, Option } from 'commander'
 import { CocoonError, reveal, toCocoonError } from '../util/index.ts'
+import { addAccountCommands } from './account/index.ts'
 import { ask, showCost } from './ask.ts'
 import { loadConfig, type Loaded } from './config.ts'
 import { runDevnet } from './devnet.ts'
 import { runDoctor } from './doctor.ts'
+import { showEarnings } from './earnings.ts'
 import { runEngine } from './engine.ts'
+import { addImageCommands } from './image/index.ts'
+import { openMoney } from './money.ts'
 import { dropModel, fetchModel, showModels } from './model.ts'
+import { addModelIdentityCommands } from './model-identity.ts'
 import { runClient, runProxy, runWorker } from './roles.ts'
+import { addRootCommands } from './root/index.ts'
 import { allSettings, pathText, type Setting } from './settings.ts'
 import { showStatus } from './status.ts'
 import { terminalOn } from './terminal.ts'
 import { runUp } from './up/index.ts'
 import { printConfig } from './show-config.ts'
+import { addCollateralCommands } from './collateral/index.ts'
 import { addVerifyCommands } from './verify/index.ts'
 import { addWalletCommands } from './wallet/index.ts'
 
@@ -38,7 +45,9 @@ function program(run: (status: Promise<number>) => void): Command {
     about: string,
     start: (loaded: Loaded) => Promise<number>,
   ): void => {
-    const command = withSettings(cocoon.command(name).description(about), (s) => s.path[0] === name, name)
+    const isNode = name !== 'engine' && name !== 'devnet'
+    const isOwn = (s: Setting): boolean => s.path[0] === name || (isNode && isAttestation(s))
+    const command = withSettings(cocoon.command(name).description(about), isOwn, name)
     command.action(() => run(start(load(command, name))))
   }
 
@@ -131,11 +140,18 @@ function program(run: (status: Promise<number>) => void): Command {
   )
   rm.action((reference: string) => run(done(dropModel(load(rm, null).config, stdout, reference))))
 
-  addVerifyCommands(cocoon, {
-    withSettings: (command) => withSettings(command, isGeneral, null),
-    load: (command) => load(command, null),
+  addModelIdentityCommands(model, run, stdout)
+
+  const general = {
+    withSettings: (command: Command) => withSettings(command, isGeneral, null),
+    load: (command: Command) => load(command, null),
     run,
     terminal: stdout,
+  }
+  addVerifyCommands(cocoon, general)
+  addCollateralCommands(cocoon, {
+    ...general,
+    withSettings: (command) => withSettings(command, isAttestation, null),
   })
 
   const isWallet = (s: Setting): boolean => s.path[0] === 'wallet'
@@ -152,6 +168,18 @@ function program(run: (status: Promise<number>) => void): Command {
     load: (command) => load(command, 'wallet'),
     withSettings: (command) => withSettings(command, isWallet, 'wallet'),
   })
+
+  addAccountCommands(cocoon, forMoney)
+  addRootCommands(cocoon, forMoney)
+  const earnings = forMoney
+    .withSettings(cocoon.command('earnings').description('what a worker was paid and is owed, proxy by proxy'))
+    .option('--proxy <address>', 'the proxy’s contract (default: those the running worker talks to)')
+    .option('--json', 'print one JSON object instead of text')
+  earnings.action((o: { proxy?: string; json?: boolean }) =>
+    run(showEarnings(openMoney(load(earnings, null), stdout, stderr, o.json === true), o)),
+  )
+
+  addImageCommands(cocoon, { run, terminal: stdout, progress: stderr })
 
   const config = cocoon.command('config').description('the configuration')
   const check = withSettings(
@@ -179,6 +207,7 @@ function program(run: (status: Promise<number>) => void): Command {
 }
 
 const isGeneral = (): boolean => false
+const isAttestation = (s: Setting): boolean => s.path[0] === 'attestation'
 
 /** Adds the general settings, and those that `chosen` picks; a role's own without the role's name in front. */
 function withSettings(command: Command, chosen: (s: Setting) => boolean, role: string | null): Command {

@@ -190,9 +190,21 @@ export async function nodeWalletOf({ config, network }: Money, role: NodeRole): 
 /** Who pays for what a node's wallet is to do. */
 export type PaysFrom = 'owner' | 'node'
 
+/** For what anybody may pay: the owner's wallet where it is here, or the node's own. */
+export function asAnybody<T>(
+  money: Money,
+  role: NodeRole,
+  from: PaysFrom | undefined,
+  use: (deps: OrderDeps) => Promise<T>,
+): Promise<T> {
+  const isHere = findWallet(money.config.home, money.config.wallet.name) !== null
+  const pay = (sender: WalletSender): Promise<T> => use(orderDeps(money, payFrom(sender)))
+  return from === 'owner' || (from === undefined && isHere) ? withOwner(money, pay) : withNodeWallet(money, role, pay)
+}
+
 /**
- * Runs `use` with a payer that acts as the node's wallet: the owner's wallet orders it to, or its own key does. Without a choice:
- * the owner's wallet where it is here and is the owner. Throws `config.wallet`, `chain.wallet`.
+ * For what only the node's wallet may do: the owner's wallet orders it to, or its own key does. Without a choice: the owner's
+ * wallet where it is here and is the owner. Throws `config.wallet`, `chain.wallet`.
  */
 export async function asNodeWallet<T>(
   money: Money,

@@ -1,6 +1,7 @@
 /** Every setting of the product in one schema: the file's shape, and where flags and environment variables come from. */
 import { z } from 'zod'
 import { clientApiOptions, opsApiOptions } from '../api/index.ts'
+import { attestationOptions } from '../attest/index.ts'
 import { devnetOptions } from '../devnet/index.ts'
 import { httpEngineOptions, llamaOptions } from '../engine/index.ts'
 import { DEFAULT_MODEL } from '../models/index.ts'
@@ -90,6 +91,7 @@ export const configSchema = z.strictObject({
         .describe('`auto`: pretty on a terminal, JSON otherwise'),
     })
     .prefault({}),
+  attestation: attestationOptions.prefault({}),
   shutdownGraceMs: z
     .int()
     .min(0)

@@ -81,23 +81,19 @@ export async function createSqliteLedger(deps: SqliteLedgerDeps, options: Sqlite
     done: Promise.resolve(),
     isAlone: false,
   }
+  const isPlain = (item: Item): boolean =>
+    item.do === 'charge' && ids.has(item.charge.client) && ids.has(item.charge.worker)
   const groups = createGroupCommit<Item>(GROUP_LIMIT, (items) => {
-    const charges = items.filter((item) => item.do === 'charge')
-    // An account that is new gets its id when its group is on the disk, and what may be signed must never go back: such
-    // groups go alone.
-    const isAlone =
-      charges.length < items.length || charges.some(({ charge }) => !ids.has(charge.client) || !ids.has(charge.worker))
-    const previous = isAlone || before.isAlone ? before.done : null
-    const done = write(items, charges, previous)
+    // An account that is new gets its id when its group is on the disk, and what a commit writes depends on what is there.
+    const isAlone = !items.every(isPlain)
+    const done = write(items, isAlone || before.isAlone ? before.done : null)
     before = { done: done.catch(() => undefined), isAlone }
     return done
   })
 
-  async function write(
-    items: readonly Item[],
-    charges: readonly ChargeItem[],
-    previous: Promise<unknown> | null,
-  ): Promise<void> {
+  /** @param previous a group to wait for */
+  async function write(items: readonly Item[], previous: Promise<unknown> | null): Promise<void> {
+    const charges = items.filter((item) => item.do === 'charge')
     try {
       if (previous !== null) await previous
       const commits = items.filter((item) => item.do === 'commit')
@@ -114,8 +110,8 @@ export async function createSqliteLedger(deps: SqliteLedgerDeps, options: Sqlite
       for (const [account, id] of plan.created) ids.set(account, id)
       lastId += BigInt(plan.created.length)
       for (const [account, chain] of plan.marks) {
-        account.chain = chain
-        if (chain === account.total) behind.delete(account)
+        if (chain > account.chain) account.chain = chain
+        if (account.chain === account.total) behind.delete(account)
       }
       for (const [name, value] of notes)
         if (value === null) facts.delete(name)

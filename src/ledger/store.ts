@@ -64,7 +64,7 @@ export function createStore(
   const { keepEntries } = options
   const step = (name: string): void => options.step(name, db)
   const create = db.prepare('INSERT INTO account VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0)')
-  const mark = db.prepare('UPDATE account SET chain = ? WHERE id = ?')
+  const mark = db.prepare('UPDATE account SET chain = max(chain, ?) WHERE id = ?')
   const enter = db.prepare('INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
   const grow = db.prepare('UPDATE account SET total = total + ? WHERE id = ?')
   const book = db.prepare('UPDATE book SET writes = ?, folded = ?')

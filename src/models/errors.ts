@@ -14,6 +14,12 @@ export type ModelErrorCode =
   | 'model.disk-full'
   /** Another process is pulling the same model. */
   | 'model.locked'
+  /** Not `model@commit:hash`. */
+  | 'model.identity'
+  /** The archive has no whole blocks, is empty, or changed while it was read. */
+  | 'model.archive'
+  /** Somebody pressed Ctrl-C. */
+  | 'model.stopped'
 
 /** An error of this folder: what happened in one sentence, and the mend in another. */
 export function modelError(

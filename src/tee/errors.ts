@@ -21,6 +21,8 @@ export const TEE_ERRORS = {
     'The policy demands simulated evidence; this has another length, as real evidence has.',
   'attestation.fake-evidence': 'Simulated evidence must be zero in everything but the report data.',
   'attestation.report-data': 'The evidence was made for another key than that of the certificate.',
+  'attestation.evidence-source':
+    'The evidence of this machine could not be had, so no certificate can be made; `cocoon doctor` says what is missing.',
   'config.policy-empty': 'A policy must accept at least one kind of evidence.',
 } as const satisfies Partial<Record<ErrorCode, string>>
 

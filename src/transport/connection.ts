@@ -70,6 +70,8 @@ class FramedConnection implements Connection {
   /** A ping is out and nothing has come since. */
   #pinged = false
   #timer: Timer | null = null
+  /** Stops waiting for the end of the verdict on the peer. */
+  readonly #unwatch: (() => void) | undefined
 
   constructor(stream: Duplex, options: ConnectionOptions, greeting: Greeting) {
     this.id = options.id
@@ -82,7 +84,7 @@ class FramedConnection implements Connection {
     this.#outstanding = new OutstandingQueries(options.clock, options.limits.maxOutstandingQueries)
     this.#inbound = new InboundQueries(options.limits.maxInboundQueries, {
       answer: (id, data) => this.#enqueue(this.#write.queryAnswer(id, data)),
-      error: (id, code, message) => this.#enqueue(this.#write.queryError(id, code, message)),
+      error: (id, code, message) => this.#refuse(id, code, message),
     })
     this.#lastInboundMs = this.#lastPingMs = options.clock.now()
     this.#phase = options.side === 'initiator' ? 'awaiting-connected' : 'awaiting-connect'
@@ -93,6 +95,7 @@ class FramedConnection implements Connection {
     stream.on('data', (chunk: Buffer) => this.#receive(chunk))
     if (options.side === 'initiator') this.#enqueue(this.#write.connect(this.#randomId()))
     this.#arm()
+    this.#unwatch = options.peer.standing?.onLost((why) => this.end(why, true))
   }
 
   get open(): boolean {
@@ -129,6 +132,7 @@ class FramedConnection implements Connection {
     if (this.#ended !== null) return
     const wasOpen = this.open
     this.#ended = why
+    this.#unwatch?.()
     this.#timer?.cancel()
     this.#timer = null
     const { side, metrics, log, clock, timers } = this.#options
@@ -184,11 +188,11 @@ class FramedConnection implements Connection {
     const received = receivePacket(this.#phase, payload)
     switch (received.is) {
       case 'message':
-        return this.#handler?.message(received.data)
+        if (this.#handler?.message(received.data) === 'ignored') this.#options.metrics.ignored(this.#options.side)
+        return
       case 'query': {
         const reply = this.#inbound.take(received.id)
-        if (reply === 'too-many')
-          return this.#enqueue(this.#write.queryError(received.id, WIRE_STATUS.notReady, 'too many unanswered queries'))
+        if (reply === 'too-many') return this.#refuse(received.id, WIRE_STATUS.notReady, 'too many unanswered queries')
         if (reply !== 'duplicate') this.#handler?.query(received.data, reply)
         return
       }
@@ -207,6 +211,11 @@ class FramedConnection implements Connection {
       case 'nothing':
         return
     }
+  }
+
+  #refuse(id: bigint, code: number, message: string): void {
+    this.#options.metrics.queryRefused(this.#options.side, code)
+    this.#enqueue(this.#write.queryError(id, code, message))
   }
 
   #opened(): void {

@@ -11,7 +11,7 @@ import { DEFAULT_MAX_POW_DIFFICULTY, decodePowChallenge, encodePowResponse, POW_
 import { createPowSolver, type PowSolver } from './pow-solver.ts'
 import { readExactly } from './read-exactly.ts'
 import { afterHandshakeCall, connectTls, identifyPeer, remoteOf } from './tls.ts'
-import type { Connection, ConnectionHandler, PeerVerifier, TlsIdentity } from './types.ts'
+import type { Connection, ConnectionHandler, Peer, PeerVerifier, TlsIdentity } from './types.ts'
 
 /** TCP, up to some seconds of proof of work on a slow machine, and TLS. A higher `maxPowDifficulty` needs more. */
 export const DEFAULT_DIAL_TIMEOUT_MS = 60_000
@@ -89,7 +89,13 @@ async function secure(options: DialOptions, solver: PowSolver, signal: AbortSign
     const stream = connectTls(raw, options.identity, options.extended ?? true)
     socket = stream
     await secured(stream)
-    return { stream, peer: identifyPeer(stream, options.verifier, 'server', remote, clock.now()) }
+    const peer = await unlessClosed(stream, async (closed) =>
+      identifyPeer(stream, options.verifier, 'server', clock.now(), {
+        remote,
+        signal: AbortSignal.any([signal, closed]),
+      }),
+    )
+    return { stream, peer }
   } catch (error) {
     socket.destroy()
     throw error
@@ -100,7 +106,7 @@ async function secure(options: DialOptions, solver: PowSolver, signal: AbortSign
 
 interface Secured {
   readonly stream: tls.TLSSocket
-  readonly peer: ReturnType<typeof identifyPeer>
+  readonly peer: Peer
 }
 
 function connected(raw: net.Socket, host: string, port: number): Promise<void> {
@@ -121,14 +127,17 @@ function connected(raw: net.Socket, host: string, port: number): Promise<void> {
   })
 }
 
-/** Runs `work` with a signal that fires when the socket ends. */
+/** Runs `work` with a signal that fires when the socket ends, and ends with it. */
 async function unlessClosed<T>(raw: net.Socket, work: (closed: AbortSignal) => Promise<T>): Promise<T> {
   const closed = new AbortController()
+  const gone = new Promise<never>((_, reject) => {
+    closed.signal.addEventListener('abort', () => reject(transportError('protocol.lost')), { once: true })
+  })
   const onClose = (): void => closed.abort(transportError('protocol.lost'))
   raw.once('close', onClose).once('end', onClose)
   try {
     if (raw.destroyed) onClose()
-    return await work(closed.signal)
+    return await Promise.race([gone, work(closed.signal)])
   } finally {
     raw.off('close', onClose).off('end', onClose)
   }

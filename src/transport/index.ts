@@ -41,7 +41,10 @@ export type {
   ConnectionHandler,
   EvidenceLabel,
   Peer,
+  PeerVerdict,
   PeerVerifier,
   Reply,
+  Standing,
   TlsIdentity,
+  VerdictRequest,
 } from './types.ts'

@@ -33,7 +33,7 @@ import {
 } from './pow.ts'
 import { readExactly } from './read-exactly.ts'
 import { createTlsAcceptor, identifyPeer, remoteOf } from './tls.ts'
-import type { Connection, ConnectionHandler, PeerVerifier, TlsIdentity } from './types.ts'
+import type { Connection, ConnectionHandler, Peer, PeerVerifier, TlsIdentity } from './types.ts'
 
 export interface ListenOptions {
   readonly host: string
@@ -68,6 +68,8 @@ interface Pending {
   socket: net.Socket
   timer: Timer
   settled: boolean
+  /** Fires when it leaves the table unopened. */
+  readonly ended: AbortController
   refuse(why: CocoonError): void
   opened(): void
 }
@@ -90,7 +92,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     secured(stream) {
       const entry = pending.get(remoteOf(stream))
       if (entry === undefined || stream.destroyed) stream.destroy()
-      else greet(stream, entry)
+      else judge(stream, entry)
     },
     failed(error, remote) {
       pending.get(remote)?.refuse(transportError('protocol.tls', { reason: error.message }, error))
@@ -155,11 +157,13 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       remote,
       socket,
       settled: false,
+      ended: new AbortController(),
       timer: clock.after(limits.powTimeoutMs, () =>
         entry.refuse(transportError('protocol.handshake-timeout', { timeoutMs: limits.powTimeoutMs })),
       ),
       refuse(why) {
         if (!leave()) return
+        entry.ended.abort(why)
         metrics.refused('acceptor', why.code)
         log.info('connection refused', { remote, code: why.code, reason: why.message })
         // In a turn of its own, as this may run from within OpenSSL's handshake call; see afterHandshakeCall.
@@ -179,10 +183,25 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     verifyPow(challenge, decodePowResponse(await readExactly(socket, POW_RESPONSE_BYTES)))
   }
 
-  function greet(stream: tls.TLSSocket, entry: Pending): void {
+  function judge(stream: tls.TLSSocket, entry: Pending): void {
     entry.socket = stream
+    const { remote, ended } = entry
     try {
-      const peer = identifyPeer(stream, options.verifier, 'client', entry.remote, clock.now())
+      const peer = identifyPeer(stream, options.verifier, 'client', clock.now(), { remote, signal: ended.signal })
+      if (!(peer instanceof Promise)) return greet(stream, entry, peer)
+      peer.then(
+        (known) => greet(stream, entry, known),
+        (error: unknown) => entry.refuse(toCocoonError(error)),
+      )
+    } catch (error) {
+      entry.refuse(toCocoonError(error))
+    }
+  }
+
+  function greet(stream: tls.TLSSocket, entry: Pending, peer: Peer): void {
+    // The time for the handshake may have run out, or the peer have gone, while it was judged.
+    if (entry.settled || stream.destroyed) return
+    try {
       let opened: Connection | null = null
       runConnection(
         stream,

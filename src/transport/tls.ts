@@ -7,7 +7,7 @@ import { constants } from 'node:crypto'
 import type { Socket } from 'node:net'
 import tls from 'node:tls'
 import { transportError } from './errors.ts'
-import type { Peer, PeerVerifier, TlsIdentity } from './types.ts'
+import type { Peer, PeerVerdict, PeerVerifier, TlsIdentity, VerdictRequest } from './types.ts'
 
 /** Offered by our nodes: both ends may then use messages that the reference does not know. */
 export const EXTENDED_ALPN = 'cocoon-x1'
@@ -90,27 +90,27 @@ export function afterHandshakeCall(socket: tls.TLSSocket, run: () => void): void
 }
 
 /**
- * Who is at the other end of a completed handshake. `role` is what the peer is in it. Throws `protocol.resumed`,
- * `attestation.certificate-missing`, `attestation.certificate-chain` and what the verifier throws.
+ * Who is at the other end of a completed handshake: at once where the verifier knows at once. `role` is what the peer is in
+ * it. What the peer sends until then stays unread in the socket, which takes no more than its buffer. Throws
+ * `protocol.resumed`, `attestation.certificate-missing`, `attestation.certificate-chain`; throws or rejects as the verifier does.
  */
 export function identifyPeer(
   socket: tls.TLSSocket,
   verifier: PeerVerifier,
   role: 'server' | 'client',
-  remote: string,
   nowMs: number,
-): Peer {
+  asking: VerdictRequest,
+): Peer | Promise<Peer> {
   // A resumed session shows the old certificate without a new proof that the peer holds its key.
   if (socket.isSessionReused()) throw transportError('protocol.resumed')
   const certificate = socket.getPeerX509Certificate()
   if (certificate === undefined) throw transportError('attestation.certificate-missing')
   const issuer = certificate.issuerCertificate
   if (issuer !== undefined && !issuer.raw.equals(certificate.raw)) throw transportError('attestation.certificate-chain')
-  return {
-    ...verifier.verify(certificate.raw, role, nowMs),
-    remote,
-    extended: socket.alpnProtocol === EXTENDED_ALPN,
-  }
+  const extended = socket.alpnProtocol === EXTENDED_ALPN
+  const peerOf = (verdict: PeerVerdict): Peer => ({ ...verdict, remote: asking.remote, extended })
+  const verdict = verifier.verify(certificate.raw, role, nowMs, asking)
+  return verdict instanceof Promise ? verdict.then(peerOf) : peerOf(verdict)
 }
 
 /** `address:port` as people write it. */

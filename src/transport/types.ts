@@ -15,12 +15,41 @@ export interface Peer {
   readonly remote: string
   /** True where both ends chose the ALPN protocol `cocoon-x1`. */
   readonly extended: boolean
+  /** How the verdict came about: the verifier's own object, for `/status`; nobody here looks into it. */
+  readonly assessment?: object
+  /** Absent where the verdict holds as long as the connection does. */
+  readonly standing?: Standing
 }
 
-/** Judges a peer's certificate. tee provides one per policy; transport only asks. Throws `attestation.*`. */
+/** A verdict that may stop holding while the connection is open. */
+export interface Standing {
+  /** Calls `lost` at most once and never from within this call, also when it is lost already. The result stops that. */
+  onLost(lost: (why: CocoonError) => void): () => void
+}
+
+/** What a verifier finds out. */
+export type PeerVerdict = Omit<Peer, 'remote' | 'extended'>
+
+/** Judges a peer's certificate. tee provides one per policy; transport only asks. */
 export interface PeerVerifier {
-  /** @param der the one certificate the peer sent; @param role what the peer is in this TLS handshake */
-  verify(der: Uint8Array, role: 'server' | 'client', nowMs: number): Omit<Peer, 'remote' | 'extended'>
+  /**
+   * At once where nothing has to be waited for. Throws or rejects with `attestation.*`; until then nothing of the peer is used.
+   * @param der the one certificate the peer sent, whose key the handshake has proven
+   * @param role what the peer is in this TLS handshake
+   */
+  verify(
+    der: Uint8Array,
+    role: 'server' | 'client',
+    nowMs: number,
+    asking: VerdictRequest,
+  ): PeerVerdict | Promise<PeerVerdict>
+}
+
+export interface VerdictRequest {
+  /** `address:port`, for logs and `/status`. */
+  readonly remote: string
+  /** Fires when the verdict is no longer wanted: the peer has gone or the time for the handshake is over. */
+  readonly signal: AbortSignal
 }
 
 /** Our own certificate and key, as PEM. Called per connection, so a renewed pair is used at once. */
@@ -55,7 +84,8 @@ export interface Reply {
 /** A session on a connection. Whatever one of these throws closes the connection with that error. */
 export interface ConnectionHandler {
   /** A `tcp.packet`. The bytes are only valid during the call: copy what outlives it. */
-  message(data: Uint8Array): void
+  /** @returns `ignored` for one that means nothing to this session; it is counted */
+  message(data: Uint8Array): void | 'ignored'
   /** A `tcp.query`. */
   query(data: Uint8Array, reply: Reply): void
   /** What was queued has been written: producing may go on. */

@@ -216,6 +216,10 @@ export interface WorldParts {
   readonly bindTo: Uint8Array | null
   readonly qeReportSignedBy: KeyPair | null
   readonly quoteSignedBy: KeyPair | null
+  /** Those that are given are not made: worlds with the same root and the same CA are one. */
+  readonly keys: Partial<World['keys']>
+  /** What each of the eight registers is filled with, MRTD first, RTMR3 last. */
+  readonly registers: readonly number[]
 }
 
 export interface World {
@@ -262,6 +266,8 @@ const DEFAULTS: WorldParts = {
   bindTo: null,
   qeReportSignedBy: null,
   quoteSignedBy: null,
+  keys: {},
+  registers: [1, 0, 0, 0, 2, 3, 4, 5],
 }
 
 const ROOT = 'Intel SGX Root CA'
@@ -271,7 +277,8 @@ const LEAF = 'Intel SGX PCK Certificate'
 /** A whole platform with its quote and collateral, good at `NOW_MS` but for what is overridden. */
 export function makeWorld(overrides: Partial<WorldParts> = {}): World {
   const parts = { ...DEFAULTS, ...overrides }
-  const keys = { root: makeKey(), ca: makeKey(), leaf: makeKey(), signer: makeKey() }
+  const { root = makeKey(), ca = makeKey(), leaf = makeKey(), signer = makeKey() } = parts.keys
+  const keys = { root, ca, leaf, signer }
   const caName = `Intel SGX PCK ${parts.ca} CA`
   const dates = { notBeforeMs: NOW_MS - 1000 * DAY_MS, notAfterMs: NOW_MS + 1000 * DAY_MS, more: [] }
   const certificates = {
@@ -394,7 +401,7 @@ function makeQuote(parts: WorldParts, pck: KeyPair, chain: Uint8Array): Uint8Arr
     parts.seamAttributes,
     parts.tdAttributes,
     fromHex('e702060000000000'),
-    ...[1, 0, 0, 0, 2, 3, 4, 5].map((fill) => new Uint8Array(48).fill(fill)),
+    ...parts.registers.map((fill) => new Uint8Array(48).fill(fill)),
     parts.reportData,
     ...(parts.form === '1.0' ? [] : [padded(parts.teeTcbSvn2, 16), new Uint8Array(48)]),
     ...(parts.form === '1.5-extended' ? [new Uint8Array(237)] : []),

@@ -5,6 +5,7 @@ import { type EvidenceFacts, judge, type JudgeContext, type Outcome, type Policy
 import type { Check, CheckInputs, Checklist } from '../verify/checks.ts'
 import type { SnpRoot } from '../verify/snp/index.ts'
 import type { VerifyCrypto } from '../x509/index.ts'
+import type { DcapCollateralMemory } from './collateral-memory.ts'
 
 export interface AssessOptions {
   readonly crypto: VerifyCrypto
@@ -15,6 +16,8 @@ export interface AssessOptions {
   readonly eventLog: Uint8Array | null
   /** Other than the vendors' only in tests. */
   readonly roots?: TrustedRoots
+  /** For callers that assess much with the same roots. */
+  readonly collateralMemory?: DcapCollateralMemory
 }
 
 export interface TrustedRoots {
@@ -54,6 +57,8 @@ export interface Findings {
   readonly groups: readonly CheckGroup[]
   readonly shown: CheckInputs
   readonly facts: EvidenceFacts | null
+  /** The first certificate, list or TCB info behind the facts ends then; null where nothing ends. */
+  readonly validUntilMs: number | null
   readonly proven: readonly string[]
   readonly notProven: readonly string[]
 }
@@ -95,16 +100,29 @@ export async function attempt<T>(list: Checklist, id: string, run: () => T | Pro
   try {
     return await run()
   } catch (error) {
-    if (!(error instanceof CocoonError) || error.family !== 'attestation') throw error
-    const { message: _, ...info } = error.info
-    list.fail(
-      id,
-      error.code,
-      error.message,
-      Object.fromEntries(Object.entries(info).map(([name, value]) => [name, inputOf(value)])),
-    )
-    return null
+    return failed(list, id, error)
   }
+}
+
+/** The same for what does not wait. */
+export function attemptNow<T>(list: Checklist, id: string, run: () => T): T | null {
+  try {
+    return run()
+  } catch (error) {
+    return failed(list, id, error)
+  }
+}
+
+function failed(list: Checklist, id: string, error: unknown): null {
+  if (!(error instanceof CocoonError) || error.family !== 'attestation') throw error
+  const { message: _, ...info } = error.info
+  list.fail(
+    id,
+    error.code,
+    error.message,
+    Object.fromEntries(Object.entries(info).map(([name, value]) => [name, inputOf(value)])),
+  )
+  return null
 }
 
 const inputOf = (value: unknown): string | number | boolean | null =>

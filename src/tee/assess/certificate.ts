@@ -1,17 +1,38 @@
-/** An RA-TLS certificate and the evidence in it, from DER to verdict. Node only: Ed25519 and SHA-512 are Node's here. */
+/**
+ * An RA-TLS certificate and the evidence in it, from DER to verdict, in three steps that callers may take apart. Browser-safe;
+ * `certificate-now.ts` takes the first step without waiting, with Node's cryptography.
+ */
 import { CocoonError, equalBytes, toHex } from '../../util/index.ts'
+import { teeError } from '../errors.ts'
+import { type CollateralWant, isCertifiedPlatform, wantsOfQuote, wantsOfReport } from '../collateral/index.ts'
 import { judgeEvidence, type KeyEvidence, NO_SURROUNDINGS, type Surroundings } from '../policy/index.ts'
 import { OID } from '../ratls/oids.ts'
-import { type TlsRole, verifyRatls } from '../ratls/verify.ts'
+import { examineCertificate, keyEvidenceOf, spkiOf, type TlsRole } from '../ratls/rules.ts'
 import { Checklist } from '../verify/checks.ts'
 import { type Certificate, extensionOf, parseCertificate, readPem } from '../x509/index.ts'
-import { type Assessment, type AssessOptions, attempt, type CheckGroup, conclude, type Findings } from './assessment.ts'
+import {
+  type Assessment,
+  type AssessOptions,
+  attempt,
+  attemptNow,
+  type CheckGroup,
+  conclude,
+  type Findings,
+} from './assessment.ts'
 import { ASSESS_ERRORS } from './errors.ts'
 import { examineQuote } from './quote.ts'
 import { examineSnp } from './snp.ts'
 
 /** What is known of how the certificate came: over a connection its holder has proven the key. */
 export type CertificateRole = TlsRole | 'unknown'
+
+/** A certificate that holds by itself; its evidence has not been looked at. */
+export interface ShownCertificate {
+  readonly shown: KeyEvidence
+  readonly certificate: Certificate
+  readonly around: Surroundings
+  readonly group: CheckGroup
+}
 
 /** Throws nothing that certificate, evidence or bundle could cause. */
 export async function assessCertificate(
@@ -20,22 +41,59 @@ export async function assessCertificate(
   options: AssessOptions,
 ): Promise<Assessment> {
   const list = new Checklist()
-  const shown = await attempt(list, 'certificate', () => verifyAs(role, der, options.context.nowMs))
-  if (shown === null)
-    return conclude(
-      {
-        summary: `Certificate, ${der.length} bytes`,
-        evidence: 'unknown',
-        groups: [{ title: 'Certificate', checks: list.checks }],
-        shown: {},
-        facts: null,
-        proven: [],
-        notProven: [],
-      },
-      options,
-    )
+  const roles = rolesOf(role)
+  const verified = await attempt(list, 'certificate', () => verifyAs(roles, der, options))
+  const { shown, refused } = presentCertificate(list, der, verified, options)
+  if (shown === null) return refused
+  return concludeCertificate(shown, await examineShownEvidence(shown, options), options)
+}
+
+/** A recorded certificate does not say which end it was; either role will do. */
+export const rolesOf = (role: CertificateRole): readonly [TlsRole, TlsRole?] =>
+  role === 'unknown' ? ['server', 'client'] : [role]
+
+/** Whether a failure in one role says nothing about the other. */
+export const isAboutRole = (error: unknown): boolean =>
+  error instanceof CocoonError &&
+  (error.code === 'attestation.certificate-name' || error.code === 'attestation.certificate-purpose')
+
+async function verifyAs(
+  [role, other]: readonly [TlsRole, TlsRole?],
+  der: Uint8Array,
+  options: AssessOptions,
+): Promise<KeyEvidence> {
+  const { crypto, context } = options
+  let certificate: Certificate
+  try {
+    certificate = examineCertificate(der, role, context.nowMs)
+  } catch (error) {
+    if (other === undefined || !isAboutRole(error)) throw error
+    return verifyAs([other], der, options)
+  }
+  const key = await crypto.importKey('ed25519', spkiOf(certificate))
+  if (key === null || !(await key.verify(certificate.signature, certificate.tbs)))
+    throw teeError('attestation.certificate-signature')
+  return keyEvidenceOf(certificate, await crypto.sha512(certificate.key))
+}
+
+/** What the first step comes to. @param verified null when a check failed, which stands in the list then */
+export function presentCertificate(
+  list: Checklist,
+  der: Uint8Array,
+  verified: KeyEvidence | null,
+  options: AssessOptions,
+):
+  | { readonly shown: ShownCertificate; readonly refused: null }
+  | { readonly shown: null; readonly refused: Assessment } {
+  const title = 'Certificate'
+  if (verified === null) {
+    const nothing = { shown: {}, facts: null, validUntilMs: null, proven: [], notProven: [] }
+    const summary = `Certificate, ${der.length} bytes`
+    const groups = [{ title, checks: list.checks }]
+    return { shown: null, refused: conclude({ ...nothing, summary, evidence: 'unknown', groups }, options) }
+  }
   const certificate = parseCertificate(der)
-  const publicKey = toHex(shown.publicKey)
+  const publicKey = toHex(verified.publicKey)
   const inputs = { publicKey, notBefore: isoOf(certificate.notBeforeMs), notAfter: isoOf(certificate.notAfterMs) }
   const words = { passed: 'The certificate is well formed, current and signed with its own key.', failed: '' }
   list.require('certificate', true, 'attestation.certificate-malformed', words, inputs)
@@ -45,18 +103,80 @@ export async function assessCertificate(
       publicKey,
       notBeforeMs: certificate.notBeforeMs,
       notAfterMs: certificate.notAfterMs,
-      expectedReportData: toHex(shown.reportData),
+      expectedReportData: toHex(verified.reportData),
     },
   }
-  const found = await examineEvidence(shown, certificate, around, options)
+  return { shown: { shown: verified, certificate, around, group: { title, checks: list.checks } }, refused: null }
+}
+
+/**
+ * The second step, the slow one: is the evidence genuine? What comes back depends on the key, the evidence, the bundle and the
+ * time until `validUntilMs`, and not on the rest of the certificate, the policy or the registry.
+ */
+export function examineShownEvidence(
+  { shown, certificate, around }: ShownCertificate,
+  options: AssessOptions,
+): Promise<Findings> | Findings {
+  return examineEvidence(shown, certificate, around, options)
+}
+
+/** What the second step needs of what vendors publish. Throws nothing that the evidence could cause. */
+export function wantsOfCertificate({
+  shown: { evidence },
+  certificate,
+}: Pick<ShownCertificate, 'shown' | 'certificate'>): readonly CollateralWant[] {
+  switch (evidence.kind) {
+    case 'absent':
+      return []
+    case 'tdx':
+      return wantsOfQuote(evidence.quote)
+    case 'sev':
+      return wantsOfReport(
+        evidence.report,
+        attemptNow(new Checklist(), 'leaf', () => leafOf(certificate)),
+      )
+  }
+}
+
+/** Whether it should be fetched for somebody who only says what hardware he has. */
+export async function deservesCollateral(
+  { shown: { evidence } }: ShownCertificate,
+  { crypto, roots }: AssessOptions,
+): Promise<boolean> {
+  if (evidence.kind !== 'tdx') return evidence.kind === 'sev'
+  return isCertifiedPlatform(evidence.quote, {
+    crypto,
+    ...(roots?.intel === undefined ? {} : { intelRoot: roots.intel }),
+  })
+}
+
+/** The same for a certificate from a file, whatever it is worth. Empty for what is no certificate. */
+export function wantsOfCertificateFile(der: Uint8Array): readonly CollateralWant[] {
+  const shown = attemptNow(new Checklist(), 'certificate', () => {
+    const certificate = parseCertificate(der)
+    // Nothing is proven here, so that nothing has to be computed over the key.
+    return { shown: keyEvidenceOf(certificate, new Uint8Array(64)), certificate }
+  })
+  return shown === null ? [] : wantsOfCertificate(shown)
+}
+
+/** The last step: the policy, asked about this certificate at this time. */
+export function concludeCertificate(
+  { shown: { publicKey }, around, group }: ShownCertificate,
+  found: Findings,
+  options: AssessOptions,
+): Assessment {
+  const key = toHex(publicKey)
   const isPeer = options.context.about === 'peer'
   return conclude(
     {
       ...found,
+      // The same evidence may have been examined for an earlier certificate of this key.
+      facts: found.facts === null ? null : { ...found.facts, certificate: around.certificate },
       summary: `RA-TLS certificate with ${found.summary}`,
-      groups: [{ title: 'Certificate', checks: list.checks }, ...found.groups],
-      shown: { publicKey, ...found.shown },
-      proven: [...found.proven, ...(isPeer ? [`The peer holds the private key of ${publicKey}.`] : [])],
+      groups: [group, ...found.groups],
+      shown: { publicKey: key, ...found.shown },
+      proven: [...found.proven, ...(isPeer ? [`The peer holds the private key of ${key}.`] : [])],
       notProven: isPeer
         ? found.notProven
         : ['That whoever sent this certificate holds its key: it was not a connection.', ...found.notProven],
@@ -65,19 +185,20 @@ export async function assessCertificate(
   )
 }
 
-/** A recorded certificate does not say which end it was; either role will do. */
-function verifyAs(role: CertificateRole, der: Uint8Array, nowMs: number): KeyEvidence {
-  if (role !== 'unknown') return verifyRatls(der, role, nowMs)
-  try {
-    return verifyRatls(der, 'server', nowMs)
-  } catch (error) {
-    const isAboutRole =
-      error instanceof CocoonError &&
-      (error.code === 'attestation.certificate-name' || error.code === 'attestation.certificate-purpose')
-    if (!isAboutRole) throw error
-    return verifyRatls(der, 'client', nowMs)
+/** Whether the second step needs neither collateral nor time: there is no evidence, or only its simulated form. */
+export function isExaminedAtOnce({ shown: { evidence } }: ShownCertificate): boolean {
+  switch (evidence.kind) {
+    case 'absent':
+      return true
+    case 'tdx':
+      return SIMULATED_QUOTE_BYTES.includes(evidence.quote.length)
+    case 'sev':
+      return isVersionless(evidence.report)
   }
 }
+
+/** A real report begins with its version. */
+const isVersionless = (report: Uint8Array): boolean => report.subarray(0, 4).every((byte) => byte === 0)
 
 /** Sizes of the simulated forms; real evidence never has them. */
 const SIMULATED_QUOTE_BYTES: readonly number[] = [64, 496]
@@ -96,11 +217,10 @@ function examineEvidence(
       return SIMULATED_QUOTE_BYTES.includes(evidence.quote.length)
         ? examineSimulated(shown, around)
         : examineQuote(evidence.quote, around, options)
-    case 'sev': {
-      // A real report begins with its version.
-      if (evidence.report.subarray(0, 4).every((byte) => byte === 0)) return examineSimulated(shown, around)
-      return examineSev(evidence, shown, certificate, around, options)
-    }
+    case 'sev':
+      return isVersionless(evidence.report)
+        ? examineSimulated(shown, around)
+        : examineSev(evidence, shown, certificate, around, options)
   }
 }
 
@@ -138,13 +258,14 @@ const noEvidence = (around: Surroundings): Findings => ({
   groups: [],
   shown: {},
   facts: { kind: 'none', ...around },
+  validUntilMs: null,
   proven: [],
   notProven: ['Anything about the machine or its software.'],
 })
 
-async function examineSimulated(shown: KeyEvidence, around: Surroundings): Promise<Findings> {
+function examineSimulated(shown: KeyEvidence, around: Surroundings): Findings {
   const list = new Checklist()
-  const judged = await attempt(list, 'simulated-form', () => judgeEvidence({ accept: ['simulated'] }, shown))
+  const judged = attemptNow(list, 'simulated-form', () => judgeEvidence({ accept: ['simulated'] }, shown))
   if (judged !== null)
     list.info('simulated-form', 'Hollow evidence of the agreed form, made for this key. Anybody can make it.')
   const imageHash = judged?.imageHash ?? null
@@ -158,6 +279,7 @@ async function examineSimulated(shown: KeyEvidence, around: Surroundings): Promi
       imageHash === null
         ? null
         : { kind: 'simulated', imageHash: toHex(imageHash), reportData: toHex(shown.reportData), ...around },
+    validUntilMs: null,
     proven: [],
     notProven: ['Anything about the machine or its software: anybody can make simulated evidence.'],
   }

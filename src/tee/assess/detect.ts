@@ -27,7 +27,8 @@ export function detectEvidence(bytes: Uint8Array): DetectedEvidence | null {
   if (form !== null) return { form, encoding: 'binary', bytes }
   const text = textOf(bytes)
   if (text === null) return null
-  if (text.startsWith('[')) return { form: 'gpu-evidence', encoding: 'json', bytes }
+  if (text.startsWith('[') || (text.startsWith('{') && text.includes('"evidences"')))
+    return { form: 'gpu-evidence', encoding: 'json', bytes }
   if (text.startsWith('-----BEGIN CERTIFICATE-----')) return fromPem(text)
   const compact = text.replaceAll(/\s+/g, '')
   return decoded('hex', () => fromHex(compact.replace(/^0x/i, ''))) ?? decoded('base64', () => fromBase64(compact))

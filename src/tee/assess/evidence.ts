@@ -52,6 +52,7 @@ async function examineLog(bytes: Uint8Array, { crypto }: AssessOptions): Promise
     groups: [{ title: 'Event log', checks: list.checks }],
     shown: shown ?? {},
     facts: null,
+    validUntilMs: null,
     proven: [],
     notProven: [],
   }

@@ -38,6 +38,7 @@ export async function examineGpus(json: Uint8Array, around: Surroundings, option
       nonces: (evidence ?? []).map((one) => toHex(one.nonce)).join(', '),
     },
     facts: isWhole ? { kind: 'gpu', ...around, gpus } : null,
+    validUntilMs: null,
     proven: facts.map(
       (f) =>
         `A genuine NVIDIA ${f.chip ?? 'device'} signed its measurements; driver ${f.driverVersion ?? 'none'}, VBIOS ${f.vbiosVersion}.`,

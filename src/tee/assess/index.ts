@@ -1,10 +1,21 @@
 /**
  * Evidence from bytes to verdict: `detectEvidence` says what it is, `assessEvidence` and `assessCertificate` verify it with
- * a collateral bundle and judge it by a policy. No network, no clock. All but `assessCertificate` is browser-safe.
+ * a collateral bundle and judge it by a policy. No network, no clock. Browser-safe.
  * Source: docs/verification.md.
  */
-export { type Assessment, type AssessOptions, type CheckGroup, type TrustedRoots } from './assessment.ts'
-export { assessCertificate, type CertificateRole } from './certificate.ts'
+export { type Assessment, type AssessOptions, type CheckGroup, type Findings, type TrustedRoots } from './assessment.ts'
+export {
+  assessCertificate,
+  type CertificateRole,
+  concludeCertificate,
+  deservesCollateral,
+  examineShownEvidence,
+  isExaminedAtOnce,
+  type ShownCertificate,
+  wantsOfCertificate,
+  wantsOfCertificateFile,
+} from './certificate.ts'
+export { DcapCollateralMemory } from './collateral-memory.ts'
 export { type DetectedEvidence, detectEvidence, type EvidenceForm, MAX_EVIDENCE_BYTES } from './detect.ts'
 export { ASSESS_ERRORS, type AssessErrorCode } from './errors.ts'
 export { assessEvidence } from './evidence.ts'

@@ -63,6 +63,7 @@ export async function examineSnp(
               : {}),
           },
     facts,
+    validUntilMs: result?.ok === true ? result.facts.earliestExpiryMs : null,
     ...(result?.ok === true ? conclusions(result.facts) : { proven: [], notProven: [] }),
   }
 }

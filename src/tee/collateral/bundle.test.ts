@@ -39,7 +39,7 @@ describe('a bundle file', () => {
     ['a label too many', changed((item) => (item['labels'] = { ...(item['labels'] as object), board: 'x' }))],
     ['a longer validity than the content has', changed((item) => (item['validUntil'] = '2099-01-01T00:00:00Z'))],
     ['TCB info without its chain', changed((item) => delete item['issuerChain'])],
-    ['a list with a chain', changed((item) => (item['issuerChain'] = 'AAAA'), 2)],
+    ['a list of the root with a chain', changed((item) => (item['issuerChain'] = 'AAAA'), 3)],
     ['a body that is no Base64', changed((item) => (item['body'] = '!'))],
     ['a body of another type', changed((item, raw) => (item['body'] = raw.items[2]?.['body']))],
     ['a name for what has none', changed((item) => (item['labels'] = { ...(item['labels'] as object), id: 'NV_X' }))],

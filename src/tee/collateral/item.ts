@@ -3,6 +3,7 @@
  * signed content, never believed from beside it. Nothing is verified here. Browser-safe.
  */
 import { CocoonError, toHex } from '../../util/index.ts'
+import { tcbQuery } from '../quote/index.ts'
 import { parseQeIdentity } from '../verify/dcap/qe-identity.ts'
 import { parseTcbInfo } from '../verify/dcap/tcb-info.ts'
 import { parseManifest } from '../verify/nvidia/manifest.ts'
@@ -31,7 +32,7 @@ export interface CollateralItem {
   readonly validUntilMs: number
   /** As the vendor's service delivers it: JSON, DER, XML; `amd-chain` is PEM, ASK or ASVK before ARK. */
   readonly body: Uint8Array
-  /** PEM; TCB info and QE identity come with the chain of the key that signed them. */
+  /** PEM; TCB info and QE identity come with the chain of the key that signed them, lists of PCKs may come with theirs. */
   readonly issuerChain: Uint8Array | null
 }
 
@@ -49,8 +50,8 @@ type Read = Pick<CollateralItem, 'labels' | 'validFromMs' | 'validUntilMs'>
 export function collateralItem({ type, body, issuerChain = null, id }: ItemSource): CollateralItem {
   const read = READERS[type](body)
   const needsChain = type === 'intel-tcb-info' || type === 'intel-qe-identity'
-  if (needsChain !== (issuerChain !== null))
-    throw wrong(needsChain ? 'the issuer chain is missing' : 'has an issuer chain')
+  if (needsChain && issuerChain === null) throw wrong('the issuer chain is missing')
+  if (!needsChain && issuerChain !== null && type !== 'intel-pck-crl') throw wrong('has an issuer chain')
   if ((type === 'nvidia-manifest') !== (id !== undefined)) throw wrong('only manifests have an id, and all of them do')
   if (id !== undefined && !MANIFEST_ID.test(id)) throw wrong(`${id.slice(0, 64)} is no name of a manifest`)
   return { type, ...read, labels: id === undefined ? read.labels : { ...read.labels, id }, body, issuerChain }
@@ -85,8 +86,13 @@ const READERS: Readonly<Record<CollateralType, (body: Uint8Array) => Read>> = {
   },
   'amd-leaf'(body) {
     const certificate = parseCertificate(body)
-    const { product, kind, hardwareId } = readSnpLeaf(certificate)
-    const labels = { product, kind, hardwareId: hardwareId === null ? 'none' : toHex(hardwareId) }
+    const { product, kind, hardwareId, tcb } = readSnpLeaf(certificate)
+    const labels = {
+      product,
+      kind,
+      hardwareId: hardwareId === null ? 'none' : toHex(hardwareId),
+      tcb: tcbQuery(tcb),
+    }
     return { labels, ...windowOf([certificate]) }
   },
   'nvidia-manifest'(body) {

@@ -168,8 +168,11 @@ function complaintOf(
 
 /** SHA-256 of the canonical JSON (keys sorted, no white space), in hex: the same decisions have the same hash. */
 export async function policyHash(crypto: Pick<VerifyCrypto, 'sha256'>, policy: Policy): Promise<string> {
-  return toHex(await crypto.sha256(utf8(canonicalJson(policy))))
+  return toHex(await crypto.sha256(canonicalPolicy(policy)))
 }
+
+/** What is hashed, in UTF-8. */
+export const canonicalPolicy = (policy: Policy): Uint8Array => utf8(canonicalJson(policy))
 
 function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`

@@ -31,5 +31,5 @@ export {
 export { GPU_ERRORS, type GpuErrorCode } from './nvidia-errors.ts'
 export { parseSnpReport, SNP_REPORT_BYTES, type SnpReport, snpProductOf, snpTcbsOf } from './snp.ts'
 export { SNP_ERRORS, type SnpErrorCode } from './snp-errors.ts'
-export { formatTcb, isTcbAtLeast, readTcb, type SnpProduct, type SnpTcb } from './snp-tcb.ts'
+export { formatTcb, isTcbAtLeast, readTcb, type SnpProduct, type SnpTcb, tcbQuery } from './snp-tcb.ts'
 export { parseSpdmMeasurements, type SpdmMeasurement, type SpdmMeasurements } from './spdm.ts'

@@ -86,7 +86,7 @@ export function parseGpuReport(bytes: Uint8Array): GpuReport {
   }
 }
 
-/** The JSON list of NVIDIA's tools. Throws `attestation.gpu-evidence-format`; `offset` is the place in the list. */
+/** The JSON list of NVIDIA's tools, alone or as `evidences` of what they print. Throws `attestation.gpu-evidence-format`; `offset` is the place in the list. */
 export function parseGpuEvidence(json: string): GpuEvidence[] {
   const refuse = (field: string, at: number): Error =>
     evidenceError('attestation.gpu-evidence-format', GPU_ERRORS['attestation.gpu-evidence-format'], field, at)
@@ -97,6 +97,7 @@ export function parseGpuEvidence(json: string): GpuEvidence[] {
   } catch {
     throw refuse('json', 0)
   }
+  if (typeof list === 'object' && list !== null && 'evidences' in list) list = list.evidences
   if (!Array.isArray(list) || list.length === 0 || list.length > MAX_GPUS) throw refuse('list', 0)
   return list.map((one: unknown, at) => {
     const field = <T>(name: string, form: RegExp, read: (text: string) => T): T => {

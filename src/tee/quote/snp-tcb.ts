@@ -32,3 +32,9 @@ export function formatTcb(tcb: SnpTcb): string {
   const fmc = tcb.fmc === null ? '' : `fmc ${tcb.fmc}, `
   return `${fmc}boot loader ${tcb.bootLoader}, TEE ${tcb.tee}, SNP ${tcb.snp}, microcode ${tcb.microcode}`
 }
+
+/** As AMD's key service is asked for a chip's certificate: `blSPL=3&teeSPL=0&snpSPL=8&ucodeSPL=209`. */
+export function tcbQuery(tcb: SnpTcb): string {
+  const fmc = tcb.fmc === null ? '' : `fmcSPL=${tcb.fmc}&`
+  return `${fmc}blSPL=${tcb.bootLoader}&teeSPL=${tcb.tee}&snpSPL=${tcb.snp}&ucodeSPL=${tcb.microcode}`
+}

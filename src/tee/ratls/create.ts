@@ -1,7 +1,8 @@
 /** Making our own certificate: an Ed25519 key of its own for every certificate, signed by itself. */
-import { createHash, createPrivateKey, createPublicKey, sign } from 'node:crypto'
+import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto'
 import { concatBytes, toBase64, utf8 } from '../../util/index.ts'
 import type { EvidenceKind } from '../policy/evidence.ts'
+import type { SourcedEvidence } from '../source/source.ts'
 import {
   bitString,
   der,
@@ -18,7 +19,8 @@ import {
   utf8String,
 } from '../x509/der.ts'
 import { OID } from './oids.ts'
-import { reportDataOf, SERVER_NAME } from './verify.ts'
+import { SERVER_NAME } from './rules.ts'
+import { reportDataOf } from './verify.ts'
 
 export interface NodeCertificate {
   readonly certificatePem: string
@@ -41,21 +43,47 @@ export interface CreateCertificateOptions {
 
 /** Valid from an hour ago, for a day. Form and order of the extensions are the reference's; the version is 3. */
 export function createCertificate({ evidence, nowMs, random }: CreateCertificateOptions): NodeCertificate {
+  return certify(createNodeKey(random), evidence, nowMs, random)
+}
+
+/** A key that has no certificate yet: evidence can be made for it. */
+export interface NodeKey {
+  readonly privateKey: KeyObject
+  /** 32 raw bytes. */
+  readonly publicKey: Uint8Array
+  /** 64 bytes: what evidence must contain to belong to this key. */
+  readonly reportData: Uint8Array
+}
+
+export function createNodeKey(random: (count: number) => Uint8Array): NodeKey {
   // PKCS #8 around a 32-byte seed (RFC 8410): so the key comes from the randomness that was passed in.
   const pkcs8 = sequence(unsignedInteger(Uint8Array.of(0)), ED25519, octetString(octetString(random(32))))
   const privateKey = createPrivateKey({ key: Buffer.from(pkcs8), format: 'der', type: 'pkcs8' })
-  const spki = createPublicKey(privateKey).export({ format: 'der', type: 'spki' })
-  const publicKey = Uint8Array.from(spki.subarray(-32))
-  const notBeforeMs = nowMs - BACKDATE_MS
+  const publicKey = Uint8Array.from(spkiOf(privateKey).subarray(-32))
+  return { privateKey, publicKey, reportData: reportDataOf(publicKey) }
+}
+
+const spkiOf = (key: KeyObject): Uint8Array => createPublicKey(key).export({ format: 'der', type: 'spki' })
+
+/** When a certificate made at `nowMs` ends. */
+export const endOfCertificate = (nowMs: number): number => nowMs - BACKDATE_MS + LIFETIME_MS
+
+/** The certificate of a key, signed with it. Evidence of hardware must have been made for the key; that is not checked here. */
+export function certify(
+  { privateKey, publicKey }: NodeKey,
+  evidence: EvidenceKind | SourcedEvidence,
+  nowMs: number,
+  random: (count: number) => Uint8Array,
+): NodeCertificate {
   const tbs = sequence(
     der(explicitTag(0), unsignedInteger(Uint8Array.of(2))),
     unsignedInteger(random(16)),
     ED25519,
     NAME,
-    sequence(utcTime(notBeforeMs), utcTime(notBeforeMs + LIFETIME_MS)),
+    sequence(utcTime(nowMs - BACKDATE_MS), utcTime(endOfCertificate(nowMs))),
     NAME,
-    spki,
-    der(explicitTag(3), sequence(...extensionsFor(evidence, publicKey))),
+    spkiOf(privateKey),
+    der(explicitTag(3), sequence(...evidenceExtensions(evidence, publicKey), ...usualExtensions(publicKey))),
   )
   const certificate = sequence(tbs, ED25519, bitString(sign(null, tbs, privateKey)))
   return {
@@ -85,13 +113,23 @@ const NAME = sequence(
   attribute(OID.commonName, utf8String('localhost')),
 )
 
-function extensionsFor(evidence: EvidenceKind, publicKey: Uint8Array): Uint8Array[] {
+function evidenceExtensions(evidence: EvidenceKind | SourcedEvidence, publicKey: Uint8Array): Uint8Array[] {
+  if (evidence === 'none') return []
+  const claims = extension(OID.tdxClaims, true, publicKey)
+  if (evidence === 'simulated') return [extension(OID.tdxQuote, true, reportDataOf(publicKey)), claims]
+  if (evidence.kind === 'tdx') return [extension(OID.tdxQuote, true, evidence.quote), claims]
+  const { report, chipCertificate } = evidence
+  return [
+    extension(OID.sevReportData, true, reportDataOf(publicKey)),
+    extension(OID.sevReport, true, report),
+    ...(chipCertificate === null ? [] : [extension(OID.sevVcek, true, utf8(pem('CERTIFICATE', chipCertificate)))]),
+  ]
+}
+
+function usualExtensions(publicKey: Uint8Array): Uint8Array[] {
   const keyId = createHash('sha1').update(publicKey).digest()
   const ipv6Loopback = concatBytes(new Uint8Array(15), Uint8Array.of(1))
   return [
-    ...(evidence === 'none'
-      ? []
-      : [extension(OID.tdxQuote, true, reportDataOf(publicKey)), extension(OID.tdxClaims, true, publicKey)]),
     extension(OID.basicConstraints, true, sequence()),
     // One byte with the first bit set (digitalSignature), seven bits unused.
     extension(OID.keyUsage, true, der(TAG.bitString, Uint8Array.of(7, 0x80))),

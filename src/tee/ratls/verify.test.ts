@@ -18,8 +18,10 @@ import {
   utf8String,
 } from '../x509/der.ts'
 import { OID } from './oids.ts'
-import { createIdentity, createVerifier } from './verifier.ts'
-import { reportDataOf, type TlsRole, verifyRatls } from './verify.ts'
+import { createIdentity } from './identity.ts'
+import { createVerifier } from './verifier.ts'
+import type { TlsRole } from './rules.ts'
+import { reportDataOf, verifyRatls } from './verify.ts'
 
 const NOW = Date.UTC(2026, 10, 21, 12)
 const HOUR = 3_600_000

@@ -1,129 +1,20 @@
-/** A certificate judged for a role at a time: everything but the evidence, which is the policy's. */
+/** A certificate judged for a role at a time: everything but the evidence, which is the policy's. With Node's cryptography, at once. */
 import { createHash, createPublicKey, verify } from 'node:crypto'
-import { concatBytes, equalBytes } from '../../util/index.ts'
 import { teeError } from '../errors.ts'
-import type { Evidence, KeyEvidence } from '../policy/evidence.ts'
-import { type Certificate, extensionOf, parseCertificate } from '../x509/certificate.ts'
-import { DerReader, implicitTag, malformed, oid, readOid, sequence, TAG } from '../x509/der.ts'
-import { OID } from './oids.ts'
-
-/** What a peer is in the TLS handshake. */
-export type TlsRole = 'server' | 'client'
-
-/** The reference looks for this name in server certificates, whatever address it dialled. */
-export const SERVER_NAME = '127.0.0.1'
-/** The reference's limit. */
-export const MAX_QUOTE_BYTES = 32_768
-/** Nodes make certificates for a day and renew them hourly; a stolen key must not live long. */
-export const MAX_VALIDITY_MS = 2 * 86_400_000
-
-const ED25519_ALGORITHM = sequence(oid(OID.ed25519))
-const KNOWN_CRITICAL: ReadonlySet<string> = new Set([
-  OID.tdxQuote,
-  OID.tdxClaims,
-  OID.sevReportData,
-  OID.sevReport,
-  OID.sevVcek,
-  OID.subjectKeyIdentifier,
-  OID.keyUsage,
-  OID.subjectAltName,
-  OID.basicConstraints,
-  OID.extKeyUsage,
-])
+import type { KeyEvidence } from '../policy/evidence.ts'
+import { examineCertificate, keyEvidenceOf, spkiOf, type TlsRole } from './rules.ts'
 
 /**
  * Throws `attestation.*`, one code per check, the first that fails. What comes back is the key that the certificate
  * carries (the handshake proves possession of it) and the evidence, not looked at yet. Source: docs/attestation.md.
  */
 export function verifyRatls(der: Uint8Array, role: TlsRole, nowMs: number): KeyEvidence {
-  const certificate = parseCertificate(der)
-  if (!equalBytes(certificate.issuer, certificate.subject)) throw teeError('attestation.certificate-not-self-issued')
-  verifyValidity(certificate, nowMs)
-  verifyPurpose(certificate, role)
-  for (const { oid: name, critical } of certificate.extensions)
-    if (critical && !KNOWN_CRITICAL.has(name))
-      throw teeError('attestation.certificate-critical-extension', { oid: name })
-  verifyKey(certificate)
-  const evidence = evidenceOf(certificate)
-  const claims = extensionOf(certificate, OID.tdxClaims)
-  if (claims !== null && !equalBytes(claims, certificate.key)) throw teeError('attestation.claims-mismatch')
-  return {
-    publicKey: Uint8Array.from(certificate.key),
-    reportData: reportDataOf(certificate.key),
-    evidence,
-  }
+  const certificate = examineCertificate(der, role, nowMs)
+  const key = createPublicKey({ key: Buffer.from(spkiOf(certificate)), format: 'der', type: 'spki' })
+  if (!verify(null, certificate.tbs, key, certificate.signature)) throw teeError('attestation.certificate-signature')
+  return keyEvidenceOf(certificate, reportDataOf(certificate.key))
 }
 
 /** What evidence must carry to belong to this key: SHA-512 of its 32 bytes. */
 export const reportDataOf = (publicKey: Uint8Array): Uint8Array =>
   Uint8Array.from(createHash('sha512').update(publicKey).digest())
-
-function verifyValidity({ notBeforeMs, notAfterMs }: Certificate, nowMs: number): void {
-  const facts = { notBefore: new Date(notBeforeMs).toISOString(), notAfter: new Date(notAfterMs).toISOString() }
-  if (nowMs < notBeforeMs) throw teeError('attestation.certificate-not-yet-valid', facts)
-  if (nowMs >= notAfterMs) throw teeError('attestation.certificate-expired', facts)
-  if (notAfterMs - notBeforeMs > MAX_VALIDITY_MS) throw teeError('attestation.certificate-too-long', facts)
-}
-
-/** Usages that are absent allow everything; the name is only asked of servers. */
-function verifyPurpose(certificate: Certificate, role: TlsRole): void {
-  const usage = extensionOf(certificate, OID.keyUsage)
-  if (usage !== null) {
-    const [unused = 8, first = 0] = DerReader.only(usage, TAG.bitString, 'keyUsage').content
-    if (unused > 7) throw malformed('keyUsage', 'bits')
-    if ((first & 0x80) === 0) throw teeError('attestation.certificate-purpose', { role, missing: 'digitalSignature' })
-  }
-  const extended = extensionOf(certificate, OID.extKeyUsage)
-  const wanted = role === 'server' ? OID.serverAuth : OID.clientAuth
-  if (extended !== null && !oidsOf(extended).includes(wanted))
-    throw teeError('attestation.certificate-purpose', {
-      role,
-      missing: role === 'server' ? 'serverAuth' : 'clientAuth',
-    })
-  if (role === 'server' && !dnsNamesOf(certificate).includes(SERVER_NAME))
-    throw teeError('attestation.certificate-name')
-}
-
-function oidsOf(value: Uint8Array): string[] {
-  const list = new DerReader(DerReader.only(value, TAG.sequence, 'extKeyUsage').content, 'extKeyUsage')
-  const found: string[] = []
-  while (list.more) found.push(readOid(list.read(TAG.oid).content, 'extKeyUsage'))
-  return found
-}
-
-function dnsNamesOf(certificate: Certificate): string[] {
-  const value = extensionOf(certificate, OID.subjectAltName)
-  if (value === null) return []
-  const list = new DerReader(DerReader.only(value, TAG.sequence, 'subjectAltName').content, 'subjectAltName')
-  const found: string[] = []
-  while (list.more) {
-    const { tag, content } = list.any()
-    if (tag === implicitTag(2)) found.push(String.fromCharCode(...content))
-  }
-  return found
-}
-
-function verifyKey({ keyAlgorithm, key, signatureAlgorithm, signature, tbs }: Certificate): void {
-  if (!equalBytes(keyAlgorithm, ED25519_ALGORITHM) || key.length !== 32) throw teeError('attestation.certificate-key')
-  if (!equalBytes(signatureAlgorithm, ED25519_ALGORITHM)) throw teeError('attestation.certificate-signature')
-  const spki = sequence(keyAlgorithm, concatBytes(Uint8Array.of(TAG.bitString, 33, 0), key))
-  const publicKey = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' })
-  if (!verify(null, tbs, publicKey, signature)) throw teeError('attestation.certificate-signature')
-}
-
-function evidenceOf(certificate: Certificate): Evidence {
-  const quote = extensionOf(certificate, OID.tdxQuote)
-  const reportData = extensionOf(certificate, OID.sevReportData)
-  const report = extensionOf(certificate, OID.sevReport)
-  if (quote !== null && (reportData !== null || report !== null)) throw teeError('attestation.mixed-evidence')
-  if (quote !== null) {
-    if (quote.length > MAX_QUOTE_BYTES) throw teeError('attestation.quote-too-large', { bytes: quote.length })
-    return { kind: 'tdx', quote: Uint8Array.from(quote) }
-  }
-  if (reportData === null && report === null) return { kind: 'absent' }
-  return {
-    kind: 'sev',
-    reportData: Uint8Array.from(reportData ?? []),
-    report: Uint8Array.from(report ?? []),
-  }
-}

@@ -3,7 +3,7 @@
  * browsers later; callers `await`. Browser-safe; `crypto-node.ts` is the form without promises, for Node.
  */
 
-export type SignatureScheme = 'ecdsa-p256-sha256' | 'ecdsa-p384-sha384' | 'rsa-pss-sha384'
+export type SignatureScheme = 'ecdsa-p256-sha256' | 'ecdsa-p384-sha384' | 'rsa-pss-sha384' | 'ed25519'
 
 export type Eventually<T> = T | Promise<T>
 
@@ -11,7 +11,7 @@ export type Eventually<T> = T | Promise<T>
 export interface VerifyKey {
   /**
    * Whether `signature` is this key's over `message`. ECDSA: r ‖ s, each as long as the curve, any s. RSA-PSS: salt of 48
-   * bytes, MGF1 with SHA-384. Malformed signatures are false, never an error.
+   * bytes, MGF1 with SHA-384. Ed25519: 64 bytes. Malformed signatures are false, never an error.
    */
   verify(signature: Uint8Array, message: Uint8Array): Eventually<boolean>
 }
@@ -19,6 +19,7 @@ export interface VerifyKey {
 export interface VerifyCrypto {
   sha256(bytes: Uint8Array): Eventually<Uint8Array>
   sha384(bytes: Uint8Array): Eventually<Uint8Array>
+  sha512(bytes: Uint8Array): Eventually<Uint8Array>
   /** Imports a SubjectPublicKeyInfo; null when it is no key for that scheme, for one because the point is off the curve. */
   importKey(scheme: SignatureScheme, spki: Uint8Array): Eventually<VerifyKey | null>
 }
@@ -28,6 +29,7 @@ export function webVerifyCrypto(subtle: typeof crypto.subtle = crypto.subtle): V
   return {
     sha256: async (bytes) => new Uint8Array(await subtle.digest('SHA-256', owned(bytes))),
     sha384: async (bytes) => new Uint8Array(await subtle.digest('SHA-384', owned(bytes))),
+    sha512: async (bytes) => new Uint8Array(await subtle.digest('SHA-512', owned(bytes))),
     async importKey(scheme, spki) {
       const { key: keyParameters, signature: signatureParameters, bytes } = WEB_PARAMETERS[scheme]
       try {
@@ -60,6 +62,7 @@ const WEB_PARAMETERS = {
     signature: { name: 'RSA-PSS', saltLength: 48 },
     bytes: null,
   },
+  ed25519: { key: { name: 'Ed25519' }, signature: { name: 'Ed25519' }, bytes: 64 },
 } as const
 
 /** WebCrypto's types refuse views of shared memory; ours never are. */
