@@ -6,6 +6,7 @@ import {
   Address,
   type ChainAccess,
   chainNetwork,
+  clientContractAddress,
   type ChainRegistry,
   changeRoot,
   createChainRegistry,
@@ -25,6 +26,7 @@ import {
   signingKeyFromSeed,
   type WalletSender,
   type WalletTransfer,
+  workerContractAddress,
 } from '../../src/chain/index.ts'
 import { type Devnet, devnetOptions, startDevnet } from '../../src/devnet/index.ts'
 import { createHttpEngine, httpEngineOptions } from '../../src/engine/index.ts'
@@ -83,6 +85,9 @@ export interface TestProxy {
   readonly wallet: Wallet
   readonly owner: Address
   readonly contract: Address
+  /** @param owner raw */
+  clientContract(owner: string): Address
+  workerContract(owner: string): Address
   /** Dies as a process would, as far as one process can show it: connections go, nothing more is sent. */
   close(): Promise<void>
 }
@@ -145,11 +150,19 @@ export async function startChainNetwork(options: ChainNetworkOptions): Promise<C
   const clock = systemClock
   const random = systemRandom
   const base = { clock, random, log, metrics: noMetrics }
-  const devnet = await startDevnet(devnetOptions.parse({ port: 0, blockIntervalMs: 50 }), {
-    clock,
-    random,
-    log: silentLog,
-  })
+  const devnet = await startDevnet(
+    devnetOptions.parse({
+      port: 0,
+      blockIntervalMs: 50,
+      keepTransactions: 10_000_000,
+      keepTransactionsPerAccount: 1_000_000,
+    }),
+    {
+      clock,
+      random,
+      log: silentLog,
+    },
+  )
   const network = chainNetwork('devnet', { endpoints: [`${devnet.url}/api/v2`] })
   const access = openChainAccess(network, base)
   const local = talkTo(devnet.url)
@@ -250,14 +263,27 @@ export async function startChainNetwork(options: ChainNetworkOptions): Promise<C
         await wallet.sender.close()
       })())
     closers.unshift(close)
-    await node.opened
+    await node.opened.catch(async (error: unknown) => {
+      await close()
+      throw error
+    })
     if (!ports.has(seed)) {
       ports.set(seed, { workerPort: node.workerPort, clientPort: node.clientPort })
       proxies.push(`127.0.0.1:${node.workerPort} 127.0.0.1:${node.clientPort}`)
       await changeRoot(orders, root, { proxies })
       while (registry.current().proxies.length < proxies.length) await new Promise((resolve) => setTimeout(resolve, 20))
     }
-    return { node, ledger, wallet, owner, contract, close }
+    const of = (raw: string) => ({ owner: Address.parse(raw), proxy: contract, proxyPublicKey: key.publicKey })
+    return {
+      node,
+      ledger,
+      wallet,
+      owner,
+      contract,
+      close,
+      clientContract: (raw) => clientContractAddress(config.params, of(raw)),
+      workerContract: (raw) => workerContractAddress(config.params, of(raw)),
+    }
   }
 
   async function startClient(
