@@ -189,6 +189,9 @@ describe('the operator’s part', () => {
     expect(received(outcome, ELSEWHERE, OP.excesses)).toHaveLength(1)
     expect(await world.proxyState()).toMatchObject({ balance: 0n, stake: STAKE })
     expect(await world.balance(proxy)).toBe(held - TON / 4n)
+    const nothing = await expectDone(world, proxy, strange(requestPayout(ELSEWHERE)))
+    expect(arrivals(nothing).map((a) => a.to.equals(ELSEWHERE))).toEqual([true])
+    expect(await world.balance(proxy)).toBe(held - TON / 4n)
     await expectRefused(world, proxy, strange(requestPayout(), FEES - 1n), 1003)
     await expectDone(world, proxy, strange(requestPayout(), FEES))
   })
@@ -202,7 +205,7 @@ describe('the operator’s part', () => {
     expect(await world.balance(proxy)).toBe(STAKE + RENT_FLOOR)
     contract.balance = STAKE - 1n
     const none = await expectDone(world, proxy, strange(requestPayout()))
-    expect(paidTo(none, PROXY_OWNER)).toEqual([0n])
+    expect(paidTo(none, PROXY_OWNER)).toEqual([])
     expect(await world.balance(proxy)).toBe(STAKE - 1n)
   })
 
@@ -394,7 +397,7 @@ test('an operator that no message can reach is not paid into the void', async ()
   const { code } = world.proxy.init
   const [params] = (await world.data(proxy)).refs
   if (code === null || code === undefined || params === undefined) throw new RangeError('no code or params')
-  const odd = deployment(code, proxyData(params, new Address(7, Buffer.alloc(32, 7))))
+  const odd = deployment(code, proxyData(params, new Address(7, Buffer.alloc(32, 7)), PROXY_KEY.publicKey, 5n))
   await world.send(odd.address, { from: STRANGER, value: TON, init: odd.init, bounce: false })
   await expectUndone(world, odd.address, strange(requestPayout()))
 })

@@ -10,6 +10,7 @@ import {
   ELSEWHERE,
   keyOf,
   type Outcome,
+  outcomeOf,
   PROXY_KEY,
   PROXY_OWNER,
   received,
@@ -296,8 +297,7 @@ test('a message that only looks bounced changes nothing', async () => {
     internal({ from: STRANGER, to: worker, value: TON, body, bounced: true, bounce: false }),
   )
   expect(result.transactions).toHaveLength(1)
-  const phase = result.transactions[0]?.description
-  expect(phase?.type === 'generic' && phase.computePhase.type === 'vm' && phase.computePhase.exitCode).toBe(1014)
+  expect(outcomeOf(result).exit).toBe(1014)
   expect((await world.data(worker)).equals(before)).toBe(true)
 })
 

@@ -22,6 +22,7 @@ export type ChainErrorCode = Extract<ErrorCode, `chain.${string}`> &
     | 'chain.wallet' // the account at a wallet's address is not the wallet of this key and owner, or it is blocked
     | 'chain.journal' // the journal of sent messages cannot be read or written
     | 'chain.send-id' // an id was used before for other messages
+    | 'chain.no-proxy' // there is no proxy contract of this network at the address
     | 'chain.not-owner' // the wallet that pays is not the one that a contract obeys
     | 'chain.frozen' // an account owes rent
     | 'chain.order-failed' // a contract refused what it was told; the money came back

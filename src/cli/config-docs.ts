@@ -4,6 +4,7 @@ import { allSettings, pathText, type Setting } from './settings.ts'
 const SECTIONS: readonly (readonly [prefix: string, title: string, about: string])[] = [
   ['', 'General', 'Settings of every command.'],
   ['ton', 'TON', 'How the chain is reached, for networks that have one: [TON](chain.md).'],
+  ['wallet', 'Owner’s wallet', 'What `cocoon wallet`, `account` and `root` pay from.'],
   ['log', 'Log', 'What is written where. Prompts, answers and keys are in no line at any level.'],
   [
     'attestation',
@@ -53,7 +54,7 @@ A setting is taken from the first of these that has it: the command line, the en
   \`{ "client": { "http": { "port": 10000 } } }\`. Unknown keys are errors.
 - **Environment**: the variable of the last column. Lists are separated by commas, maps are JSON. Unknown \`COCOON_…\` variables are errors.
 - **Command line**: the key with dashes, \`--client-http-port 10000\`; commands of one role take it without the role, \`cocoon client --http-port 10000\`.
-  Secrets (\`apiKey\`, \`apiKeys\`, \`secret\`) are never flags: other users of a machine can read command lines.
+  Secrets (\`apiKey\`, \`apiKeys\`, \`passphrase\`, \`secret\`) are never flags: other users of a machine can read command lines.
 
 \`cocoon config check\` reads everything and says what is wrong; \`cocoon config show\` prints each setting with its origin.
 `

@@ -5,15 +5,19 @@
 import { fileURLToPath } from 'node:url'
 import { Command, CommanderError, Option } from 'commander'
 import { CocoonError, reveal, toCocoonError } from '../util/index.ts'
+import { addAccountCommands } from './account/index.ts'
 import { ask, showCost } from './ask.ts'
 import { loadConfig, type Loaded } from './config.ts'
 import { runDevnet } from './devnet.ts'
 import { runDoctor } from './doctor.ts'
+import { showEarnings } from './earnings.ts'
 import { runEngine } from './engine.ts'
 import { addImageCommands } from './image/index.ts'
+import { openMoney } from './money.ts'
 import { dropModel, fetchModel, showModels } from './model.ts'
 import { addModelIdentityCommands } from './model-identity.ts'
 import { runClient, runProxy, runWorker } from './roles.ts'
+import { addRootCommands } from './root/index.ts'
 import { allSettings, pathText, type Setting } from './settings.ts'
 import { showStatus } from './status.ts'
 import { terminalOn } from './terminal.ts'
@@ -21,6 +25,7 @@ import { runUp } from './up/index.ts'
 import { printConfig } from './show-config.ts'
 import { addCollateralCommands } from './collateral/index.ts'
 import { addVerifyCommands } from './verify/index.ts'
+import { addWalletCommands } from './wallet/index.ts'
 
 const EXIT = { done: 0, failed: 1, usage: 2 } as const
 const settings = allSettings()
@@ -54,7 +59,7 @@ function program(run: (status: Promise<number>) => void): Command {
       .option('--model <reference>', 'model of the embedded engine (engine.model)')
       .option('--engine <url>', 'use this OpenAI-compatible engine instead of the embedded one')
       .option('--verbose', 'show every log line of the nodes'),
-    (s) => ['client', 'proxy', 'worker', 'engine', 'up'].includes(s.path[0] ?? ''),
+    (s) => ['client', 'proxy', 'worker', 'engine', 'devnet', 'up'].includes(s.path[0] ?? ''),
     null,
   )
   up.action((o: { once?: boolean; model?: string; engine?: string; verbose?: boolean }) => {
@@ -148,6 +153,31 @@ function program(run: (status: Promise<number>) => void): Command {
     ...general,
     withSettings: (command) => withSettings(command, isAttestation, null),
   })
+
+  const isWallet = (s: Setting): boolean => s.path[0] === 'wallet'
+  const forMoney = {
+    load: (command: Command) => load(command, null),
+    withSettings: (command: Command) => withSettings(command, isWallet, null),
+    run,
+    out: stdout,
+    err: stderr,
+  }
+  addWalletCommands(cocoon, {
+    ...forMoney,
+    // Its own settings go without the word in front: `cocoon wallet show --name other`.
+    load: (command) => load(command, 'wallet'),
+    withSettings: (command) => withSettings(command, isWallet, 'wallet'),
+  })
+
+  addAccountCommands(cocoon, forMoney)
+  addRootCommands(cocoon, forMoney)
+  const earnings = forMoney
+    .withSettings(cocoon.command('earnings').description('what a worker was paid and is owed, proxy by proxy'))
+    .option('--proxy <address>', 'the proxy’s contract (default: those the running worker talks to)')
+    .option('--json', 'print one JSON object instead of text')
+  earnings.action((o: { proxy?: string; json?: boolean }) =>
+    run(showEarnings(openMoney(load(earnings, null), stdout, stderr, o.json === true), o)),
+  )
 
   addImageCommands(cocoon, { run, terminal: stdout, progress: stderr })
 

@@ -1,28 +1,48 @@
 /** A wallet, opened to pay: its journal in the home folder, one process at a time. */
 import { join } from 'node:path'
 import {
+  type Address,
   type ChainAccess,
   type ChainDeps,
   type ChainNetwork,
   formatAddress,
   openFileJournal,
   openSender,
+  type PayingWallet,
   type WalletSender,
 } from '../chain/index.ts'
 import type { NodeWallet } from './keys.ts'
 import { takeProcessLock } from './process-lock.ts'
 
+type PayingDeps = ChainDeps & { readonly access: ChainAccess }
+
 /**
- * Goes on with what the journal holds. Journals are kept by network and wallet, since what is open on one chain means nothing on
- * another. Throws `config.locked` while another process pays from the wallet, `chain.journal`.
+ * A node's wallet. Goes on with what the journal holds. Journals are kept by network and wallet, since what is open on one
+ * chain means nothing on another. Throws `config.locked` while another process pays from the wallet, `chain.journal`.
  */
-export async function openNodeSender(
+export const openNodeSender = (
   home: string,
   network: ChainNetwork,
   wallet: NodeWallet,
-  deps: ChainDeps & { readonly access: ChainAccess },
+  deps: PayingDeps,
+): Promise<WalletSender> => open(home, network, wallet.address, wallet, deps)
+
+/** The same for any wallet. */
+export const openWalletSender = (
+  home: string,
+  network: ChainNetwork,
+  wallet: PayingWallet,
+  deps: PayingDeps,
+): Promise<WalletSender> => open(home, network, wallet.address, { wallet }, deps)
+
+async function open(
+  home: string,
+  network: ChainNetwork,
+  address: Address,
+  payingWallet: NodeWallet | { readonly wallet: PayingWallet },
+  deps: PayingDeps,
 ): Promise<WalletSender> {
-  const name = formatAddress(wallet.address, network.isTest)
+  const name = formatAddress(address, network.isTest)
   const path = join(home, 'sent', network.name, `${name}.jsonl`)
   const release = takeProcessLock(
     `${path}.lock`,
@@ -30,7 +50,7 @@ export async function openNodeSender(
   )
   try {
     const journal = await openFileJournal(path)
-    const sender = await openSender({ ...deps, journal }, { ...wallet, pollMs: network.pollMs })
+    const sender = await openSender({ ...deps, journal }, { ...payingWallet, pollMs: network.pollMs })
     return {
       ...sender,
       async close() {

@@ -14,7 +14,7 @@ const ownerAddress = z
   .string()
   .optional()
   .describe(
-    'TON address of the owner. Without one, an address made from the node’s own key, which only a network without a chain can use',
+    'TON address of the owner. Without one: the wallet of `cocoon wallet create`, and in a network without a chain an address made from the node’s own key',
   )
 
 const secret = z.union([z.instanceof(Secret<string>), z.string().transform((text) => new Secret(text))])
@@ -67,6 +67,16 @@ export const configSchema = z.strictObject({
         .describe(
           'Whether what decides about money must be told by two endpoints alike. Without it: where there are two',
         ),
+    })
+    .prefault({}),
+  wallet: z
+    .strictObject({
+      name: z
+        .string()
+        .regex(/^[a-z0-9][a-z0-9-]{0,31}$/, 'up to 32 of a-z, 0-9 and dashes')
+        .default('owner')
+        .describe('Which wallet of `<home>/wallets` pays'),
+      passphrase: secret.optional().describe('Opens the wallet where nobody can type it. Without: a terminal asks'),
     })
     .prefault({}),
   log: z
@@ -124,6 +134,10 @@ export const configSchema = z.strictObject({
   devnet: devnetOptions.prefault({}),
   up: z
     .strictObject({
+      chain: z
+        .boolean()
+        .default(true)
+        .describe('Whether `up` brings a local chain along, with contracts and payments; without it, prices only'),
       question: z
         .string()
         .min(1)
@@ -143,4 +157,4 @@ export const configSchema = z.strictObject({
 export type Config = z.output<typeof configSchema>
 
 /** Settings that never appear on a command line, where every user of the machine could read them. */
-export const SECRET_KEYS: ReadonlySet<string> = new Set(['apiKey', 'apiKeys', 'secret'])
+export const SECRET_KEYS: ReadonlySet<string> = new Set(['apiKey', 'apiKeys', 'passphrase', 'secret'])

@@ -1,5 +1,5 @@
 /** A client node put together: identity, verification of proxies, proof of work. The SDK and the CLI both start here. */
-import type { Address, Registry } from '../chain/index.ts'
+import type { Address, ChainAccess, Registry, WalletSender } from '../chain/index.ts'
 import { type ClientNode, type ClientOptions, startClientNode } from '../roles/client/index.ts'
 import { createPowSolver, createTransportMetrics, type PeerVerifier, type TlsIdentity } from '../transport/index.ts'
 import type { Clock, Log, Metrics, Random, Secret } from '../util/index.ts'
@@ -10,6 +10,8 @@ export interface ClientParts {
   /** The account that pays. */
   readonly owner: Address
   readonly secret: Secret<string>
+  /** In a network with a chain. The wallet is the owner, and stays the caller's to close. */
+  readonly chain?: { readonly access: ChainAccess; readonly wallet: WalletSender }
   readonly options: ClientOptions
   /** Who we are to proxies, and which of them we accept; stays the caller's to close. */
   readonly tls: TlsIdentity
@@ -40,6 +42,7 @@ export function composeClient(parts: ClientParts): ComposedClient {
       log: parts.log,
       owner: parts.owner,
       secret: parts.secret,
+      ...(parts.chain === undefined ? {} : { chain: parts.chain }),
       transportMetrics: createTransportMetrics(metrics),
       tls: parts.tls,
       verifier: parts.verifier,

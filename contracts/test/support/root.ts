@@ -1,10 +1,11 @@
 /** The root contract in tests: its data in three layouts, its messages. */
 import { type Address, beginCell, type Builder, type Cell, Dictionary } from '@ton/core'
-import { Blockchain } from '@ton/sandbox'
+import { Blockchain, createShardAccount } from '@ton/sandbox'
 import type { SigningKey } from '../../../src/chain/index.ts'
 import { head, signed } from './messages.ts'
 import {
   codeOf,
+  type Codes,
   deployment,
   type Deployment,
   messageTo,
@@ -170,14 +171,17 @@ export interface RootWorld {
   readonly root: Deployment
   send(body: Cell, from?: Address, value?: bigint): Promise<Outcome>
   state(): Promise<RootConfigCells>
-  data(of?: Address): Promise<Cell>
-  balance(of?: Address): Promise<bigint>
+  data(): Promise<Cell>
+  /** Replaces what the contract stores. */
+  setData(data: Cell): Promise<void>
+  balance(): Promise<bigint>
 }
 
-export async function createRootWorld(over: Partial<RootOptions> = {}): Promise<RootWorld> {
+export async function createRootWorld(over: Partial<RootOptions> = {}, codeFor: Codes = codeOf): Promise<RootWorld> {
   const chain = await Blockchain.create()
   chain.now = NOW
-  const root = deployment(codeOf('root'), rootData(over))
+  const code = codeFor('root')
+  const root = deployment(code, rootData(over))
   await chain.sendMessage(messageTo(root.address, { from: ROOT_OWNER, value: TON, init: root.init, bounce: false }))
   const data = async (): Promise<Cell> => {
     const { accountState } = await chain.getContract(root.address)
@@ -188,6 +192,11 @@ export async function createRootWorld(over: Partial<RootOptions> = {}): Promise<
     chain,
     root,
     data,
+    setData: async (changed) => {
+      const contract = await chain.getContract(root.address)
+      const { address } = root
+      contract.account = createShardAccount({ address, code, data: changed, balance: contract.balance })
+    },
     send: async (body, from = ROOT_OWNER, value = TON / 10n) =>
       outcomeOf(await chain.sendMessage(messageTo(root.address, { from, value, body }))),
     state: async () => loadRoot(await data()),

@@ -3,9 +3,11 @@ import { type Address, beginCell, type Cell, internal as innerMessage, storeMess
 import { external } from '@ton/core'
 import { Blockchain } from '@ton/sandbox'
 import type { SigningKey } from '../../../src/chain/index.ts'
+import { exitOf } from './exit-sites.ts'
 import { head, OP, text } from './messages.ts'
 import {
   codeOf,
+  type Codes,
   deployment,
   type Deployment,
   messageTo,
@@ -72,10 +74,10 @@ export interface WalletWorld {
   data(): Promise<Cell>
 }
 
-export async function createWalletWorld(value = 10n * TON): Promise<WalletWorld> {
+export async function createWalletWorld(value = 10n * TON, codeFor: Codes = codeOf): Promise<WalletWorld> {
   const chain = await Blockchain.create()
   chain.now = NOW
-  const wallet = deployment(codeOf('wallet'), walletData())
+  const wallet = deployment(codeFor('wallet'), walletData())
   await chain.sendMessage(messageTo(wallet.address, { from: WALLET_OWNER, value, init: wallet.init, bounce: false }))
   const data = async (): Promise<Cell> => {
     const { accountState } = await chain.getContract(wallet.address)
@@ -92,7 +94,7 @@ export async function createWalletWorld(value = 10n * TON): Promise<WalletWorld>
       } catch (error) {
         const { exitCode } = error as { readonly exitCode?: number }
         if (exitCode === undefined) throw error
-        return { outcome: null, refusal: exitCode }
+        return { outcome: null, refusal: exitOf(exitCode) }
       }
     },
     internal: async (from, coins, body) =>

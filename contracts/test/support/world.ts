@@ -15,6 +15,7 @@ import { digestOf, signingKeyFromSeed } from '../../../src/chain/index.ts'
 import { clientContractAddress, proxyContractAddress, workerContractAddress } from '../../../src/chain/index.ts'
 import type { RootParams } from '../../../src/chain/index.ts'
 import { buildFile, type ContractBuild, type ContractName } from '../../build.ts'
+import { exitOf } from './exit-sites.ts'
 import { type ClientData, loadClient, loadProxy, loadWorker, type ProxyData, type WorkerData } from './messages.ts'
 
 export const NOW = 1_777_000_000
@@ -34,6 +35,9 @@ export const keyOf = (byte: number) => signingKeyFromSeed(new Uint8Array(32).fil
 export const PROXY_KEY = keyOf(1)
 export const WALLET_KEY = keyOf(2)
 export const MANAGER_KEY = keyOf(3)
+
+/** Where the code of a contract comes from. */
+export type Codes = (contract: ContractName) => Cell
 
 /** The code of a contract: contracts/build, or what the mutation run has put into the folder it names. */
 export function codeOf(contract: ContractName): Cell {
@@ -90,12 +94,14 @@ export function deployment(code: Cell, data: Cell): Deployment {
 const storeParties = (owner: Address, proxy: Address, key: Uint8Array) =>
   beginCell().storeAddress(owner).storeAddress(proxy).storeBuffer(Buffer.from(key))
 
-export const proxyData = (params: Cell, owner = PROXY_OWNER, key = PROXY_KEY.publicKey): Cell =>
+export const proxyData = (params: Cell, owner = PROXY_OWNER, key = PROXY_KEY.publicKey, balance = 0n): Cell =>
   beginCell()
     .storeAddress(owner)
     .storeBuffer(Buffer.from(key))
     .storeAddress(ROOT)
-    .storeUint(0, 2 + 4 + 4 + 32)
+    .storeUint(0, 2)
+    .storeCoins(balance)
+    .storeUint(0, 4 + 32)
     .storeRef(params)
     .endCell()
 
@@ -159,11 +165,11 @@ export interface World {
   workerState(of?: Address): Promise<WorkerData>
 }
 
-export async function createWorld(over: Partial<Params> = {}): Promise<World> {
+export async function createWorld(over: Partial<Params> = {}, codeFor: Codes = codeOf): Promise<World> {
   const params = { ...PARAMS, ...over }
   const chain = await Blockchain.create()
   chain.now = NOW
-  const codes = { client: codeOf('client'), proxy: codeOf('proxy'), worker: codeOf('worker') }
+  const codes = { client: codeFor('client'), proxy: codeFor('proxy'), worker: codeFor('worker') }
   const bare = paramsCell(params, [null, null, null])
   const proxy = deployment(codes.proxy, proxyData(paramsCell(params, [null, codes.worker, codes.client])))
   const parties = (owner: Address) => storeParties(owner, proxy.address, PROXY_KEY.publicKey)
@@ -221,8 +227,8 @@ export function messageTo(to: Address, { from, value, body, init, bounce = true 
 }
 
 /** As nodes deploy them: proxy and worker with 0.3 TON, the client with 0.8. */
-export async function createDeployedWorld(over: Partial<Params> = {}): Promise<World> {
-  const world = await createWorld(over)
+export async function createDeployedWorld(over: Partial<Params> = {}, codeFor: Codes = codeOf): Promise<World> {
+  const world = await createWorld(over, codeFor)
   await world.send(world.proxy.address, {
     from: PROXY_OWNER,
     value: 3n * (TON / 10n),
@@ -248,7 +254,7 @@ export function outcomeOf(result: SendMessageResult): Outcome {
   const [first] = result.transactions
   const phases = first?.description.type === 'generic' ? first.description : undefined
   return {
-    exit: phases?.computePhase.type === 'vm' ? phases.computePhase.exitCode : null,
+    exit: phases?.computePhase.type === 'vm' ? exitOf(phases.computePhase.exitCode) : null,
     action: phases?.actionPhase?.resultCode ?? null,
     gas: result.transactions.flatMap((t) =>
       t.description.type === 'generic' && t.description.computePhase.type === 'vm'
@@ -272,7 +278,7 @@ export function arrivals(outcome: Outcome): Arrival[] {
         value: info.value.coins,
         body: t.inMessage.body,
         bounced: info.bounced,
-        exit: compute?.type === 'vm' ? compute.exitCode : null,
+        exit: compute?.type === 'vm' ? exitOf(compute.exitCode) : null,
       },
     ]
   })

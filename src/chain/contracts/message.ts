@@ -1,5 +1,5 @@
 /** Message bodies and payloads: an opcode and fields. One definition builds a message and reads it. */
-import type { Cell, Slice } from '@ton/core'
+import { beginCell, type Cell, type Slice } from '@ton/core'
 import { CocoonError } from '../../util/index.ts'
 import { type Layout, layout, uint, uint64 } from './layout.ts'
 
@@ -49,3 +49,6 @@ export function opcodeOf(body: Cell): number | null {
 
 /** A command as people type it in a wallet: one character, no query id. */
 export const textCommand = tagged('text command', 0, { command: uint(8) })
+
+/** Words for people, as wallets show them. */
+export const textComment = (text: string): Cell => beginCell().storeUint(0, 32).storeStringTail(text).endCell()

@@ -23,6 +23,8 @@ export type HashList = 'proxy' | 'worker' | 'model'
 export interface RootWish {
   /** `IPv4:port` or `IPv4:port IPv4:port` (for workers, for clients). */
   readonly proxies?: readonly string[]
+  /** By number, whatever `proxies` says: also entries whose address nobody can read. */
+  readonly unregister?: readonly number[]
   readonly proxyHashes?: readonly string[]
   readonly workerHashes?: readonly string[]
   readonly modelHashes?: readonly string[]
@@ -47,6 +49,11 @@ export function planRoot(state: RootState, wish: RootWish): readonly RootChange[
     ...planHashes('worker', state.workerHashes, wish.workerHashes),
     ...planHashes('model', state.modelHashes, wish.modelHashes),
     ...planProxies(state.proxies, wish.proxies),
+    ...(wish.unregister ?? []).map((seqno) => {
+      const known = state.proxies.find((proxy) => proxy.seqno === seqno)
+      const address = known === undefined ? 'an address that cannot be read' : proxyText(known)
+      return { do: 'unregister-proxy', seqno, address } as const
+    }),
   ]
 }
 

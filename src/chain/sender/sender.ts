@@ -7,7 +7,6 @@ import { type Address, Cell } from '@ton/core'
 import {
   type Clock,
   CocoonError,
-  equalBytes,
   type ErrorCode,
   type Log,
   type Metrics,
@@ -16,14 +15,7 @@ import {
   toCocoonError,
   uniform,
 } from '../../util/index.ts'
-import type { CodeCell } from '../cell-hash.ts'
-import {
-  MAX_WALLET_MESSAGES,
-  nodeWalletAddress,
-  REFERENCE_WALLET_CODE,
-  type WalletTransfer,
-} from '../contracts/node-wallet.ts'
-import type { SigningKey } from '../ed25519.ts'
+import { MAX_WALLET_MESSAGES, type WalletTransfer } from '../contracts/node-wallet.ts'
 import { pause } from '../pause.ts'
 import type { AccountState, ChainAccess } from '../reader.ts'
 import {
@@ -34,15 +26,12 @@ import {
   transferRecords,
   transfersDigest,
 } from './journal.ts'
-import { seqnoOf, signAttempt } from './attempt.ts'
+import { signAttempt } from './attempt.ts'
+import { type NodeWalletKeys, nodePayingWallet, type PayingWallet } from './paying-wallet.ts'
 import { judge, type Verdict } from './verdict.ts'
 
-export interface SenderOptions {
-  readonly key: SigningKey
-  readonly owner: Address
-  /** The wallet's code; the cell itself is needed only where the wallet is not deployed yet. */
-  readonly code?: CodeCell
-  /** Nothing is sent below this. Without: what the wallet's own code refuses below, and something for fees. */
+export interface SenderSettings {
+  /** Nothing is sent below this. Without: what the wallet itself asks for. */
   readonly floorNano?: bigint
   /** Stays on the wallet after everything else, for fees. */
   readonly reserveNano?: bigint
@@ -53,6 +42,9 @@ export interface SenderOptions {
   /** Messages signed for one request before it is given up. */
   readonly maxAttempts?: number
 }
+
+/** A node's wallet by its key and owner, or any wallet. */
+export type SenderOptions = SenderSettings & (NodeWalletKeys | { readonly wallet: PayingWallet })
 
 export interface SenderDeps {
   readonly access: ChainAccess
@@ -94,8 +86,6 @@ export interface SenderStatus {
   readonly lastError: { readonly code: ErrorCode; readonly message: string } | null
 }
 
-/** The wallet of public nodes refuses below 2 TON, ours below 0.05. */
-const FLOOR_NANO = { reference: (21n * NANO_PER_TON) / 10n, own: NANO_PER_TON / 10n }
 const DEFAULTS = {
   reserveNano: NANO_PER_TON / 10n,
   validForS: 300,
@@ -120,11 +110,9 @@ interface Waiter {
 /** Continues what the journal holds. One sender a wallet: a second one would only spoil both's messages, but pay nothing twice. */
 export async function openSender(deps: SenderDeps, options: SenderOptions): Promise<WalletSender> {
   const { access, journal, clock, random } = deps
-  const { key, owner, ...given } = options
-  const code: CodeCell = options.code ?? REFERENCE_WALLET_CODE
-  const isReference = equalBytes(code.hash, REFERENCE_WALLET_CODE.hash)
-  const settings = { ...DEFAULTS, floorNano: FLOOR_NANO[isReference ? 'reference' : 'own'], ...given }
-  const address = nodeWalletAddress({ owner, publicKey: key.publicKey }, code)
+  const wallet = 'wallet' in options ? options.wallet : nodePayingWallet(options)
+  const { address } = wallet
+  const settings = { ...DEFAULTS, floorNano: wallet.floorNano, ...options }
   const log = deps.log.with({ wallet: address.toString() })
   const outcomes = deps.metrics.counter('chain_sends_total', 'Requests to pay from the wallet by outcome', ['result'])
   const fees = deps.metrics.counter('chain_fees_nano_total', 'nanoTON paid to the network for sending')
@@ -184,7 +172,7 @@ export async function openSender(deps: SenderDeps, options: SenderOptions): Prom
         verdict = await look(current, account)
         if (verdict.is === 'void') {
           if (current.attempts.length >= settings.maxAttempts) return expired(current, rejection)
-          const attempt = tryToSign(current, account)
+          const attempt = await tryToSign(current, account)
           // The wallet cannot pay any more, and nothing of the request can happen any more.
           if (attempt instanceof CocoonError) return expired(current, attempt.message)
           const afterLt = current.attempts.length === 0 ? account.lastLt : current.afterLt
@@ -204,9 +192,9 @@ export async function openSender(deps: SenderDeps, options: SenderOptions): Prom
   }
 
   /** Throws when nothing was signed before: the request was never begun. */
-  function tryToSign(record: SendRecord, account: AccountState): SendAttempt | CocoonError {
+  async function tryToSign(record: SendRecord, account: AccountState): Promise<SendAttempt | CocoonError> {
     try {
-      return signAttempt(record, account, { address, key, owner, code, ...settings })
+      return await signAttempt(record, account, wallet, settings)
     } catch (error) {
       if (record.attempts.length > 0 && error instanceof CocoonError && REFUSALS.has(error.code)) return error
       throw error
@@ -215,7 +203,7 @@ export async function openSender(deps: SenderDeps, options: SenderOptions): Prom
 
   async function confirmedAccount(): Promise<AccountState> {
     const account = await access.getAccount(address, { signal, confirmed: true })
-    const seqno = seqnoOf(account)
+    const seqno = wallet.seqnoOf(account)
     if (account.lastLt < newest.lt || seqno < newest.seqno)
       throw new CocoonError('chain.stale', { message: 'the wallet was read as it was before: an endpoint is behind' })
     newest = { lt: account.lastLt, seqno }
@@ -232,7 +220,7 @@ export async function openSender(deps: SenderDeps, options: SenderOptions): Prom
         more = part.more
         afterLt = history.at(-1)?.lt ?? afterLt
       }
-    return judge(record, { seqno: seqnoOf(account), atS: account.atMs / 1000, history })
+    return judge(record, { seqno: wallet.seqnoOf(account), atS: account.atMs / 1000, history })
   }
 
   /** An endpoint's refusal, if that is what all say: words only, the chain decides. */
