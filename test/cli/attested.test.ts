@@ -132,7 +132,9 @@ test.each([
   expect(stderr + stdout).toContain(words)
 })
 
-test('keys of a test maker beside simulated evidence are a mistake in the network file', { timeout: PATIENCE_MS }, async () => {
+test('keys of a test maker beside simulated evidence are a mistake in the network file', {
+  timeout: PATIENCE_MS,
+}, async () => {
   const path = write('mixed.json', network({ evidence: 'simulated' }))
   const { status, stderr } = await cocoon.run(['client'], { ...env, COCOON_NETWORK: path })
   expect([status, stderr]).toEqual([expect.any(Number), expect.stringContaining('cocoon.test_roots')])
