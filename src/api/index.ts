@@ -26,4 +26,5 @@ export {
   type RequestDefaults,
 } from './prepare.ts'
 export { createPrometheusMetrics, type PrometheusOptions } from './prometheus.ts'
+export type { AdminAccess } from './admin.ts'
 export { type ClientApi, type ClientApiDeps, createClientApi } from './server.ts'

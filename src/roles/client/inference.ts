@@ -73,6 +73,10 @@ export interface InferenceSink {
     readonly maxCostNano: bigint
     readonly proxy: string
     readonly evidence: EvidenceLabel
+    /** The worker's address on the network, where the proxy tells it. */
+    readonly worker?: string
+    /** How many workers were tried, where somebody counts. */
+    readonly attempts?: number
   }): void
   part(bytes: Uint8Array): void
   end(info: FinalInfo): void
