@@ -125,6 +125,7 @@ async function recoveryS(path: string): Promise<number> {
               const isClient = i < CLIENTS.length
               return { id: BigInt(i + 1), role: isClient ? 'client' : 'worker', owner, funds: isClient ? funds : null }
             }),
+      facts: [],
       marks: new BigInt64Array(),
       entries,
       requestIds: new Uint8Array(perGroup * REQUEST_ID_BYTES).fill(7),

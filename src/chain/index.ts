@@ -2,6 +2,7 @@
  * TON for nodes: addresses, the root registry (a file, or the root contract), contracts and their messages, signed payments,
  * reading and sending through toncenter endpoints. Nothing here decides when to pay; the ledger and the roles do.
  */
+export type { Transaction } from '@ton/core'
 export { Address, formatAddress, parseAddress } from './address.ts'
 export { codeCell, type CodeCell, digestCell, digestOf, parseBoc, type CellDigest } from './cell-hash.ts'
 export {
@@ -23,6 +24,15 @@ export {
   workerContractAddress,
 } from './contracts/addresses.ts'
 export type { PeerParties } from './contracts/addresses.ts'
+export {
+  CHECKPOINT_NANO,
+  type ContractOrder,
+  DEPLOY_NANO,
+  EMPTY_CELL,
+  ORDER_NANO,
+  orderTransfer,
+  RENT_FLOOR_NANO,
+} from './contracts/amounts.ts'
 export { clientMessages, clientState, type ClientState } from './contracts/client.ts'
 export { commonMessages, EXIT_CODES } from './contracts/common.ts'
 export { clientStateInit, proxyStateInit, type StateInit, workerStateInit } from './contracts/deploy.ts'
@@ -48,6 +58,7 @@ export {
 } from './contracts/node-wallet.ts'
 export { ownCode, ownCodes } from './contracts/own-code.ts'
 export {
+  codeOf,
   type ContractCodes,
   loadParams,
   type Multipliers,
@@ -109,14 +120,17 @@ export type {
   ReadOptions,
   SendBocResult,
 } from './reader.ts'
-export type {
-  KeyManager,
-  NetworkAddress,
-  NetworkEvidence,
-  RegisteredProxy,
-  RegisteredPublicKey,
-  Registry,
-  RootConfig,
+export {
+  type AllowedHashes,
+  allowedHashes,
+  type KeyManager,
+  type NetworkAddress,
+  type NetworkEvidence,
+  type RegisteredProxy,
+  type RegisteredPublicKey,
+  type Registry,
+  type RootConfig,
+  type TestRoots,
 } from './registry.ts'
 export {
   type ChainRegistry,
@@ -125,6 +139,7 @@ export {
   createChainRegistry,
 } from './root/chain-registry.ts'
 export { parseRootState, type RootDraft, type RootState, storeRootState } from './root/state.ts'
+export { pause } from './pause.ts'
 export { openFileJournal } from './sender/file-journal.ts'
 export type { SendAttempt, SendJournal, SendOutcome, SendRecord } from './sender/journal.ts'
 export { type PayingWallet, unusableWallet } from './sender/paying-wallet.ts'

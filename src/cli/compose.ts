@@ -13,7 +13,8 @@ import {
   type RootConfig,
 } from '../chain/index.ts'
 import { createPrometheusMetrics } from '../api/index.ts'
-import { createIdentity, createVerifier } from '../tee/index.ts'
+import { type NodeAttestation, openAttestation, openOwnSource } from '../attest/index.ts'
+import type { Policy } from '../tee/index.ts'
 import {
   createTransportMetrics,
   type PeerVerifier,
@@ -30,6 +31,7 @@ import {
   systemRandom,
 } from '../util/index.ts'
 import { createLog } from './log.ts'
+import { loadPolicy } from './verify/policies.ts'
 import { chooseNetwork } from './network.ts'
 import type { Config } from './schema.ts'
 
@@ -43,8 +45,9 @@ export interface Process {
   readonly registry: Registry
   /** Null in a network without one. */
   readonly chain: NodeChain | null
+  readonly attestation: NodeAttestation
   readonly tls: TlsIdentity
-  /** Demands what the network demands. */
+  /** Of the peers that must prove something to this role; demands what the network demands. */
   readonly verifier: PeerVerifier
 }
 
@@ -68,12 +71,8 @@ function openFile(path: string, config: Config, log: Log): Registry {
   })
 }
 
-/** Waits for the first reading of the root contract, as long as it takes. Throws `config.evidence`, and what `ready` throws. */
+/** Waits for the first reading of the root contract, as long as it takes. Throws what `ready` throws. */
 async function openChain(network: ChainNetwork, deps: ChainDeps): Promise<NodeChain> {
-  if (network.evidence !== 'simulated')
-    throw new CocoonError('config.evidence', {
-      message: `${network.name} asks its nodes for evidence of real hardware, which this release cannot show yet: use --network devnet`,
-    })
   const access = openChainAccess(network, deps)
   const registry = openChainRegistry(network, access, deps, network.evidence)
   deps.log.info('reading the root contract', { network: network.name, root: registry.status().rootAddress })
@@ -86,18 +85,30 @@ async function openChain(network: ChainNetwork, deps: ChainDeps): Promise<NodeCh
 
 export async function openProcess(
   config: Config,
-  role: string,
+  role: 'client' | 'proxy' | 'worker',
   stream: NodeJS.WriteStream = process.stdout,
 ): Promise<Process> {
   const log = createLog(config.log, role, stream)
-  const metrics = createPrometheusMetrics({ prefix: 'cocoon_' })
+  const metrics = createPrometheusMetrics({ prefix: 'cocoon_', processMetrics: true })
   const random = pooledRandom(systemRandom)
   const chosen = chooseNetwork(config)
   const chain =
     chosen.kind === 'chain' ? await openChain(chosen.chain, { clock: systemClock, random, log, metrics }) : null
   const registry = chosen.kind === 'file' ? openFile(chosen.path, config, log) : (chain as NodeChain).registry
-  const { evidence } = registry.current()
   warnAboutEvidence(registry.current(), log)
+  const attestation = await openAttestation(
+    { clock: systemClock, random, log, registry },
+    {
+      ...config.attestation,
+      role,
+      policy: policyOf(config),
+      openSource: () => openOwnSource({ clock: systemClock, random }, config.attestation),
+      collateralPath: collateralPath(config.home),
+    },
+  ).catch((error: unknown) => {
+    registry.close()
+    throw error
+  })
   return {
     config,
     clock: systemClock,
@@ -107,17 +118,28 @@ export async function openProcess(
     transportMetrics: createTransportMetrics(metrics),
     registry,
     chain,
-    // Shown also where nobody has to: peers of one kind of test network demand it, peers of the other ignore it.
-    tls: createIdentity({ evidence: 'simulated' }),
-    verifier: createVerifier({ accept: [evidence] }),
+    attestation,
+    tls: attestation.tls,
+    verifier: attestation.verifier,
   }
 }
 
-function warnAboutEvidence({ evidence }: RootConfig, log: Log): void {
+/** Null for what the network asks for. */
+const policyOf = ({ attestation: { policy } }: Config): Policy | null =>
+  policy === 'network' ? null : loadPolicy(policy)
+
+/** What nodes of this folder keep of what vendors publish; one file, which they all improve. */
+export const collateralPath = (home: string): string => join(home, 'collateral', 'bundle.json')
+
+function warnAboutEvidence({ evidence, testRoots }: RootConfig, log: Log): void {
   if (evidence === 'simulated')
     log.warn('this network accepts SIMULATED evidence: it proves nothing about the machines; for tests only')
-  else
+  if (evidence === 'none')
     log.warn('this network asks for NO evidence: whoever runs a node can read what passes through it; for tests only')
+  if (testRoots !== undefined)
+    log.warn(
+      'this network trusts TEST ROOTS in the place of hardware makers: its evidence proves nothing; for tests only',
+    )
 }
 
 /** A system's error about a port, in words that help. */

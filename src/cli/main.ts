@@ -23,6 +23,7 @@ import { showStatus } from './status.ts'
 import { terminalOn } from './terminal.ts'
 import { runUp } from './up/index.ts'
 import { printConfig } from './show-config.ts'
+import { addCollateralCommands } from './collateral/index.ts'
 import { addVerifyCommands } from './verify/index.ts'
 import { addWalletCommands } from './wallet/index.ts'
 
@@ -44,7 +45,9 @@ function program(run: (status: Promise<number>) => void): Command {
     about: string,
     start: (loaded: Loaded) => Promise<number>,
   ): void => {
-    const command = withSettings(cocoon.command(name).description(about), (s) => s.path[0] === name, name)
+    const isNode = name !== 'engine' && name !== 'devnet'
+    const isOwn = (s: Setting): boolean => s.path[0] === name || (isNode && isAttestation(s))
+    const command = withSettings(cocoon.command(name).description(about), isOwn, name)
     command.action(() => run(start(load(command, name))))
   }
 
@@ -56,7 +59,7 @@ function program(run: (status: Promise<number>) => void): Command {
       .option('--model <reference>', 'model of the embedded engine (engine.model)')
       .option('--engine <url>', 'use this OpenAI-compatible engine instead of the embedded one')
       .option('--verbose', 'show every log line of the nodes'),
-    (s) => ['client', 'proxy', 'worker', 'engine', 'up'].includes(s.path[0] ?? ''),
+    (s) => ['client', 'proxy', 'worker', 'engine', 'devnet', 'up'].includes(s.path[0] ?? ''),
     null,
   )
   up.action((o: { once?: boolean; model?: string; engine?: string; verbose?: boolean }) => {
@@ -139,11 +142,16 @@ function program(run: (status: Promise<number>) => void): Command {
 
   addModelIdentityCommands(model, run, stdout)
 
-  addVerifyCommands(cocoon, {
-    withSettings: (command) => withSettings(command, isGeneral, null),
-    load: (command) => load(command, null),
+  const general = {
+    withSettings: (command: Command) => withSettings(command, isGeneral, null),
+    load: (command: Command) => load(command, null),
     run,
     terminal: stdout,
+  }
+  addVerifyCommands(cocoon, general)
+  addCollateralCommands(cocoon, {
+    ...general,
+    withSettings: (command) => withSettings(command, isAttestation, null),
   })
 
   const isWallet = (s: Setting): boolean => s.path[0] === 'wallet'
@@ -199,6 +207,7 @@ function program(run: (status: Promise<number>) => void): Command {
 }
 
 const isGeneral = (): boolean => false
+const isAttestation = (s: Setting): boolean => s.path[0] === 'attestation'
 
 /** Adds the general settings, and those that `chosen` picks; a role's own without the role's name in front. */
 function withSettings(command: Command, chosen: (s: Setting) => boolean, role: string | null): Command {

@@ -1,18 +1,18 @@
 /** `cocoon proxy`, `worker`, `client` and `engine`: one node of the network as this process. */
-import { join } from 'node:path'
 import { createClientApi, createOpsApi, type Ops } from '../api/index.ts'
-import { type Address, formatAddress, proxyContractAddress, type SigningKey } from '../chain/index.ts'
+import type { NodeAttestation } from '../attest/index.ts'
+import { formatAddress } from '../chain/index.ts'
 import { createHttpEngine } from '../engine/index.ts'
-import { createSqliteLedger, type DurableLedger } from '../ledger/index.ts'
-import { startProxyNode } from '../roles/proxy/index.ts'
 import { startWorkerNode } from '../roles/worker/index.ts'
 import { composeClient } from '../sdk/index.ts'
-import { createVerifier } from '../tee/index.ts'
 import { createPowSolver } from '../transport/index.ts'
 import { Secret } from '../util/index.ts'
 import { openProcess, portError, type Process } from './compose.ts'
+import { openClientGateway } from './gateway/open.ts'
 import { loadKey, ownerOf } from './keys.ts'
 import { type Running, untilStopped } from './lifecycle.ts'
+import { clientSecret, openRoleChain } from './node-chain.ts'
+import { openProxyInstances } from './proxy-instances.ts'
 import type { Config } from './schema.ts'
 
 interface Node extends Running {
@@ -21,9 +21,15 @@ interface Node extends Running {
   jsonstats(): unknown
 }
 
+/** What `/status` shows: the node's own words, and what it proved and was shown. */
+export const statusOf = (node: Pick<Node, 'status'>, attestation: NodeAttestation): object => ({
+  ...(node.status() as object),
+  attestation: attestation.status(),
+})
+
 const opsOf = (node: Node, p: Process): Ops => ({
   ready: () => node.ready(),
-  status: () => node.status(),
+  status: () => statusOf(node, p.attestation),
   jsonstats: () => node.jsonstats(),
   metricsText: () => p.metrics.text(),
 })
@@ -31,56 +37,49 @@ const opsOf = (node: Node, p: Process): Ops => ({
 export async function runProxy(config: Config): Promise<number> {
   const p = await openProcess(config, 'proxy')
   const key = loadKey(config.home, 'proxy', p.random)
-  const owner = ownerOf(config.proxy.ownerAddress, key, 'proxy.ownerAddress')
-  const ledger = await openLedger(p, key, owner)
-  const verifiers = { clients: createVerifier({ accept: ['none'] }), workers: p.verifier }
-  const proxy = await startProxyNode({ ...p, ledger, key, owner, verifiers }, config.proxy).catch(
+  const onChain = p.chain === null ? null : await openRoleChain(p, p.chain, 'proxy')
+  const owner = onChain?.owner ?? ownerOf(config.proxy.ownerAddress, key, 'proxy.ownerAddress')
+  const proxy = await openProxyInstances(p, { key, owner, chain: onChain?.chain ?? null }).catch(
     async (error: unknown) => {
-      await ledger.close()
-      throw portError(error, 'the proxy', '--worker-port or --client-port (proxy.workerPort, proxy.clientPort)')
+      await onChain?.chain.wallet.close()
+      throw error
     },
   )
   p.log.info('the proxy listens', {
-    workers: proxy.workerPort,
-    clients: proxy.clientPort,
-    contract: proxy.status().contract,
+    workers: proxy.node.workerPort,
+    clients: proxy.node.clientPort,
+    contract: proxy.node.status().contract,
   })
   const node: Node = {
-    ...proxy,
+    status: () => proxy.node.status(),
+    jsonstats: () => proxy.node.jsonstats(),
     ready() {
-      const trouble = ledger.trouble()
-      return trouble === null ? proxy.ready() : [trouble.message, ...proxy.ready()]
+      const trouble = proxy.ledgerTrouble()
+      return trouble === null ? proxy.node.ready() : [trouble.message, ...proxy.node.ready()]
     },
-    async close(graceMs) {
-      try {
-        await proxy.close(graceMs)
-      } finally {
-        await ledger.close()
-      }
-    },
+    close: (graceMs) => proxy.close(graceMs),
   }
-  return serveOps(p, node, 'proxy')
-}
-
-/** Totals belong to one contract, and another key or other parameters make another contract. */
-function openLedger(p: Process, key: SigningKey, owner: Address): Promise<DurableLedger> {
-  const { params, root } = p.registry.current()
-  const contract = proxyContractAddress(params, { owner, publicKey: key.publicKey, root: root ?? owner })
-  const inFolder = (name: string): string => join(p.config.home, 'proxy', name)
-  return createSqliteLedger(p, {
-    path: inFolder(`ledger-${formatAddress(contract, false)}.sqlite`),
-    contract: contract.toRawString(),
-    pricePerToken: params.pricePerToken,
-    importFrom: inFolder(`${formatAddress(owner, false)}-${params.paramsVersion}.json`),
-  })
+  return Promise.race([serveOps(p, node, 'proxy'), proxy.failed])
 }
 
 export async function runWorker(config: Config): Promise<number> {
   const p = await openProcess(config, 'worker')
-  const owner = ownerOf(config.worker.ownerAddress, loadKey(config.home, 'worker', p.random), 'worker.ownerAddress')
+  const onChain = p.chain === null ? null : await openRoleChain(p, p.chain, 'worker')
+  const owner =
+    onChain?.owner ??
+    ownerOf(config.worker.ownerAddress, loadKey(config.home, 'worker', p.random), 'worker.ownerAddress')
   const engine = createHttpEngine(p, config.worker.engine)
   const solver = createPowSolver()
-  const node = startWorkerNode({ ...p, engine, owner, solver }, config.worker)
+  const { chain: _chain, ...rest } = p
+  const deps = { ...rest, engine, owner, solver, ...(onChain === null ? {} : { chain: onChain.chain }) }
+  const worker = startWorkerNode(deps, config.worker)
+  const node: Node = {
+    ...worker,
+    async close(graceMs) {
+      await worker.close(graceMs)
+      await onChain?.chain.wallet.close()
+    },
+  }
   p.log.info('the worker starts', {
     model: config.worker.model,
     engine: config.worker.engine.url,
@@ -91,15 +90,42 @@ export async function runWorker(config: Config): Promise<number> {
 
 export async function runClient(config: Config): Promise<number> {
   const p = await openProcess(config, 'client')
-  const owner = ownerOf(config.client.ownerAddress, loadKey(config.home, 'client', p.random), 'client.ownerAddress')
-  const client = composeClient({ ...p, owner, secret: config.client.secret ?? new Secret(''), options: config.client })
+  const onChain = p.chain === null ? null : await openRoleChain(p, p.chain, 'client')
+  const { chain: _chain, ...rest } = p
+  // On a chain, the wallet is the owner of the client's contracts, and there is always a secret.
+  const client = composeClient(
+    onChain === null
+      ? {
+          ...rest,
+          owner: ownerOf(config.client.ownerAddress, loadKey(config.home, 'client', p.random), 'client.ownerAddress'),
+          secret: config.client.secret ?? new Secret(''),
+          options: config.client,
+        }
+      : {
+          ...rest,
+          owner: onChain.chain.wallet.address,
+          secret: clientSecret(config.client.secret, config.home, p.random),
+          chain: onChain.chain,
+          options: config.client,
+        },
+  )
   const { node } = client
+  const { gateway, admin, meter } = await openClientGateway(p).catch(async (error: unknown) => {
+    await client.close(0)
+    throw error
+  })
+  const ops: Ops = {
+    ...opsOf(node, p),
+    ready: () => [...node.ready(), ...[gateway.trouble()?.message].filter((one) => one !== undefined)],
+  }
+  const { clock, random, log, metrics } = p
   const api = createClientApi(
-    { inference: node, ops: opsOf(node, p), clock: p.clock, random: p.random, log: p.log, metrics: p.metrics },
+    { inference: meter(node), gateway, admin, ops, clock, random, log, metrics },
     config.client.http,
   )
   const url = await api.listen().catch(async (error: unknown) => {
     await client.close(0)
+    await gateway.close()
     throw portError(error, 'the client’s API', '--http-port (client.http.port)')
   })
   p.log.info('the client’s API listens', { url: `${url}/v1` })
@@ -107,7 +133,10 @@ export async function runClient(config: Config): Promise<number> {
     async close(graceMs) {
       await api.drain(graceMs)
       await client.close(0)
+      await onChain?.chain.wallet.close()
       await api.close()
+      await gateway.close()
+      p.attestation.close()
       p.registry.close()
     },
   }
@@ -128,6 +157,7 @@ async function serveOps(p: Process, node: Node, role: 'proxy' | 'worker'): Promi
     async close(graceMs) {
       await node.close(graceMs)
       await ops.close()
+      p.attestation.close()
       p.registry.close()
     },
   }

@@ -3,7 +3,16 @@
  * they show is durable.
  */
 import { CocoonError } from '../util/index.ts'
-import type { ClientAccount, ClientFunds, Hold, Ledger, OwnerKey, Settled, WorkerAccount } from './ledger.ts'
+import type {
+  ClientAccount,
+  ClientFunds,
+  Commitment,
+  Hold,
+  Ledger,
+  OwnerKey,
+  Settled,
+  WorkerAccount,
+} from './ledger.ts'
 import type { AdjustedTokens } from './tokens.ts'
 
 export interface Account {
@@ -15,7 +24,7 @@ export interface Account {
 }
 
 export interface FundedAccount extends Account {
-  readonly funds: ClientFunds
+  funds: ClientFunds
   reserved: bigint
   running: number
 }
@@ -31,7 +40,7 @@ export interface Charge {
 export interface Books
   extends Pick<
     Ledger,
-    'openClient' | 'openWorker' | 'client' | 'worker' | 'clients' | 'workers' | 'reserve' | 'release'
+    'openClient' | 'openWorker' | 'fund' | 'client' | 'worker' | 'clients' | 'workers' | 'reserve' | 'release'
   > {
   accounts(): Iterable<Account>
   /** Ends the hold. Throws `bug.*` for what no caller may ask. */
@@ -94,6 +103,11 @@ export function createBooks(pricePerToken: bigint, kept: readonly KeptAccount[] 
       if (account === undefined) workers.set(owner, (account = { role: 'worker', owner, total: 0n, chain: 0n }))
       return showWorker(account)
     },
+    fund(owner, funds) {
+      const account = clients.get(owner)
+      if (account === undefined) throw new CocoonError('bug.unknown-client')
+      account.funds = funds
+    },
     client(owner) {
       const account = clients.get(owner)
       return account && showClient(account)
@@ -137,6 +151,14 @@ export function createBooks(pricePerToken: bigint, kept: readonly KeptAccount[] 
     refund: ({ client, held }) => free(client, held),
     settled: ({ client, worker }) => ({ client: showClient(client), worker: showWorker(worker) }),
   }
+}
+
+/** Up to where an account's total may be signed after a commit: never above what is written, never back. */
+export function committedTotal(account: Account, upTo: Commitment | undefined): bigint {
+  if (upTo === undefined) return account.total
+  const covered = (account.role === 'client' ? upTo.clients : upTo.workers).get(account.owner) ?? 0n
+  const target = covered < account.total ? covered : account.total
+  return target > account.chain ? target : account.chain
 }
 
 const totalsOf = ({ total, chain }: Account): { max: bigint; db: bigint; chain: bigint } => ({

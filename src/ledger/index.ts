@@ -6,7 +6,9 @@ export type { LedgerErrorCode } from './errors.ts'
 export type {
   ClientAccount,
   ClientFunds,
+  Commitment,
   DurableLedger,
+  Facts,
   Hold,
   Ledger,
   OwnerKey,

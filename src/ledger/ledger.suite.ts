@@ -83,6 +83,39 @@ export function ledgerSuite(
     expect(ledger.trouble()).toBeNull()
   })
 
+  test('a commit that says how far goes no further, never back, and never above what is written', async () => {
+    const ledger = await create({ pricePerToken: 1n })
+    ledger.openClient('0:c', funds)
+    ledger.openWorker('0:w')
+    await ledger.settle(ledger.reserve('0:c', 50n) as Hold, '0:w', prompt(50n))
+    const upTo = (client: bigint, worker: bigint): Promise<void> =>
+      ledger.commit({ clients: new Map([['0:c', client]]), workers: new Map([['0:w', worker]]) })
+    await upTo(20n, 30n)
+    expect([ledger.client('0:c')?.totals.chain, ledger.worker('0:w')?.totals.chain]).toEqual([20n, 30n])
+    await upTo(10n, 70n)
+    expect([ledger.client('0:c')?.totals.chain, ledger.worker('0:w')?.totals.chain]).toEqual([20n, 50n])
+    await ledger.commit({ clients: new Map(), workers: new Map() })
+    expect(ledger.client('0:c')?.totals).toEqual({ max: 50n, db: 50n, chain: 20n })
+  })
+
+  test('what a client’s contract says by now decides what is available', async () => {
+    const ledger = await create({ pricePerToken: 1n })
+    ledger.openClient('0:c', funds)
+    ledger.openWorker('0:w')
+    await ledger.settle(ledger.reserve('0:c', 500n) as Hold, '0:w', prompt(500n))
+    expect(ledger.client('0:c')?.available).toBe(100n)
+    ledger.fund('0:c', { balanceNano: 500n, stakeNano: 600n, scTokensUsed: 500n, isClosing: true })
+    expect(ledger.client('0:c')).toMatchObject({ available: 500n, funds: { isClosing: true } })
+    expect(() => ledger.fund('0:x', funds)).toThrowError(expect.objectContaining({ code: 'bug.unknown-client' }))
+  })
+
+  test('facts are kept until they are forgotten', async () => {
+    const ledger = await create({ pricePerToken: 1n })
+    await ledger.remember({ cursor: '5', session: 'a' })
+    await ledger.remember({ cursor: '6', session: null })
+    expect([ledger.fact('cursor'), ledger.fact('session')]).toEqual(['6', undefined])
+  })
+
   test('a settlement for a worker that nobody opened leaves the hold as it was', async () => {
     const ledger = await create({ pricePerToken: 1n })
     ledger.openClient('0:c', funds)

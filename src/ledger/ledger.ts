@@ -29,7 +29,18 @@ export interface ClientFunds {
   readonly stakeNano: bigint
   /** Tokens already charged on the contract. */
   readonly scTokensUsed: bigint
+  /** The contract is being closed, or its rest was promised back: nothing new may be charged to it. Not kept on the disk. */
+  readonly isClosing?: boolean
 }
+
+/** Totals that may be signed: what a checkpoint on chain covers. */
+export interface Commitment {
+  readonly clients: ReadonlyMap<OwnerKey, bigint>
+  readonly workers: ReadonlyMap<OwnerKey, bigint>
+}
+
+/** Small notes by name; null forgets one. */
+export type Facts = Readonly<Record<string, string | null>>
 
 export interface ClientAccount {
   readonly owner: OwnerKey
@@ -64,6 +75,8 @@ export interface Ledger {
   /** Opens the account with `funds` where nobody has seen this owner before. */
   openClient(owner: OwnerKey, funds: ClientFunds): ClientAccount
   openWorker(owner: OwnerKey): WorkerAccount
+  /** What the client's contract says by now. Counts from this call on; the file keeps what it said at first. */
+  fund(owner: OwnerKey, funds: ClientFunds): void
   client(owner: OwnerKey): ClientAccount | undefined
   worker(owner: OwnerKey): WorkerAccount | undefined
   clients(): readonly ClientAccount[]
@@ -79,8 +92,17 @@ export interface Ledger {
    */
   settle(hold: Hold, worker: OwnerKey, used: AdjustedTokens, requestId?: Uint8Array): Promise<Settled>
   release(hold: Hold): void
-  /** Moves committed totals up to the written ones, durably. Called on a cadence, which also finds out when trouble is over. */
-  commit(): Promise<void>
+  /**
+   * Moves committed totals up to the written ones, durably, or only up to `upTo`, where a chain says how far. Called on a
+   * cadence, which also finds out when trouble is over.
+   */
+  commit(upTo?: Commitment): Promise<void>
+  /**
+   * Notes that must never be newer or older than the totals: how far a chain was read, which checkpoints were sent. All or
+   * none of them is durable when it resolves; `fact` shows them from then on.
+   */
+  remember(facts: Facts): Promise<void>
+  fact(name: string): string | undefined
   /** Why nothing can be settled now; null while all is well. Begin no request while there is a reason: it would be lost work. */
   trouble(): CocoonError | null
 }

@@ -40,13 +40,14 @@ export interface OpenedStore {
   readonly store: Store
   readonly accounts: readonly (KeptAccount & { readonly id: bigint })[]
   readonly entries: bigint
+  readonly facts: readonly (readonly [name: string, value: string])[]
   /** What the operator should read in the log. */
   readonly notes: readonly string[]
 }
 
 /** "Coco", so that another program's database is never taken for a ledger. */
 const APPLICATION_ID = 0x436f636f
-const SCHEMA_VERSION = 1
+const SCHEMA_VERSION = 2
 
 const SCHEMA = `
   CREATE TABLE book (
@@ -85,6 +86,7 @@ const SCHEMA = `
     total INTEGER NOT NULL CHECK (total >= 0)
   ) STRICT;
   CREATE TABLE ballast (one INTEGER PRIMARY KEY CHECK (one = 1), bytes BLOB NOT NULL) STRICT;
+  CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 `
 
 /** A predecessor that is just dying still holds the file for a moment. */
@@ -114,7 +116,10 @@ export function openStore(options: StoreOptions, step: Step): OpenedStore {
     const notes: string[] = []
     const isNew = expectLedger(db, path)
     if (isNew) create(db, options, step)
-    else expectSound(db, path)
+    else {
+      expectSound(db, path)
+      upgrade(db)
+    }
     if (options.earlier !== undefined) retire(db, path, options.earlier, notes)
     const state = expectContract(db, options)
     const accepted = expectWitness(state, options, notes)
@@ -132,7 +137,7 @@ export function openStore(options: StoreOptions, step: Step): OpenedStore {
       step,
       close: () => rmSync(pidFile, { force: true }),
     })
-    return { store, accounts: readAccounts(db), entries: state.seq - state.folded, notes }
+    return { store, accounts: readAccounts(db), entries: state.seq - state.folded, facts: readFacts(db), notes }
   } catch (error) {
     db?.close()
     throw refusal(error, path, pidFile)
@@ -177,6 +182,20 @@ function create(db: DatabaseSync, { contract, earlier }: StoreOptions, step: Ste
   db.exec('COMMIT')
   step('after creating', db)
 }
+
+/** Format 1 had no facts. */
+function upgrade(db: DatabaseSync): void {
+  if (numberOf(db, 'PRAGMA user_version') >= BigInt(SCHEMA_VERSION)) return
+  db.exec(
+    `BEGIN IMMEDIATE; CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT; PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`,
+  )
+}
+
+const readFacts = (db: DatabaseSync): OpenedStore['facts'] =>
+  db
+    .prepare('SELECT name, value FROM fact')
+    .all()
+    .map((row) => [String(row['name']), String(row['value'])] as const)
 
 /** Once its totals are here, an earlier version's file goes out of the way: nobody shall bring them back to life. */
 function retire(db: DatabaseSync, path: string, earlier: Earlier, notes: string[]): void {

@@ -81,6 +81,30 @@ function rows(path: string, sql: string): Record<string, unknown>[] {
   return all
 }
 
+test('facts and commitments outlive the process together with the totals they belong to', async () => {
+  const path = freshPath()
+  const ledger = await open(path)
+  await charge(ledger, 40n)
+  await ledger.remember({ cursor: '77' })
+  await ledger.commit({ clients: new Map([['0:c', 25n]]), workers: new Map() })
+  await ledger.close()
+  const again = await open(path)
+  expect(again.fact('cursor')).toBe('77')
+  expect(again.client('0:c')?.totals).toEqual({ max: 40n, db: 40n, chain: 25n })
+  expect(again.worker('0:w')?.totals.chain).toBe(0n)
+})
+
+test('a ledger of the format without facts is opened, and keeps facts from then on', async () => {
+  const path = freshPath()
+  await written(path, 5n)
+  tamper(path, 'DROP TABLE fact; PRAGMA user_version = 1')
+  const ledger = await open(path)
+  expect(ledger.client('0:c')?.totals.max).toBe(5n)
+  await ledger.remember({ cursor: '1' })
+  await ledger.close()
+  expect((await open(path)).fact('cursor')).toBe('1')
+})
+
 describe('the ledger on SQLite', () => ledgerSuite((options) => open(freshPath(), options), { runs: 15 }))
 
 describe('after a restart', () => {
@@ -167,7 +191,7 @@ describe('what is refused at the start', () => {
       'config.ledger-other-contract',
       (p: string) => tamper(p, `UPDATE book SET contract = '0:cd'`),
     ],
-    ['a file of a newer version', 'config.ledger-newer', (p: string) => tamper(p, 'PRAGMA user_version = 2')],
+    ['a file of a newer version', 'config.ledger-newer', (p: string) => tamper(p, 'PRAGMA user_version = 99')],
     ['a database of another program', 'config.ledger-corrupt', (p: string) => tamper(p, 'PRAGMA application_id = 1')],
     [
       'a total that is not the sum of its entries',

@@ -4,10 +4,10 @@
  * only when the thread says that the group is on the disk. Shape, files and failure cases: docs/ledger.md.
  */
 import { type Clock, CocoonError, type Log, type Metrics, toCocoonError } from '../util/index.ts'
-import { type Account, type Charge, createBooks, type FundedAccount } from './books.ts'
+import { type Account, type Charge, committedTotal, createBooks, type FundedAccount } from './books.ts'
 import { ledgerError } from './errors.ts'
 import { createGroupCommit } from './group-commit.ts'
-import type { DurableLedger } from './ledger.ts'
+import type { Commitment, DurableLedger, Facts } from './ledger.ts'
 import { readSnapshot } from './snapshot.ts'
 import { ENTRY_FIELDS, type Group, REQUEST_ID_BYTES } from './store.ts'
 import { startStoreThread } from './start-store-thread.ts'
@@ -43,7 +43,8 @@ const COMMIT_BUCKETS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2
 
 type Item =
   | { readonly do: 'charge'; readonly charge: Charge; readonly requestId?: Uint8Array; readonly atMs: number }
-  | { readonly do: 'commit' }
+  | { readonly do: 'commit'; readonly upTo: Commitment | undefined }
+  | { readonly do: 'remember'; readonly facts: Facts }
 
 /** Throws `config.ledger-…` when the file must not be used; the message says why and what to do. */
 export async function createSqliteLedger(deps: SqliteLedgerDeps, options: SqliteLedgerOptions): Promise<DurableLedger> {
@@ -76,6 +77,7 @@ export async function createSqliteLedger(deps: SqliteLedgerDeps, options: Sqlite
   for (const account of books.accounts()) ids.set(account, ownersByRole[account.role].get(account.owner) as bigint)
   /** Accounts whose committed total is behind. */
   const behind = new Set<Account>([...books.accounts()].filter((a) => a.chain < a.total))
+  const facts = new Map(opened.facts)
   let lastId = opened.accounts.reduce((max, { id }) => (id > max ? id : max), 0n)
   let trouble: CocoonError | null = null
   let closing: Promise<void> | null = null
@@ -83,29 +85,31 @@ export async function createSqliteLedger(deps: SqliteLedgerDeps, options: Sqlite
   const seconds = deps.metrics.histogram('ledger_commit_seconds', 'Time to write and sync one group', COMMIT_BUCKETS)
   const entries = deps.metrics.counter('ledger_entries_total', 'Settlements written')
 
-  let before: { readonly done: Promise<unknown>; readonly creates: boolean } = {
+  let before: { readonly done: Promise<unknown>; readonly isAlone: boolean } = {
     done: Promise.resolve(),
-    creates: false,
+    isAlone: false,
   }
+  const isPlain = (item: Item): boolean =>
+    item.do === 'charge' && ids.has(item.charge.client) && ids.has(item.charge.worker)
   const groups = createGroupCommit<Item>(GROUP_LIMIT, (items) => {
-    const charges = items.filter((item) => item.do === 'charge')
-    const creates = charges.some(({ charge }) => !ids.has(charge.client) || !ids.has(charge.worker))
-    // An account that is new gets its id when its group is on the disk: such a group goes alone.
-    const previous = creates || before.creates ? before.done : null
-    const done = write(charges, charges.length < items.length, previous)
-    before = { done: done.catch(() => undefined), creates }
+    // An account that is new gets its id when its group is on the disk, and what a commit writes depends on what is there.
+    const isAlone = !items.every(isPlain)
+    const done = write(items, isAlone || before.isAlone ? before.done : null)
+    before = { done: done.catch(() => undefined), isAlone }
     return done
   })
 
-  async function write(
-    charges: readonly ChargeItem[],
-    isCadence: boolean,
-    previous: Promise<unknown> | null,
-  ): Promise<void> {
+  /** @param previous a group to wait for */
+  async function write(items: readonly Item[], previous: Promise<unknown> | null): Promise<void> {
+    const charges = items.filter((item) => item.do === 'charge')
     try {
       if (previous !== null) await previous
-      if (isCadence && trouble !== null) await recover()
-      const plan = planGroup(charges, isCadence ? [...behind] : [], ids, lastId)
+      const commits = items.filter((item) => item.do === 'commit')
+      const notes = items.flatMap((item) => (item.do === 'remember' ? Object.entries(item.facts) : []))
+      if (commits.length > 0 && trouble !== null) await recover()
+      const marked = commits.length > 0 ? [...behind] : []
+      const marks = marked.map((a) => [a, highest(commits.map(({ upTo }) => committedTotal(a, upTo)))] as const)
+      const plan = planGroup(charges, marks, notes, ids, lastId)
       if (plan.isEmpty) return
       const start = performance.now()
       await thread.do({ do: 'append', group: plan.group }, plan.transfer)
@@ -114,9 +118,12 @@ export async function createSqliteLedger(deps: SqliteLedgerDeps, options: Sqlite
       for (const [account, id] of plan.created) ids.set(account, id)
       lastId += BigInt(plan.created.length)
       for (const [account, chain] of plan.marks) {
-        account.chain = chain
-        behind.delete(account)
+        if (chain > account.chain) account.chain = chain
+        if (account.chain === account.total) behind.delete(account)
       }
+      for (const [name, value] of notes)
+        if (value === null) facts.delete(name)
+        else facts.set(name, value)
       for (const { charge } of charges) books.charge(charge)
       for (const account of plan.touched) if (account.chain < account.total) behind.add(account)
     } catch (error) {
@@ -151,9 +158,14 @@ export async function createSqliteLedger(deps: SqliteLedgerDeps, options: Sqlite
       await groups.add({ do: 'charge', charge, atMs: clock.now(), ...(requestId === undefined ? {} : { requestId }) })
       return books.settled(charge)
     },
-    async commit() {
-      if (closing === null && (behind.size > 0 || trouble !== null)) await groups.add({ do: 'commit' })
+    async commit(upTo) {
+      if (closing === null && (behind.size > 0 || trouble !== null)) await groups.add({ do: 'commit', upTo })
     },
+    async remember(notes) {
+      if (closing !== null) throw ledgerError('capacity.ledger-closed', 'The ledger is closed: the proxy is stopping.')
+      await groups.add({ do: 'remember', facts: notes })
+    },
+    fact: (name) => facts.get(name),
     trouble: () => trouble,
     close() {
       closing ??= groups.idle().then(() => thread.close())
@@ -161,6 +173,8 @@ export async function createSqliteLedger(deps: SqliteLedgerDeps, options: Sqlite
     },
   }
 }
+
+const highest = (totals: readonly bigint[]): bigint => totals.reduce((a, b) => (a > b ? a : b))
 
 type ChargeItem = Extract<Item, { do: 'charge' }>
 
@@ -176,7 +190,8 @@ interface Plan {
 /** What the group writes. It says by how much totals grow, so it does not matter what becomes of the group before it. */
 function planGroup(
   charges: readonly ChargeItem[],
-  behind: readonly Account[],
+  behind: readonly (readonly [Account, bigint])[],
+  facts: Group['facts'],
   ids: ReadonlyMap<Account, bigint>,
   lastId: bigint,
 ): Plan {
@@ -198,18 +213,19 @@ function planGroup(
     for (const account of [client, worker]) growth.set(account, (growth.get(account) ?? 0n) + total)
   }
   // Marks are written before the entries: what is committed for good was durable before this group.
-  const marks = behind.map((account) => [account, account.total] as const)
+  const marks = behind.filter(([account, chain]) => chain > account.chain)
   const group: Group = {
     created: [...created].map(([account, id]) => {
       const { role, owner } = account
       return { id, role, owner, funds: role === 'client' ? (account as FundedAccount).funds : null }
     }),
     marks: BigInt64Array.from(marks.flatMap(([account, chain]) => [idOf(account), chain])),
+    facts,
     entries,
     requestIds,
     growth: BigInt64Array.from([...growth].flatMap(([account, tokens]) => [idOf(account), tokens])),
   }
   const transfer = [group.marks, group.entries, group.requestIds, group.growth].map((a) => a.buffer as ArrayBuffer)
-  const isEmpty = charges.length === 0 && marks.length === 0
+  const isEmpty = charges.length === 0 && marks.length === 0 && facts.length === 0
   return { group, transfer, created: [...created], marks, touched: growth.keys(), isEmpty }
 }

@@ -17,6 +17,7 @@ const group: Group = {
     { id: 1n, role: 'client', owner: '0:c', funds: { balanceNano: 1n, stakeNano: 1n, scTokensUsed: 0n } },
     { id: 2n, role: 'worker', owner: '0:w', funds: null },
   ],
+  facts: [],
   marks: new BigInt64Array(),
   entries: BigInt64Array.from([0n, 1n, 2n, 2n, 0n, 0n, 0n, 2n]),
   requestIds: new Uint8Array(32),

@@ -15,6 +15,8 @@ export interface Group {
   readonly created: readonly (Omit<KeptAccount, 'total' | 'chain'> & { readonly id: bigint })[]
   /** (account id, committed total) of each account whose `chain` moves. */
   readonly marks: BigInt64Array
+  /** Notes to keep; null forgets one. */
+  readonly facts: readonly (readonly [name: string, value: string | null])[]
   /** ENTRY_FIELDS numbers an entry. */
   readonly entries: BigInt64Array
   /** REQUEST_ID_BYTES an entry; zeros where it has none. */
@@ -62,7 +64,7 @@ export function createStore(
   const { keepEntries } = options
   const step = (name: string): void => options.step(name, db)
   const create = db.prepare('INSERT INTO account VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0)')
-  const mark = db.prepare('UPDATE account SET chain = ? WHERE id = ?')
+  const mark = db.prepare('UPDATE account SET chain = max(chain, ?) WHERE id = ?')
   const enter = db.prepare('INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
   const grow = db.prepare('UPDATE account SET total = total + ? WHERE id = ?')
   const book = db.prepare('UPDATE book SET writes = ?, folded = ?')
@@ -73,6 +75,8 @@ export function createStore(
        WHERE account.id = old.id`,
     ),
   )
+  const note = db.prepare('INSERT OR REPLACE INTO fact VALUES (?, ?)')
+  const forget = db.prepare('DELETE FROM fact WHERE name = ?')
   const drop = db.prepare('DELETE FROM journal WHERE seq <= ?')
   let failed: CocoonError | null = null
 
@@ -173,6 +177,9 @@ export function createStore(
           create.run(id, role, owner, text(funds?.balanceNano), text(funds?.stakeNano), text(funds?.scTokensUsed))
         pairs(group.marks, (id, chain) => mark.run(chain, id))
         step('after the marks')
+        for (const [name, value] of group.facts)
+          if (value === null) forget.run(name)
+          else note.run(name, value)
         const seq = enterAll(group)
         step('after the entries')
         pairs(group.growth, (id, tokens) => grow.run(tokens, id))

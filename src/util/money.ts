@@ -9,6 +9,9 @@ export function formatTon(nano: bigint): string {
   return `${sign}${abs / NANO_PER_TON}${fraction === '' ? '' : `.${fraction}`}`
 }
 
+/** Of an amount of TON as people write it in a configuration; exact to nine digits. */
+export const nanoOf = (ton: number): bigint => BigInt(Math.round(ton * Number(NANO_PER_TON)))
+
 /** `1.5` → `1500000000n`; null unless it is an amount of TON with at most nine digits behind the point. */
 export function parseTon(text: string): bigint | null {
   const match = /^(\d{1,10})(?:\.(\d{1,9}))?$/.exec(text.trim())

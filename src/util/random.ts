@@ -51,3 +51,9 @@ export function seededRandom(seed: number): Random {
 
 /** Uniform in [low, high). */
 export const uniform = (random: Random, low: number, high: number): number => low + (high - low) * random.fraction()
+
+/** 64 random bits, for nonces and query ids. */
+export function randomUint64(random: Random): bigint {
+  const bytes = random.bytes(8)
+  return new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0)
+}

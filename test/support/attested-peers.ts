@@ -5,7 +5,7 @@
 import { createHash, randomBytes, X509Certificate } from 'node:crypto'
 import { type CollateralBundle, collateralItem, type EvidenceSource, openIdentity } from '../../src/tee/index.ts'
 import { type Clock, silentLog, utf8 } from '../../src/util/index.ts'
-import { makeWorld, NOW_MS, type World, type WorldParts } from './dcap-maker.ts'
+import { makeWorld, NOW_MS, pem, type World, type WorldParts } from './dcap-maker.ts'
 
 export interface TestPlatform {
   /** X ‖ Y of the root. */
@@ -28,11 +28,11 @@ export function createTestPlatform(): TestPlatform {
       description: 'a platform of the tests',
       quote: (reportData) => Promise.resolve({ kind: 'tdx', quote: world({ reportData, ...wrong }).quote }),
     }),
-    bundle: (changes = {}) => bundleOf(world(changes).source),
+    bundle: (changes = {}) => bundleOf(world(changes)),
   }
 }
 
-function bundleOf(source: World['source']): CollateralBundle {
+function bundleOf({ source, certificates }: World): CollateralBundle {
   const bytes = (part: Uint8Array | string | null): Uint8Array =>
     typeof part === 'string' ? utf8(part) : (part as Uint8Array)
   return {
@@ -48,7 +48,11 @@ function bundleOf(source: World['source']): CollateralBundle {
         body: bytes(source.qeIdentity),
         issuerChain: bytes(source.qeIdentityIssuerChain),
       }),
-      collateralItem({ type: 'intel-pck-crl', body: bytes(source.pckCrl) }),
+      collateralItem({
+        type: 'intel-pck-crl',
+        body: bytes(source.pckCrl),
+        issuerChain: utf8(pem(certificates.ca, certificates.root)),
+      }),
       collateralItem({ type: 'intel-root-crl', body: bytes(source.rootCaCrl) }),
     ],
   }

@@ -32,8 +32,9 @@ export interface Started {
 
 export async function cocoonHome(): Promise<Cocoon> {
   const home = mkdtempSync(join(tmpdir(), 'cocoon-home-'))
-  const ports = await freePorts(6)
-  const [client, workers, clients, proxyOps, workerOps, engine] = ports.map(String) as [
+  const ports = await freePorts(7)
+  const [client, workers, clients, proxyOps, workerOps, engine, devnet] = ports.map(String) as [
+    string,
     string,
     string,
     string,
@@ -50,6 +51,7 @@ export async function cocoonHome(): Promise<Cocoon> {
     COCOON_PROXY_POW_DIFFICULTY: '4',
     COCOON_WORKER_HTTP_PORT: workerOps,
     COCOON_ENGINE_PORT: engine,
+    COCOON_DEVNET_PORT: devnet,
     COCOON_SHUTDOWN_GRACE_MS: '2000',
     NO_COLOR: '1',
   }

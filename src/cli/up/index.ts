@@ -1,17 +1,20 @@
 /**
- * `cocoon up`: a whole network on this machine. Engine, proxy, worker and client as separate processes, supervised, one
- * log; then one question, so that the first thing a person sees is an answer with its price and evidence label.
+ * `cocoon up`: a whole network on this machine. Chain, engine, proxy, worker and client as separate processes, supervised, one
+ * log; then one question, so that the first thing a person sees is an answer with its price, its evidence and its payment.
  */
 import { createWriteStream, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { baseName } from '../../api/index.ts'
 import { CocoonError, reveal, toCocoonError } from '../../util/index.ts'
+import { isNetworkName } from '../../chain/index.ts'
 import { ask, showCost } from '../ask.ts'
 import type { Loaded } from '../config.ts'
 import { fetchModel } from '../model.ts'
 import type { Config } from '../schema.ts'
 import { printable, type Terminal } from '../terminal.ts'
+import { describeChain, prepareChain, QUICK_SETTINGS, type UpChain } from './chain.ts'
 import { writeDevnet } from './network.ts'
+import { showPayment } from './payment.ts'
 import { createSupervisor, lastWords, type Supervisor } from './supervisor.ts'
 
 export interface UpOptions {
@@ -28,6 +31,7 @@ export interface UpOptions {
 
 const ANSWER_TOKENS = 96
 const START_TIMEOUT_MS = 180_000
+const CONTRACT_POLL_MS = 200
 
 export async function runUp(loaded: Loaded, options: UpOptions, t: Terminal): Promise<number> {
   const { config } = loaded
@@ -43,8 +47,10 @@ export async function runUp(loaded: Loaded, options: UpOptions, t: Terminal): Pr
     onStart: writePidFile(config),
   })
   try {
-    const model = await bringUp(loaded, options, supervisor, screen, t, stop.signal)
-    const status = await askOnce(config, model, t, stop.signal)
+    const { model, chain } = await bringUp(loaded, options, supervisor, screen, t, stop.signal)
+    const answered = await askOnce(config, model, t, stop.signal)
+    const paid = chain === null || answered !== 0 || (await showPayment(config, chain, t, stop.signal))
+    const status = paid ? answered : 1
     if (options.once) return status
     suggest(config, model, log.path, t)
     await new Promise<void>((resolve) => {
@@ -67,7 +73,14 @@ export async function runUp(loaded: Loaded, options: UpOptions, t: Terminal): Pr
   }
 }
 
-/** Starts everything in order, a line each; resolves with the name callers ask for. */
+interface Up {
+  /** The name callers ask for. */
+  readonly model: string
+  /** Null without one. */
+  readonly chain: UpChain | null
+}
+
+/** Starts everything in order, a line each. */
 async function bringUp(
   loaded: Loaded,
   options: UpOptions,
@@ -75,14 +88,17 @@ async function bringUp(
   screen: Screen,
   t: Terminal,
   signal: AbortSignal,
-): Promise<string> {
+): Promise<Up> {
   const { config } = loaded
+  const withChain = usesChain(config)
   const given = (path: string): boolean => loaded.origins.has(path)
   t.line(t.style('bold', 'Cocoon') + t.style('dim', '  a whole network on this machine'))
   t.line(
     t.style(
       'yellow',
-      'Test network: the evidence is simulated and proves nothing; tokens are metered and priced, no money moves.',
+      withChain
+        ? 'Test network: the evidence is simulated and proves nothing; the money is play money on a chain of its own.'
+        : 'Test network: the evidence is simulated and proves nothing; tokens are metered and priced, no money moves.',
     ),
   )
   t.line()
@@ -111,8 +127,11 @@ async function bringUp(
     if (!given('worker.model')) model = served[0] ?? model
     t.line(done(t, 'engine', engineUrl))
   }
-  const network = writeDevnet(config)
+  const chain = withChain ? await bringUpChain(loaded, options, supervisor, t, deadline) : null
+  const quick = chain === null ? [] : QUICK_SETTINGS.filter(([setting]) => !given(setting))
+  const network = chain !== null ? 'devnet' : config.network === 'devnet' ? writeDevnet(config) : config.network
   const env = options.childEnv({
+    ...Object.fromEntries(quick.map(([, variable, value]) => [variable, value])),
     COCOON_WORKER_ENGINE_URL: engineUrl,
     COCOON_WORKER_MODEL: given('worker.model') ? config.worker.model : model,
     COCOON_NETWORK: network,
@@ -128,10 +147,55 @@ async function bringUp(
       return [what, null]
     })
   await start('proxy', '/healthz', `workers on ${config.proxy.workerPort}, clients on ${config.proxy.clientPort}`)
+  if (chain !== null)
+    await step(t, 'contract', 'the proxy deploys its contract', async () => [
+      await proxyContract(config, deadline),
+      null,
+    ])
   await start('worker', '/readyz', `offers ${model}`)
   await start('client', '/readyz', `http://${config.client.http.host}:${config.client.http.port}/v1`)
   screen.started()
-  return model
+  return { model, chain }
+}
+
+/** Throws `config.network` for networks of other people. */
+function usesChain({ network, up }: Config): boolean {
+  if (!isNetworkName(network)) return false
+  if (network === 'devnet') return up.chain
+  throw new CocoonError('config.network', {
+    message: `\`cocoon up\` makes a network of its own and takes no part in ${network}: leave --network out, or run \`cocoon client --network ${network}\` and its like`,
+  })
+}
+
+async function bringUpChain(
+  loaded: Loaded,
+  options: UpOptions,
+  supervisor: Supervisor,
+  t: Terminal,
+  deadline: AbortSignal,
+): Promise<UpChain> {
+  const { host, port } = loaded.config.devnet
+  const url = `http://${host}:${port}`
+  const env = options.childEnv({ COCOON_LOG_FORMAT: 'json' })
+  await step(t, 'chain', 'a TON chain with a real TVM', async () => {
+    await supervisor.start({ name: 'devnet', args: ['devnet'], readyUrl: `${url}/devnet/status`, env }, deadline)
+    return [`TON on this machine, ${url}`, null]
+  })
+  return step(t, 'root', 'deploys the root contract, funds the nodes', async () => {
+    const chain = await prepareChain(loaded, t, t)
+    return [describeChain(chain, loaded.config), chain]
+  })
+}
+
+/** The proxy takes nobody in before its contract and its ledger agree. */
+async function proxyContract({ proxy }: Config, signal: AbortSignal): Promise<string> {
+  const url = `http://${proxy.http.host}:${proxy.http.port}/status`
+  for (;;) {
+    signal.throwIfAborted()
+    const status = (await fetch(url).then((reply) => reply.json())) as { contract: string; enabled: boolean }
+    if (status.enabled) return status.contract
+    await new Promise((resolve) => setTimeout(resolve, CONTRACT_POLL_MS))
+  }
 }
 
 async function askOnce(config: Config, model: string, t: Terminal, signal: AbortSignal): Promise<number> {
@@ -185,7 +249,7 @@ async function modelsAt(url: string): Promise<readonly string[]> {
 }
 
 const done = (t: Terminal, name: string, what: string): string =>
-  `${t.style('green', '✓')} ${name.padEnd(8)}${t.style('dim', what)}`
+  `${t.style('green', '✓')} ${name.padEnd(9)}${t.style('dim', what)}`
 
 /** A line that says what is being waited for, and then that it is there. */
 async function step<T>(
@@ -195,7 +259,7 @@ async function step<T>(
   work: () => Promise<readonly [what: string, result: T]>,
 ): Promise<T> {
   const startMs = Date.now()
-  if (t.isTTY) t.write(`${t.style('dim', `… ${name.padEnd(8)}${what}`)}`)
+  if (t.isTTY) t.write(`${t.style('dim', `… ${name.padEnd(9)}${what}`)}`)
   const clear = t.isTTY ? '\r\u001b[2K' : ''
   try {
     const [result, value] = await work()
@@ -203,7 +267,7 @@ async function step<T>(
     t.line(`${clear}${done(t, name, result)}${tookS > 1 ? t.style('dim', `  ${tookS.toFixed(1)} s`) : ''}`)
     return value
   } catch (error) {
-    t.line(`${clear}${t.style('red', '✗')} ${name.padEnd(8)}${what}`)
+    t.line(`${clear}${t.style('red', '✗')} ${name.padEnd(9)}${what}`)
     throw error
   }
 }

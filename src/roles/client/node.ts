@@ -1,6 +1,6 @@
 /** A client node: keeps connections to proxies and runs requests on the least busy of them. */
 import { createHash } from 'node:crypto'
-import type { Address, Registry } from '../../chain/index.ts'
+import type { Address, ChainAccess, Registry, WalletSender } from '../../chain/index.ts'
 import {
   keepTargets,
   type PeerVerifier,
@@ -18,6 +18,7 @@ import {
   type Secret,
   toCocoonError,
 } from '../../util/index.ts'
+import { type ClientChain, createClientChain } from './chain/index.ts'
 import type { Inference, InferenceRequest, InferenceSink, ModelOffer, RunningInference } from './inference.ts'
 import type { ClientOptions } from './options.ts'
 import { type Link, openLink, type ProxyMemory } from './proxy-link.ts'
@@ -36,6 +37,8 @@ export interface ClientDeps {
   readonly tls: TlsIdentity
   readonly verifier: PeerVerifier
   readonly solver: PowSolver
+  /** Absent in a network without a chain. The wallet is the owner of the client's contracts, and pays for them. */
+  readonly chain?: { readonly access: ChainAccess; readonly wallet: WalletSender }
 }
 
 export interface ClientNode extends Inference {
@@ -44,6 +47,11 @@ export interface ClientNode extends Inference {
   whenReady(signal: AbortSignal): Promise<void>
   status(): ReturnType<typeof clientStatus>
   jsonstats(): unknown
+  /**
+   * Takes the rest of the account at every connected proxy out and closes it there, for good. Throws `payment.in-use` while
+   * requests run.
+   */
+  leave(): Promise<void>
   /** Refuses new requests, waits for running ones up to `graceMs`, then closes. */
   close(graceMs: number): Promise<void>
 }
@@ -56,6 +64,20 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
   const config = (): ReturnType<Registry['current']> => registry.current()
   const requests = createRequests({ clock, random, log, metrics: deps.metrics, config })
   const secretHash = new Uint8Array(createHash('sha256').update(reveal(deps.secret)).digest())
+  const chain: ClientChain | undefined =
+    deps.chain &&
+    createClientChain(
+      {
+        clock,
+        random,
+        log,
+        ...deps.chain,
+        // An empty secret is everybody's: it is never put on chain, and no proxy of ours would take it.
+        secretHash: reveal(deps.secret) === '' ? null : secretHash,
+        params: () => registry.current().params,
+      },
+      options.chain,
+    )
   const linkDeps = {
     clock,
     random,
@@ -67,6 +89,7 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
     requests,
     memory,
     config,
+    chain,
   }
   let stopping = false
 
@@ -86,6 +109,17 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
     },
     listed: () => registry.current().proxies.map((p) => p.forClients),
     open: (connection) => openLink(connection, linkDeps),
+  })
+
+  let knownParams = registry.current().params.paramsVersion
+  const unsubscribe = registry.subscribe(({ params }) => {
+    if (chain === undefined || params.paramsVersion === knownParams) return
+    knownParams = params.paramsVersion
+    log.info('the network has new parameters: connecting anew, with new contracts', {
+      paramsVersion: params.paramsVersion,
+    })
+    const why = new CocoonError('capacity.closing', { message: 'the network has new parameters' })
+    for (const { link } of targets.all()) link?.connection.close(why)
   })
 
   /** The ready proxy with the fewest running requests of ours. */
@@ -127,6 +161,7 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
     options,
     requests,
     memory,
+    chain: chain?.status() ?? null,
     targets: targets.all(),
     startedAtMs,
     nowMs: clock.now(),
@@ -158,9 +193,14 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
       }),
     status: () => clientStatus(facts()),
     jsonstats: () => clientJsonStats(facts()),
+    async leave() {
+      await Promise.all(targets.all().map(async ({ link }) => (link?.ready === true ? link.leave() : undefined)))
+    },
     async close(graceMs) {
       stopping = true
+      unsubscribe()
       await Promise.race([requests.idle(), new Promise<void>((resolve) => clock.after(graceMs, resolve))])
+      chain?.close()
       targets.stop(new CocoonError('capacity.closing', { message: 'the node is shutting down' }))
     },
   }

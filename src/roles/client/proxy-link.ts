@@ -4,6 +4,10 @@ import {
   clientContractAddress,
   expectAddress,
   createPaymentVerifier,
+  ORDER_NANO,
+  orderTransfer,
+  redirectExcesses,
+  verifyPayment,
   formatAddress,
   type RootConfig,
   verifyProxyContract,
@@ -17,6 +21,8 @@ import {
   clientGetWorkerTypes,
   clientGetWorkerTypesV2,
   clientPaymentStatus,
+  clientRefunds,
+  clientRequestRefund,
   clientUpdatePaymentStatus,
   clientWorkerTypes,
   clientWorkerTypesV2,
@@ -38,10 +44,12 @@ import {
   reveal,
   type Secret,
   type Timer,
+  toCocoonError,
   toHex,
   uniform,
   utf8,
 } from '../../util/index.ts'
+import type { ClientChain } from './chain/index.ts'
 import type { ModelOffer } from './inference.ts'
 import type { ClientOptions } from './options.ts'
 import type { Requests } from './requests.ts'
@@ -59,6 +67,8 @@ export interface LinkDeps {
   readonly options: ClientOptions
   readonly requests: Requests
   readonly memory: Map<string, ProxyMemory>
+  /** Absent in a network without a chain. */
+  readonly chain?: ClientChain | undefined
   config(): RootConfig
 }
 
@@ -78,6 +88,11 @@ export interface Link extends TransportLink {
   readonly session: Session
   /** Throws `capacity.no-proxy` before ready. */
   models(): Promise<readonly ModelOffer[]>
+  /**
+   * Asks for the rest of the account, and takes the proxy's signed word to the contract, which pays it out and closes. Throws
+   * `payment.in-use` while requests of ours run there.
+   */
+  leave(): Promise<void>
 }
 
 const HANDSHAKE_TIMEOUT_MS = 30_000
@@ -99,7 +114,7 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
     isTest: deps.config().params.isTest,
     versions: { min: options.minVersion, max: options.maxVersion },
     secretHash: deps.secretHash,
-    mayRevealSecret: reveal(deps.secret) !== '' || deps.config().params.isTest,
+    mayRevealSecret: reveal(deps.secret) !== '' || (deps.chain === undefined && deps.config().params.isTest),
     contracts(params, clientScAddress) {
       const config = deps.config()
       const contract = verifyProxyContract(config, params)
@@ -121,6 +136,7 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
           authorize(encode(clientAuthorizeWithProxyShort, { data: utf8(reveal(deps.secret)) }))
           break
         case 'authorize-long':
+          register(effect.nonce)
           authorize(encode(clientAuthorizeWithProxyLong, {}))
           break
         case 'serve':
@@ -135,6 +151,15 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
     }
   }
 
+  /** The proxy waits for a message of our wallet; it comes some blocks later than the question. */
+  function register(nonce: bigint): void {
+    if (deps.chain === undefined || session.at !== 'authorizing') return
+    log.info('registering on chain: this takes some blocks', {
+      contract: formatAddress(session.proxy.ownContract, options.isTestnet),
+    })
+    deps.chain.register(session.proxy, nonce).catch((error: unknown) => connection.close(toCocoonError(error)))
+  }
+
   function authorize(query: Uint8Array): void {
     ask({
       query,
@@ -142,6 +167,7 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
       onAnswer(answer) {
         const result = decodeOneOf(authorizationResults, answer)
         feed({ got: 'authorized', result })
+        if (session.at === 'ready') deps.chain?.meet(session.proxy)
         if (result._ === 'client.authorizationWithProxySuccess')
           remember(result.signedPayment, result.tokensCommittedToDb, result.maxTokens)
       },
@@ -181,13 +207,12 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
     if (session.at !== 'ready') return
     const { proxy } = session
     const { contract, ownContract, publicKey } = proxy
-    deps.memory.set(contract.toRawString(), {
-      contract,
-      ownContract,
-      publicKey,
-      chain: paymentTotal(payment, proxy),
-      db,
-      max,
+    const chain = paymentTotal(payment, proxy)
+    deps.memory.set(contract.toRawString(), { contract, ownContract, publicKey, chain, db, max })
+    deps.chain?.note(proxy, {
+      used: max,
+      signed: chain,
+      payment: payment._ === 'proxy.signedPayment' ? payment.data : null,
     })
   }
 
@@ -204,6 +229,21 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
     },
     get ready() {
       return session.at === 'ready'
+    },
+    async leave() {
+      if (session.at !== 'ready' || deps.chain === undefined)
+        throw new CocoonError('capacity.no-proxy', { message: 'no proxy is connected, or the network has no chain' })
+      const { proxy } = session
+      const answer = await connection.query(encode(clientRequestRefund, {}), { timeoutMs: AUTHORIZE_TIMEOUT_MS })
+      const refund = decodeOneOf(clientRefunds, answer)
+      if (refund._ === 'client.refundRejected')
+        throw new CocoonError('payment.in-use', {
+          message: `the proxy refunds nothing while ${refund.activeQueries} requests run: wait for them, then ask again`,
+        })
+      const to = proxy.ownContract
+      verifyPayment(refund.data, { kind: 'refund', contract: to, proxyPublicKey: proxy.publicKey })
+      const body = redirectExcesses(refund.data, deps.owner)
+      await deps.chain.submitRefund(proxy, orderTransfer({ to, body, valueNano: ORDER_NANO }))
     },
     async models() {
       if (session.at !== 'ready') throw new CocoonError('capacity.no-proxy', { message: 'no proxy is connected' })
@@ -226,11 +266,14 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
         if (connection.peer.extended && constructorId(data) === x1ClientAnswer.id)
           return deps.requests.wholeAnswer(connection.id, decode(x1ClientAnswer, data))
         const message = decodeIfKnown(proxyToClientMessages, data)
-        if (message === null) return log.debug('a message of an unknown kind was ignored')
+        if (message === null) return 'ignored'
         switch (message._) {
           case 'proxy.clientRequestPayment':
             return remember(message.signedPayment, message.dbTokens, message.maxTokens)
-          case 'proxy.signedPayment':
+          case 'proxy.signedPayment': {
+            const known = session.at === 'ready' && deps.memory.get(session.proxy.contract.toRawString())
+            return known ? remember(message, known.db, known.max) : undefined
+          }
           case 'proxy.signedPaymentEmpty':
             return
           default:

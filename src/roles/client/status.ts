@@ -2,6 +2,7 @@
 import { type Address, formatAddress, registryForTools, type RootConfig } from '../../chain/index.ts'
 import type { EvidenceLabel, Target } from '../../transport/index.ts'
 import { statsForTools } from '../../util/index.ts'
+import type { ClientContract } from './chain/index.ts'
 import type { ClientOptions } from './options.ts'
 import { type Link, type ProxyMemory, proxyKeyHex } from './proxy-link.ts'
 import type { Requests } from './requests.ts'
@@ -12,6 +13,8 @@ export interface ClientFacts {
   readonly options: ClientOptions
   readonly requests: Requests
   readonly memory: ReadonlyMap<string, ProxyMemory>
+  /** Null in a network without a chain. */
+  readonly chain: readonly ClientContract[] | null
   readonly targets: readonly Target<Link>[]
   readonly startedAtMs: number
   readonly nowMs: number
@@ -43,7 +46,19 @@ export interface ClientStatus {
     readonly signedTokens: bigint
     readonly confirmedTokens: bigint
     readonly tokens: bigint
+    /** What stands on chain; null without one, or before it was read. */
+    readonly onChain: ShownContract | null
   }[]
+}
+
+export interface ShownContract {
+  readonly state: string
+  readonly balanceNano: bigint
+  readonly stakeNano: bigint
+  readonly chargedTokens: bigint
+  readonly order: string | null
+  readonly transaction: string | null
+  readonly lastError: string | null
 }
 
 export function clientStatus(facts: ClientFacts): ClientStatus {
@@ -73,8 +88,16 @@ export function clientStatus(facts: ClientFacts): ClientStatus {
       signedTokens: m.chain,
       confirmedTokens: m.db,
       tokens: m.max,
+      onChain: showContract(facts.chain?.find((c) => c.contract.equals(m.ownContract))),
     })),
   }
+}
+
+function showContract(contract: ClientContract | undefined): ShownContract | null {
+  if (contract === undefined || contract.account === null) return null
+  const { account, order, transaction, lastError } = contract
+  const { state, balanceNano, stakeNano, charged: chargedTokens } = account
+  return { state, balanceNano, stakeNano, chargedTokens, order, transaction, lastError }
 }
 
 export function clientJsonStats(facts: ClientFacts): Record<string, unknown> {

@@ -53,6 +53,8 @@ export function admit(ask: Ask, view: AdmissionView): Admitted | Refused {
   if (ask.maxCoefficient < 0) return refuse(621, 'bad-field', 'max_coefficient must not be negative')
   if (!(ask.timeout > 0 && ask.timeout <= MAX_TIMEOUT_S))
     return refuse(621, 'bad-field', `timeout must be above 0 and at most ${MAX_TIMEOUT_S} seconds`)
+  // Before the balance, which is gone by then: more money would not help.
+  if (account.funds.isClosing === true) return refuse(651, 'closing', 'client is closing')
   if (account.available < BigInt(ask.maxTokens))
     return refuse(602, 'balance', `client balance is too low: ${standing(account, `max_tokens=${ask.maxTokens}`)}`)
   if (ask.minConfigVersion >>> 0 > view.configVersion)

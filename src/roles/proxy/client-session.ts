@@ -18,7 +18,15 @@ import { equalBytes } from '../../util/index.ts'
 
 export type ClientSession =
   | { readonly at: 'greeting' }
-  | { readonly at: 'authorizing'; readonly client: KnownClient; readonly offer: AuthOffer }
+  | {
+      readonly at: 'authorizing'
+      readonly client: KnownClient
+      readonly offer: AuthOffer
+      /** The challenge was seen on chain before the client asked for its result. */
+      readonly isRegistered: boolean
+    }
+  /** The client asked, and its registration is not on chain yet: the answer waits. */
+  | { readonly at: 'registering'; readonly client: KnownClient }
   | { readonly at: 'ready'; readonly client: KnownClient }
   | { readonly at: 'closed' }
 
@@ -29,8 +37,10 @@ export interface KnownClient {
 
 /** How the client may prove who it is. */
 export type AuthOffer =
-  /** By the secret whose SHA-256 the client's contract holds. */
+  /** By the secret whose SHA-256 the client's contract holds, or by registration. */
   | { readonly by: 'secret'; readonly secretHash: Uint8Array; readonly nonce: bigint }
+  /** By a message of the client's wallet that brings this nonce: the contract is new, or has no secret worth the name. */
+  | { readonly by: 'registration'; readonly nonce: bigint }
   /** No chain, so nothing to protect and nothing to register on: any form is taken. */
   | { readonly by: 'test-network'; readonly secretHash: Uint8Array; readonly nonce: bigint }
 
@@ -43,7 +53,13 @@ export interface ClientView {
   readonly identity: ProxyIdentity
   readonly pool: WorkerPool
   /** Opens the account; throws `chain.address` when the text is not an address. */
-  open(ownerAddress: string): { readonly owner: OwnerKey; readonly scAddress: string; readonly offer: AuthOffer }
+  open(ownerAddress: string): {
+    readonly owner: OwnerKey
+    readonly scAddress: string
+    readonly offer: AuthOffer
+    /** Its contract is closing or closed, or its rest was promised back. */
+    readonly isClosing: boolean
+  }
   account(owner: OwnerKey): ClientAccount
   signedPayment(owner: OwnerKey): SignedPayment
   sha256(bytes: Uint8Array): Uint8Array
@@ -63,8 +79,13 @@ export type ClientReply =
   | { readonly _: 'client.workerTypesV2'; readonly types: readonly FieldsOf<typeof clientWorkerTypeV2>[] }
   | { readonly _: 'client.refundRejected'; readonly activeQueries: bigint }
 
+/** The reply comes with `receiveRegistration`. */
+export interface Later {
+  readonly _: 'later'
+}
+
 /** Next state and the one reply that a query gets. */
-export type ClientStep = readonly [ClientSession, ClientReply | Refusal]
+export type ClientStep = readonly [ClientSession, ClientReply | Refusal | Later]
 
 export function receiveClientQuery(session: ClientSession, query: ClientToProxyQuery, view: ClientView): ClientStep {
   switch (query._) {
@@ -96,10 +117,11 @@ function connect(session: ClientSession, params: ClientParams, minConfigVersion:
   const version = negotiate(params, PROXY_VERSIONS)
   if (version === null) return fail(621, 'cannot choose common protocol version')
   if (!view.enabled) return fail(651, 'proxy is not participating in this iteration')
+  if (opened.isClosing) return fail(602, 'client is closing')
   const client: KnownClient = { owner: opened.owner, version }
   const { scAddress, offer } = opened
   return [
-    { at: 'authorizing', client, offer },
+    { at: 'authorizing', client, offer, isRegistered: false },
     { _: 'client.connectedToProxy', scAddress, offer, version, owner: client.owner },
   ]
 }
@@ -107,17 +129,34 @@ function connect(session: ClientSession, params: ClientParams, minConfigVersion:
 /** @param secret the revealed secret, or null for the long form */
 function authorize(session: ClientSession, secret: Uint8Array | null, view: ClientView): ClientStep {
   if (session.at !== 'authorizing')
-    return fail(0, session.at === 'ready' ? 'already authorized' : 'authorization out of turn')
+    return fail(
+      0,
+      session.at === 'ready'
+        ? 'already authorized'
+        : session.at === 'registering'
+          ? 'duplicate auth message'
+          : 'authorization out of turn',
+    )
   const { client, offer } = session
-  if (offer.by === 'secret') {
-    if (secret === null) return fail(602, 'long authorization needs a registration on chain')
-    // An empty secret is everybody's secret.
-    if (secret.length === 0 || !equalBytes(view.sha256(secret), offer.secretHash)) return fail(0, 'sha256 mismatch')
-  }
-  return [
-    { at: 'ready', client },
-    { _: 'client.authorizationWithProxySuccess', owner: client.owner },
-  ]
+  if (offer.by === 'test-network') return authorized(client)
+  if (secret === null)
+    return session.isRegistered ? authorized(client) : [{ at: 'registering', client }, { _: 'later' }]
+  if (offer.by === 'registration') return fail(0, 'sha256 mismatch')
+  // An empty secret is everybody's secret.
+  if (secret.length === 0 || !equalBytes(view.sha256(secret), offer.secretHash)) return fail(0, 'sha256 mismatch')
+  return authorized(client)
+}
+
+const authorized = (client: KnownClient): readonly [ClientSession, ClientReply] => [
+  { at: 'ready', client },
+  { _: 'client.authorizationWithProxySuccess', owner: client.owner },
+]
+
+/** The client's contract has told this session's nonce. A reply goes to the query that waits for it, if one does. */
+export function receiveRegistration(session: ClientSession): readonly [ClientSession, ClientReply | null] {
+  if (session.at === 'registering') return authorized(session.client)
+  if (session.at === 'authorizing') return [{ ...session, isRegistered: true }, null]
+  return [session, null]
 }
 
 function control(client: KnownClient, query: ClientToProxyQuery, view: ClientView): ClientReply | Refusal {

@@ -6,6 +6,7 @@ import {
   clientAuthorizationWithProxySuccess,
   clientConnectedToProxy,
   clientPaymentStatus,
+  clientRefund,
   clientRefundRejected,
   clientToProxyMessages,
   clientToProxyQueries,
@@ -15,19 +16,22 @@ import {
   decode,
   decodeIfKnown,
   encode,
+  type ClientConnectedToProxy,
   type ProxyParams,
   proxyClientRequestPayment,
+  type ClientToProxyQuery,
   type SignedPayment,
   x1CancelQuery,
 } from '../../tl/index.ts'
-import { type Connection, type ConnectionHandler, WIRE_STATUS } from '../../transport/index.ts'
-import { CocoonError, type Log } from '../../util/index.ts'
+import { type Connection, type ConnectionHandler, type Reply, WIRE_STATUS } from '../../transport/index.ts'
+import { CocoonError, type Log, toCocoonError } from '../../util/index.ts'
 import {
   type AuthOffer,
   type ClientReply,
   type ClientSession,
   type ClientView,
   receiveClientQuery,
+  receiveRegistration,
 } from './client-session.ts'
 import type { ProxyIdentity } from './identity.ts'
 import { NO_PAYMENT, type PaymentSigner } from './payments.ts'
@@ -45,9 +49,21 @@ export interface ClientsDeps {
   /** The proxy's own contract, and how it offers to authorize this client. */
   readonly contract: Address
   offer(owner: OwnerKey): AuthOffer
+  /** Absent in a network without a chain, where whoever comes owns what the network file says. */
+  readonly accounts?: ClientAccounts
   enabled(): boolean
   sha256(bytes: Uint8Array): Uint8Array
   readonly isTestnet: boolean
+}
+
+/** What the chain knows of clients. */
+export interface ClientAccounts {
+  /** Reads the client's contract and sets what it owns. Throws `chain.*`. */
+  meet(owner: OwnerKey): Promise<unknown>
+  /** Calls `seen` when the owner's contract brings this nonce. The result stops it. */
+  expectRegistration(owner: OwnerKey, nonce: bigint, seen: () => void): () => void
+  /** The client's whole rest, signed; null while requests run. */
+  grantRefund(owner: OwnerKey): Promise<Uint8Array | null>
 }
 
 export interface Clients {
@@ -63,7 +79,7 @@ export function createClients(deps: ClientsDeps): Clients {
   /** Contract address by owner: computed once, since it costs three cell hashes. */
   const contracts = new Map<OwnerKey, Address>()
 
-  function open(ownerAddress: string): { owner: OwnerKey; scAddress: string; offer: AuthOffer } {
+  function open(ownerAddress: string): ReturnType<ClientView['open']> {
     const address = parseAddress(ownerAddress, 'client_owner_address')
     const owner: OwnerKey = address.toRawString()
     const config = deps.config()
@@ -77,8 +93,9 @@ export function createClients(deps: ClientsDeps): Clients {
       contracts.set(owner, contract)
     }
     const balance = config.testClientBalanceNano
-    deps.ledger.openClient(owner, { balanceNano: balance, stakeNano: balance, scTokensUsed: 0n })
-    return { owner, scAddress: formatAddress(contract, deps.isTestnet), offer: deps.offer(owner) }
+    const { funds } = deps.ledger.openClient(owner, { balanceNano: balance, stakeNano: balance, scTokensUsed: 0n })
+    const isClosing = funds.isClosing === true
+    return { owner, scAddress: formatAddress(contract, deps.isTestnet), offer: deps.offer(owner), isClosing }
   }
 
   const payment = (owner: OwnerKey): SignedPayment => {
@@ -112,8 +129,11 @@ export function createClients(deps: ClientsDeps): Clients {
   function encodeReply(reply: ClientReply): Uint8Array {
     switch (reply._) {
       case 'client.connectedToProxy': {
-        const { secretHash, nonce } = reply.offer
-        const auth = { _: 'client.proxyConnectionAuthShort', secretHash, nonce } as const
+        const { offer } = reply
+        const auth: ClientConnectedToProxy['auth'] =
+          offer.by === 'registration'
+            ? { _: 'client.proxyConnectionAuthLong', nonce: offer.nonce }
+            : { _: 'client.proxyConnectionAuthShort', secretHash: offer.secretHash, nonce: offer.nonce }
         const fresh = mustHave(deps.ledger.client(reply.owner)).totals.chain === 0n
         const signedPayment = fresh ? NO_PAYMENT : payment(reply.owner)
         return encode(clientConnectedToProxy, {
@@ -151,34 +171,113 @@ export function createClients(deps: ClientsDeps): Clients {
   function accept(connection: Connection): ConnectionHandler {
     let session: ClientSession = { at: 'greeting' }
     const log = deps.log.with({ connection: connection.id, peer: connection.peer.remote })
+    /** The long authorization that waits for the chain. */
+    let registration: { readonly reply: Reply | null; readonly stop: () => void } | null = null
+    let isMeeting = false
+
+    function step(query: ClientToProxyQuery, reply: Reply): void {
+      const before: ClientSession['at'] = session.at
+      const [next, answer] = receiveClientQuery(session, query, view)
+      session = next
+      if (answer._ === 'later') {
+        registration = { stop: registration?.stop ?? (() => undefined), reply }
+        return
+      }
+      if (session.at === 'authorizing' && before === 'greeting' && session.offer.by !== 'test-network')
+        expect(session.client, session.offer)
+      welcome(before)
+      if (answer._ !== 'refusal') return reply.answer(encodeReply(answer))
+      log.info('client refused', { code: answer.code, reason: answer.message })
+      reply.error(answer.code, answer.message)
+      if (session.at === 'closed')
+        connection.close(new CocoonError('protocol.handshake-refused', { message: answer.message }))
+    }
+
+    function welcome(before: ClientSession['at']): void {
+      if (session.at !== 'ready' || before === 'ready') return
+      registration?.stop()
+      parties.set(connection.id, { connection, owner: session.client.owner, version: session.client.version })
+      log.info('client ready', {
+        owner: session.client.owner,
+        version: session.client.version,
+        evidence: connection.peer.evidence,
+      })
+    }
+
+    function expect({ owner }: { readonly owner: OwnerKey }, { nonce }: { readonly nonce: bigint }): void {
+      const stop = deps.accounts?.expectRegistration(owner, nonce, () => {
+        const before: ClientSession['at'] = session.at
+        const [next, answer] = receiveRegistration(session)
+        session = next
+        welcome(before)
+        if (answer !== null) registration?.reply?.answer(encodeReply(answer))
+      })
+      registration = { reply: null, stop: stop ?? (() => undefined) }
+    }
+
+    /** The client's contract is read before its session begins: what it holds decides how the client can be known. */
+    function meet(accounts: ClientAccounts, query: ClientToProxyQuery, reply: Reply, ownerAddress: string): void {
+      if (isMeeting) return refuseAll(reply, 'out of turn: already connecting')
+      isMeeting = true
+      let owner: OwnerKey
+      try {
+        owner = parseAddress(ownerAddress, 'client_owner_address').toRawString()
+      } catch {
+        return step(query, reply)
+      }
+      accounts
+        .meet(owner)
+        .then(() => {
+          if (connection.open) step(query, reply)
+        })
+        .catch((error: unknown) => {
+          const why = toCocoonError(error)
+          log.warn('a client’s contract could not be read', { owner, code: why.code, why: why.message })
+          refuseAll(reply, 'the proxy cannot read the client’s contract now; try again')
+        })
+    }
+
+    function refuseAll(reply: Reply, message: string): void {
+      reply.error(WIRE_STATUS.error, message)
+      connection.close(new CocoonError('protocol.handshake-refused', { message }))
+    }
+
+    function refund(accounts: ClientAccounts, owner: OwnerKey, reply: Reply): void {
+      const reject = (): void =>
+        reply.answer(encode(clientRefundRejected, { activeQueries: BigInt(deps.ledger.client(owner)?.running ?? 0) }))
+      accounts.grantRefund(owner).then(
+        (data) => {
+          if (data === null) return reject()
+          log.info('a client was promised its rest', { owner })
+          reply.answer(encode(clientRefund, { data }))
+        },
+        (error: unknown) => {
+          log.warn('a refund could not be granted', { owner, why: String(error) })
+          reject()
+        },
+      )
+    }
+
     return {
       query(data, reply) {
         const known = decodeIfKnown(clientToProxyQueries, data)
         if (known === null) return reply.error(WIRE_STATUS.none, 'Lost promise')
-        const before: ClientSession['at'] = session.at
-        const [next, answer] = receiveClientQuery(session, known, view)
-        session = next
-        if (session.at === 'ready' && before !== 'ready') {
-          parties.set(connection.id, { connection, owner: session.client.owner, version: session.client.version })
-          log.info('client ready', {
-            owner: session.client.owner,
-            version: session.client.version,
-            evidence: connection.peer.evidence,
-          })
-        }
-        if (answer._ !== 'refusal') return reply.answer(encodeReply(answer))
-        log.info('client refused', { code: answer.code, reason: answer.message })
-        reply.error(answer.code, answer.message)
-        if (session.at === 'closed')
-          connection.close(new CocoonError('protocol.handshake-refused', { message: answer.message }))
+        const { accounts } = deps
+        if (accounts === undefined) return step(known, reply)
+        // The bytes are the connection's until this call returns.
+        if (known._ === 'client.connectToProxy')
+          return meet(accounts, { ...known, params: { ...known.params } }, reply, known.params.clientOwnerAddress)
+        if (known._ === 'client.requestRefund' && session.at === 'ready')
+          return refund(accounts, session.client.owner, reply)
+        step(known, reply)
       },
       message(data) {
         const party = parties.get(connection.id)
-        if (party === undefined) return
+        if (party === undefined) return 'ignored'
         if (connection.peer.extended && constructorId(data) === x1CancelQuery.id)
           return deps.requests.cancel(connection.id, decode(x1CancelQuery, data).requestId)
         const ask = decodeIfKnown(clientToProxyMessages, data)
-        if (ask === null) return log.debug('a message of an unknown kind was ignored')
+        if (ask === null) return 'ignored'
         const { modelName: model, query, maxCoefficient, maxTokens, timeout, requestId, minConfigVersion } = ask
         const extra = ask._ === 'client.runQueryEx' ? ask : { enableDebug: false }
         deps.requests.start(party, {
@@ -194,6 +293,7 @@ export function createClients(deps: ClientsDeps): Clients {
         })
       },
       closed(why) {
+        registration?.stop()
         parties.delete(connection.id)
         deps.requests.clientLost(connection.id)
         log.info('client gone', { at: session.at, reason: why.code })

@@ -3,12 +3,15 @@ import { createHash } from 'node:crypto'
 import {
   formatAddress,
   type Address,
+  type ChainAccess,
   proxyContractAddress,
   type Registry,
   type RootConfig,
   type SigningKey,
+  type WalletSender,
 } from '../../chain/index.ts'
-import type { Ledger, OwnerKey } from '../../ledger/index.ts'
+import type { Commitment, Ledger, OwnerKey } from '../../ledger/index.ts'
+import { encode, proxySignedPayment } from '../../tl/index.ts'
 import {
   type Listener,
   listen,
@@ -16,7 +19,17 @@ import {
   type TlsIdentity,
   type TransportMetrics,
 } from '../../transport/index.ts'
-import { type Clock, CocoonError, type Log, type Metrics, type Random, type Timer, uniform } from '../../util/index.ts'
+import {
+  type Clock,
+  CocoonError,
+  type Log,
+  type Metrics,
+  type Random,
+  randomUint64,
+  type Timer,
+  uniform,
+} from '../../util/index.ts'
+import { createProxyChain, isRealSecret, type ProxyChain } from './chain/index.ts'
 import { createClients } from './clients.ts'
 import type { AuthOffer } from './client-session.ts'
 import type { ProxyIdentity } from './identity.ts'
@@ -42,6 +55,8 @@ export interface ProxyDeps {
   readonly tls: TlsIdentity
   /** Clients need no evidence; workers need what the network asks for. */
   readonly verifiers: { readonly clients: PeerVerifier; readonly workers: PeerVerifier }
+  /** Absent in a network without a chain: then nothing is submitted, and every client owns what the network file says. */
+  readonly chain?: { readonly access: ChainAccess; readonly wallet: WalletSender }
 }
 
 export interface ProxyNode {
@@ -52,6 +67,13 @@ export interface ProxyNode {
   ready(): readonly string[]
   status(): ReturnType<typeof proxyStatus>
   jsonstats(): unknown
+  /**
+   * Resolves when the proxy contract is there and in step with the ledger, at once where there is no chain. Rejects when they can
+   * never be: `config.ledger-behind-chain`. Until then every peer is refused.
+   */
+  readonly opened: Promise<void>
+  /** Resolves when the network has new parameters: every contract has another address from then on, and this node is over. */
+  readonly outdated: Promise<void>
   /** Takes no new requests, waits for running ones up to `graceMs`, then closes every connection. */
   close(graceMs: number): Promise<void>
 }
@@ -75,7 +97,30 @@ export async function startProxyNode(deps: ProxyDeps, options: ProxyOptions): Pr
     isTest: registry.current().params.isTest,
   }
   let enabled = true
-  const payments = createPaymentSigner(key, deps.owner, deps.random)
+  const chain =
+    deps.chain === undefined
+      ? null
+      : createProxyChain(
+          {
+            ...deps,
+            onSignable: tellSigned,
+            ...deps.chain,
+            contract,
+            params: registry.current().params,
+            root: registry.current().root ?? deps.owner,
+          },
+          options.chain,
+        )
+  /** Whoever is connected hears of it at once: what is signed can be taken to a contract. */
+  function tellSigned(): void {
+    for (const role of [clients, workers])
+      for (const { connection, owner } of role.parties.values()) {
+        const payment = role.payment(owner)
+        if (payment._ === 'proxy.signedPayment') connection.send(encode(proxySignedPayment, payment))
+      }
+  }
+  const isEnabled = (): boolean => enabled && (chain === null || chain.trouble() === null)
+  const payments = createPaymentSigner(key, deps.chain?.wallet.address ?? deps.owner, deps.random)
   const shared = {
     log,
     ledger,
@@ -85,7 +130,7 @@ export async function startProxyNode(deps: ProxyDeps, options: ProxyOptions): Pr
     isTestnet,
     config: (): RootConfig => registry.current(),
     identity: () => identity,
-    enabled: () => enabled,
+    enabled: isEnabled,
     sha256: (bytes: Uint8Array) => new Uint8Array(createHash('sha256').update(bytes).digest()),
   }
   const workers = createWorkers({ ...shared, requests: () => requests })
@@ -99,7 +144,7 @@ export async function startProxyNode(deps: ProxyDeps, options: ProxyOptions): Pr
     rules: () => ({
       configVersion: registry.current().version,
       // Work that could not be settled would be lost: refused as a proxy that does not take part refuses it.
-      enabled: enabled && ledger.trouble() === null,
+      enabled: isEnabled() && ledger.trouble() === null,
       multipliers: registry.current().params.multipliers,
     }),
     worker: (id) => workers.parties.get(id),
@@ -117,7 +162,16 @@ export async function startProxyNode(deps: ProxyDeps, options: ProxyOptions): Pr
     const account = ledger.client(client.owner)
     if (account !== undefined) clients.notifyPayment(client, clientRequestId, account, tokens)
   })
-  const clients = createClients({ ...shared, requests, offer: testNetworkOffer })
+  const clients = createClients({
+    ...shared,
+    requests,
+    ...(chain === null
+      ? { offer: testNetworkOffer }
+      : {
+          offer: (owner: OwnerKey) => offerByContract(chain, owner, deps.random),
+          accounts: { ...chain, meet: chain.meetClient },
+        }),
+  })
 
   const limits = { powDifficulty: options.powDifficulty, maxConnections: options.maxConnections }
   const common = { clock, metrics: deps.transportMetrics, identity: deps.tls, limits }
@@ -153,7 +207,8 @@ export async function startProxyNode(deps: ProxyDeps, options: ProxyOptions): Pr
   let timer: Timer | undefined
   const scheduleCommit = (): void => {
     timer = clock.after(uniform(deps.random, COMMIT_EVERY_MS.low, COMMIT_EVERY_MS.high), () => {
-      ledger.commit().then(scheduleCommit, (error: unknown) => {
+      // With a chain, only checkpoints say what may be signed; the call still finds out whether the ledger has recovered.
+      ledger.commit(chain === null ? undefined : NOTHING_MORE).then(scheduleCommit, (error: unknown) => {
         log.error('totals could not be written down; will be tried again', { error: String(error) })
         scheduleCommit()
       })
@@ -161,18 +216,29 @@ export async function startProxyNode(deps: ProxyDeps, options: ProxyOptions): Pr
   }
   scheduleCommit()
 
+  let becomeOutdated = (): void => undefined
+  const outdated = new Promise<void>((resolve) => (becomeOutdated = resolve))
   const unsubscribe = registry.subscribe((config) => {
-    if (config.params.paramsVersion !== startedWith.params.paramsVersion)
-      log.warn('the registry’s parameters changed: restart this proxy to move to new contract addresses', {
-        paramsVersion: config.params.paramsVersion,
-      })
+    if (config.params.paramsVersion === startedWith.params.paramsVersion) return
+    log.warn(
+      chain === null
+        ? 'the registry’s parameters changed: restart this proxy to move to new contract addresses'
+        : 'the network has new parameters: this proxy moves to a new contract and winds up the old one',
+      { paramsVersion: config.params.paramsVersion },
+    )
+    if (chain !== null) enabled = false
+    becomeOutdated()
   })
+  const opening = new AbortController()
+  const opened = chain === null ? Promise.resolve() : chain.open(opening.signal)
+  // Whoever does not wait for it sees the reason in `ready`.
+  opened.catch((error: unknown) => log.error('the proxy contract could not be opened', { why: String(error) }))
   const startedWith = registry.current()
   const startedAtMs = clock.now()
   const facts = (): ProxyFacts => ({
     config: registry.current(),
     identity,
-    enabled,
+    enabled: isEnabled(),
     startedAtMs,
     nowMs: clock.now(),
     requests,
@@ -180,30 +246,50 @@ export async function startProxyNode(deps: ProxyDeps, options: ProxyOptions): Pr
     clients: clients.parties,
     workers: workers.parties,
     ledger,
+    chain: chain?.status() ?? null,
     isTestnet,
   })
   return {
     clientPort,
     workerPort,
-    ready: () =>
-      enabled ? (pool.slots().some((s) => s.enabled) ? [] : ['no worker is connected and enabled']) : ['shutting down'],
+    opened,
+    outdated,
+    ready: () => [
+      ...(enabled ? [] : ['shutting down']),
+      ...[chain?.trouble()?.message ?? []].flat(),
+      ...(pool.slots().some((s) => s.enabled) ? [] : ['no worker is connected and enabled']),
+    ],
     status: () => proxyStatus(facts()),
     jsonstats: () => proxyJsonStats(facts()),
     async close(graceMs) {
       enabled = false
       unsubscribe()
+      opening.abort(new CocoonError('capacity.closing', { message: 'the proxy is shutting down' }))
       const late = new Promise<void>((resolve) => clock.after(graceMs, resolve))
       await Promise.race([requests.idle(), late])
       for (const notices of [workerNotices, clientNotices]) notices.flush()
       const why = new CocoonError('capacity.closing', { message: 'the proxy is shutting down' })
       for (const { connection } of [...clients.parties.values(), ...workers.parties.values()]) connection.close(why)
       timer?.cancel()
+      chain?.close()
       await ledger
-        .commit()
+        .commit(chain === null ? undefined : NOTHING_MORE)
         .catch((error: unknown) => log.error('the last totals are not committed', { error: String(error) }))
       await Promise.all(listeners.map((l) => l.close()))
     },
   }
+}
+
+const NOTHING_MORE: Commitment = { clients: new Map(), workers: new Map() }
+
+/** A contract with a real secret can be asked for it; every other client registers on chain. */
+function offerByContract(chain: ProxyChain, owner: OwnerKey, random: Random): AuthOffer {
+  // Positive on the wire, where numbers have a sign, and the same on chain, where they have none.
+  const nonce = BigInt.asUintN(63, randomUint64(random))
+  const secretHash = chain.client(owner)?.secretHash
+  return secretHash !== undefined && isRealSecret(secretHash)
+    ? { by: 'secret', secretHash, nonce }
+    : { by: 'registration', nonce }
 }
 
 /** Where there is no chain, every client is offered the short form for the empty secret, as peers expect of a test network. */

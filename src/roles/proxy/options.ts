@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { proxyChainOptions } from './chain/index.ts'
 
 const port = z.int().min(0).max(65_535)
 
@@ -14,6 +15,7 @@ export const proxyOptions = z.strictObject({
     .default(20)
     .describe('Leading zero bits that a connecting peer has to find; each bit doubles its work'),
   maxConnections: z.int().min(1).max(100_000).default(10_000).describe('Connections per port; more are refused'),
+  chain: proxyChainOptions.prefault({}),
   isTestnet: z.boolean().default(false).describe('Write addresses in their testnet form'),
 })
 export type ProxyOptions = z.infer<typeof proxyOptions>

@@ -2,7 +2,13 @@ import { describe, expect, test } from 'vitest'
 import { createMemoryLedger } from '../../ledger/index.ts'
 import type { ClientToProxyQuery, WorkerToProxyQuery } from '../../tl/index.ts'
 import { utf8 } from '../../util/index.ts'
-import { type AuthOffer, type ClientSession, type ClientView, receiveClientQuery } from './client-session.ts'
+import {
+  type AuthOffer,
+  type ClientSession,
+  type ClientView,
+  receiveClientQuery,
+  receiveRegistration,
+} from './client-session.ts'
 import { negotiate } from './handshake.ts'
 import { WorkerPool } from './scheduler.ts'
 import { receiveWorkerQuery, type WorkerSession, type WorkerView } from './worker-session.ts'
@@ -22,7 +28,7 @@ describe('a client', () => {
     pool: new WorkerPool(),
     open(address) {
       if (address === 'bad') throw new Error('no address')
-      return { owner: '0:c', scAddress: 'UQc', offer }
+      return { owner: '0:c', scAddress: 'UQc', offer, isClosing: false }
     },
     account: () => ledger.client('0:c') as NonNullable<ReturnType<typeof ledger.client>>,
     signedPayment: () => ({ _: 'proxy.signedPaymentEmpty' }),
@@ -69,7 +75,9 @@ describe('a client', () => {
     at: 'authorizing',
     client: { owner: '0:c', version: 4 },
     offer,
+    isRegistered: false,
   })
+  const byRegistration: AuthOffer = { by: 'registration', nonce: 8n }
   test.each([
     ['the right secret opens', bySecret, short('sesame'), 'client.authorizationWithProxySuccess'],
     ['a wrong secret does not', bySecret, short('wrong'), 'refusal'],
@@ -79,10 +87,36 @@ describe('a client', () => {
       short(''),
       'refusal',
     ],
-    ['registration needs a chain', bySecret, long, 'refusal'],
+    ['registration waits for the chain', bySecret, long, 'later'],
+    ['registration waits where there is no secret', byRegistration, long, 'later'],
+    ['a secret is no use where the contract has none', byRegistration, short('sesame'), 'refusal'],
     ['where there is no chain, either form opens', open, long, 'client.authorizationWithProxySuccess'],
   ] as const)('authorization: %s', (_, offer, query, expected) => {
     expect(receiveClientQuery(authorizing(offer), query, viewWith(offer))[1]._).toBe(expected)
+  })
+
+  test('registration opens whether the chain or the client’s question comes first, and the question comes once', () => {
+    const view = viewWith(byRegistration)
+    const [waiting] = receiveClientQuery(authorizing(byRegistration), long, view)
+    expect(receiveRegistration(waiting)).toMatchObject([
+      { at: 'ready' },
+      { _: 'client.authorizationWithProxySuccess', owner: '0:c' },
+    ])
+    expect(receiveClientQuery(waiting, long, view)).toMatchObject([{ at: 'closed' }, { code: 0 }])
+    const [seen, none] = receiveRegistration(authorizing(byRegistration))
+    expect(none).toBeNull()
+    expect(receiveClientQuery(seen, long, view)[0]).toMatchObject({ at: 'ready' })
+    expect(receiveRegistration({ at: 'closed' })).toEqual([{ at: 'closed' }, null])
+  })
+
+  test('whose contract is closing is refused', () => {
+    const view = viewWith(byRegistration, {
+      open: () => ({ owner: '0:c', scAddress: 'UQc', offer: byRegistration, isClosing: true }),
+    })
+    expect(receiveClientQuery({ at: 'greeting' }, hello(), view)).toMatchObject([
+      { at: 'closed' },
+      { code: 602, message: 'client is closing' },
+    ])
   })
 
   test.each([

@@ -3,6 +3,7 @@ import { formatAddress, parseAddress, registryForTools, type RootConfig } from '
 import type { Ledger, OwnerKey } from '../../ledger/index.ts'
 import type { EvidenceLabel } from '../../transport/index.ts'
 import { statsForTools, toHex } from '../../util/index.ts'
+import type { ProxyChainStatus } from './chain/index.ts'
 import type { ProxyIdentity } from './identity.ts'
 import type { Party, Requests } from './requests.ts'
 import type { WorkerPool } from './scheduler.ts'
@@ -19,6 +20,8 @@ export interface ProxyFacts {
   readonly clients: ReadonlyMap<number, Party>
   readonly workers: ReadonlyMap<number, WorkerParty>
   readonly ledger: Ledger
+  /** Null in a network without a chain. */
+  readonly chain: ProxyChainStatus | null
   readonly isTestnet: boolean
 }
 
@@ -62,6 +65,13 @@ export interface ProxyStatus {
     readonly availableTokens: bigint
     readonly reservedTokens: bigint
   }[]
+  readonly chain: ShownChain | null
+}
+
+/** What the proxy contract and the proxy's wallet hold, and what was sent lately. */
+export interface ShownChain extends Omit<ProxyChainStatus, 'contract' | 'wallet'> {
+  readonly contract: string
+  readonly wallet: string
 }
 
 export function proxyStatus(facts: ProxyFacts): ProxyStatus {
@@ -116,7 +126,14 @@ export function proxyStatus(facts: ProxyFacts): ProxyStatus {
       availableTokens: c.available,
       reservedTokens: c.reserved,
     })),
+    chain: showChain(facts),
   }
+}
+
+function showChain({ chain, isTestnet }: ProxyFacts): ShownChain | null {
+  if (chain === null) return null
+  const shown = (address: ProxyChainStatus['contract']): string => formatAddress(address, isTestnet)
+  return { ...chain, contract: shown(chain.contract), wallet: shown(chain.wallet) }
 }
 
 export function proxyJsonStats(facts: ProxyFacts): Record<string, unknown> {
@@ -139,8 +156,8 @@ export function proxyJsonStats(facts: ProxyFacts): Record<string, unknown> {
     smartcontract: {
       address: identity.contractAddress,
       params_version: config.params.paramsVersion,
-      balance: 0,
-      ready_for_withdraw: 0,
+      balance: facts.chain?.balanceNano ?? 0n,
+      ready_for_withdraw: facts.chain?.balanceNano ?? 0n,
     },
     old_instances: [],
     root_contract_config: registryForTools(config, isTestnet),

@@ -1,5 +1,5 @@
 /** A worker node: keeps connections to proxies and hands their requests to one engine. */
-import type { Address, Registry } from '../../chain/index.ts'
+import type { Address, ChainAccess, Registry, WalletSender } from '../../chain/index.ts'
 import { type Engine, watchEngine } from '../../engine/index.ts'
 import {
   keepTargets,
@@ -9,6 +9,7 @@ import {
   type TransportMetrics,
 } from '../../transport/index.ts'
 import { type Clock, CocoonError, type Log, type Metrics, type Random } from '../../util/index.ts'
+import { createWorkerChain } from './chain/index.ts'
 import type { WorkerOptions } from './options.ts'
 import { type Link, openLink, type ProxyMemory } from './proxy-link.ts'
 import { createRequests } from './requests.ts'
@@ -27,6 +28,8 @@ export interface WorkerDeps {
   readonly tls: TlsIdentity
   readonly verifier: PeerVerifier
   readonly solver: PowSolver
+  /** Absent in a network without a chain. The wallet pays for collecting; what is earned goes to `owner`. */
+  readonly chain?: { readonly access: ChainAccess; readonly wallet: WalletSender }
 }
 
 export interface WorkerNode {
@@ -51,6 +54,12 @@ export function startWorkerNode(deps: WorkerDeps, options: WorkerOptions): Worke
     maxActive: options.maxActiveRequests,
     price: () => registry.current().params,
   })
+  const chain =
+    deps.chain &&
+    createWorkerChain(
+      { clock, random, log, ...deps.chain, owner: deps.owner, params: () => registry.current().params },
+      options.chain,
+    )
   const disabled = (): boolean => stopping || engineDown
   const linkDeps = {
     clock,
@@ -61,6 +70,7 @@ export function startWorkerNode(deps: WorkerDeps, options: WorkerOptions): Worke
     requests,
     memory,
     config: () => registry.current(),
+    chain,
     disabled,
   }
 
@@ -95,7 +105,16 @@ export function startWorkerNode(deps: WorkerDeps, options: WorkerOptions): Worke
       announce()
     },
   })
-  const unsubscribe = registry.subscribe(() => log.debug('the registry changed'))
+  let knownParams = registry.current().params.paramsVersion
+  const unsubscribe = registry.subscribe(({ params }) => {
+    if (chain === undefined || params.paramsVersion === knownParams) return
+    knownParams = params.paramsVersion
+    log.info('the network has new parameters: connecting anew, with new contracts', {
+      paramsVersion: params.paramsVersion,
+    })
+    for (const { link } of targets.all())
+      link?.leave(new CocoonError('capacity.closing', { message: 'the network has new parameters' }))
+  })
   deps.metrics.gauge('proxy_connections', 'Ready proxy connections', () => targets.all().filter((t) => t.ready).length)
   deps.metrics.gauge('running_requests', 'Requests running now', () => requests.running)
   deps.metrics.gauge('engine_up', '1 while the engine answers', () => (engineDown ? 0 : 1))
@@ -107,6 +126,7 @@ export function startWorkerNode(deps: WorkerDeps, options: WorkerOptions): Worke
     options,
     requests,
     memory,
+    chain: chain?.status() ?? null,
     engine: watch.state,
     targets: targets.all(),
     startedAtMs,
@@ -127,6 +147,7 @@ export function startWorkerNode(deps: WorkerDeps, options: WorkerOptions): Worke
       await Promise.race([requests.idle(), new Promise<void>((resolve) => clock.after(graceMs, resolve))])
       watch.stop()
       unsubscribe()
+      chain?.close()
       targets.stop(new CocoonError('capacity.closing', { message: 'the node is shutting down' }))
       await deps.engine.close()
     },

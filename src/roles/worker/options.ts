@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { workerChainOptions } from './chain/index.ts'
 
 /** A worker's own options. */
 export const workerOptions = z.strictObject({
@@ -21,6 +22,7 @@ export const workerOptions = z.strictObject({
   minVersion: z.int().min(1).max(4).default(1).describe('Lowest protocol version offered'),
   maxVersion: z.int().min(1).max(4).default(4).describe('Highest protocol version offered'),
   maxPowDifficulty: z.int().min(0).max(40).default(28).describe('Refuse proxies that ask for more proof of work'),
+  chain: workerChainOptions.prefault({}),
   isTestnet: z.boolean().default(false).describe('Write addresses in their testnet form'),
 })
 export type WorkerOptions = z.infer<typeof workerOptions>

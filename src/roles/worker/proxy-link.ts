@@ -37,6 +37,7 @@ import {
   WIRE_STATUS,
 } from '../../transport/index.ts'
 import { type Clock, CocoonError, type Log, type Random, type Timer, uniform } from '../../util/index.ts'
+import type { WorkerChain } from './chain/index.ts'
 import type { WorkerOptions } from './options.ts'
 import type { Requests } from './requests.ts'
 import {
@@ -58,6 +59,8 @@ export interface LinkDeps {
   readonly requests: Requests
   /** What each proxy contract has confirmed, kept as long as this process lives. */
   readonly memory: Map<string, ProxyMemory>
+  /** Absent in a network without a chain, and where the worker has no wallet. */
+  readonly chain?: WorkerChain | undefined
   config(): RootConfig
   /** True while the engine is down or the operator has switched the worker off. */
   disabled(): boolean
@@ -77,6 +80,8 @@ export interface Link extends TransportLink {
   readonly session: WorkerSession
   readonly evidence: EvidenceLabel
   announceDisabled(disabled: boolean): void
+  /** Ends the connection; another one is made. */
+  leave(why: CocoonError): void
 }
 
 /** As many as the largest capacity a worker states would bring at once; only a broken proxy sends more. */
@@ -220,6 +225,9 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
 
   function remember(proxy: KnownProxy, totals: Remembered, payment: SignedPayment): void {
     const { contract, ownContract, publicKey } = proxy
+    const signed = payment._ === 'proxy.signedPayment' ? payment.data : null
+    if (deps.chain !== undefined && totals.chain !== deps.memory.get(contract.toRawString())?.totals.chain)
+      deps.chain.note({ contract, ownContract, publicKey, signed: totals.chain, payment: signed?.slice() ?? null })
     deps.memory.set(contract.toRawString(), {
       contract,
       ownContract,
@@ -238,6 +246,7 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
     get ready() {
       return session.at === 'ready'
     },
+    leave: (why) => connection.close(why),
     announceDisabled(disabled) {
       if (session.at === 'ready') connection.send(encode(workerEnabledDisabled, { disabled: disabled ? 1 : 0 }))
     },
@@ -266,9 +275,9 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
     },
   }
 
-  function receiveMessage(data: Uint8Array): void {
+  function receiveMessage(data: Uint8Array): void | 'ignored' {
     const message = decodeIfKnown(proxyToWorkerMessages, data)
-    if (message === null) return log.debug('a message of an unknown kind was ignored')
+    if (message === null) return 'ignored'
     switch (message._) {
       case 'proxy.runQueryEx':
       case 'proxy.runQuery': {
@@ -290,7 +299,10 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
       }
       case 'proxy.workerRequestPayment':
         return update(message.signedPayment, message.dbTokens, message.maxTokens)
-      case 'proxy.signedPayment':
+      case 'proxy.signedPayment': {
+        const known = session.at === 'ready' ? view.remembered(session.proxy.contract) : null
+        return known === null ? undefined : update(message, known.db, known.max)
+      }
       case 'proxy.signedPaymentEmpty':
         return
     }

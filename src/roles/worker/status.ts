@@ -3,6 +3,7 @@ import { type Address, formatAddress, registryForTools, type RootConfig } from '
 import type { EngineState } from '../../engine/index.ts'
 import type { EvidenceLabel, Target } from '../../transport/index.ts'
 import { statsForTools, toHex } from '../../util/index.ts'
+import type { WorkerContract } from './chain/index.ts'
 import type { WorkerOptions } from './options.ts'
 import type { Link, ProxyMemory } from './proxy-link.ts'
 import type { Requests } from './requests.ts'
@@ -13,6 +14,8 @@ export interface WorkerFacts {
   readonly options: WorkerOptions
   readonly requests: Requests
   readonly memory: ReadonlyMap<string, ProxyMemory>
+  /** Null in a network without a chain. */
+  readonly chain: readonly WorkerContract[] | null
   readonly engine: EngineState
   readonly targets: readonly Target<Link>[]
   readonly startedAtMs: number
@@ -48,6 +51,8 @@ export interface WorkerStatus {
     readonly signedTokens: bigint
     readonly confirmedTokens: bigint
     readonly tokens: bigint
+    /** What stands on chain; null without one, or before it was read. */
+    readonly onChain: Omit<WorkerContract, 'proxy' | 'contract'> | null
   }[]
 }
 
@@ -83,8 +88,15 @@ export function workerStatus(facts: WorkerFacts): WorkerStatus {
       signedTokens: m.totals.chain,
       confirmedTokens: m.totals.db,
       tokens: m.totals.max,
+      onChain: showContract(facts.chain?.find((c) => c.contract.equals(m.ownContract))),
     })),
   }
+}
+
+function showContract(found: WorkerContract | undefined): WorkerStatus['accounts'][number]['onChain'] {
+  if (found === undefined) return null
+  const { proxy: _proxy, contract: _contract, ...shown } = found
+  return shown
 }
 
 export function workerJsonStats(facts: WorkerFacts): Record<string, unknown> {

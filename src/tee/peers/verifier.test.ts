@@ -206,9 +206,11 @@ describe('a peer', () => {
     supplyWith((wants) => {
       asked.push(wants.length)
       return null
-    }, good)
+    }, EMPTY_BUNDLE)
     await codeOf(judge(await certificateOf(createTestPlatform().source(), clock)))
-    expect(asked).toEqual([0])
+    expect(asked).toEqual([])
+    await codeOf(judge())
+    expect(asked).toEqual([4])
   })
 
   test('that gives up while it is judged gets no verdict', async () => {

@@ -1,0 +1,287 @@
+/**
+ * A client's contracts at its proxies: read now and again, kept funded, charged by the client itself where that frees credit, and
+ * closed when the network moves on. Decides nothing: rules are in plan.ts.
+ */
+import {
+  type Address,
+  type ChainAccess,
+  clientState,
+  type RootParams,
+  type WalletSender,
+  type WalletTransfer,
+} from '../../../chain/index.ts'
+import {
+  type Clock,
+  CocoonError,
+  type Log,
+  type Random,
+  type Timer,
+  toCocoonError,
+  toHex,
+  uniform,
+} from '../../../util/index.ts'
+import { type OrderContext, registration, transferFor } from './orders.ts'
+import { type AccountState, type AccountView, type Order, plan } from './plan.ts'
+import type { ClientChainOptions } from './terms.ts'
+
+export interface ClientChainDeps {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly access: ChainAccess
+  /** Owns the client's contracts, and pays. */
+  readonly wallet: WalletSender
+  /** Null where the client has no secret. */
+  readonly secretHash: Uint8Array | null
+  /** The network's parameters now. */
+  params(): RootParams
+}
+
+/** A proxy and the client's contract there. */
+export interface ProxyParties {
+  readonly contract: Address
+  readonly ownContract: Address
+  readonly publicKey: Uint8Array
+}
+
+export interface ClientChain {
+  /** A proxy has introduced itself: from now on the contract there is looked after. */
+  meet(proxy: ProxyParties): void
+  /** Answers the challenge of a proxy on chain, and deploys the contract if need be. Rejects with `chain.*`. */
+  register(proxy: ProxyParties, nonce: bigint): Promise<void>
+  /** What the proxy says: used and signed tokens, and the newest signed charge. */
+  note(
+    proxy: ProxyParties,
+    told: { readonly used: bigint; readonly signed: bigint; readonly payment: Uint8Array | null },
+  ): void
+  /** Takes a proxy's signed refund to the contract, which pays everything out and closes. */
+  submitRefund(proxy: ProxyParties, refund: WalletTransfer): Promise<void>
+  status(): readonly ClientContract[]
+  close(): void
+}
+
+/** For status pages. */
+export interface ClientContract {
+  readonly proxy: Address
+  readonly contract: Address
+  readonly account: AccountState | null
+  /** The newest order, and the wallet's transaction that carried it. */
+  readonly order: Order['do'] | 'register' | null
+  readonly transaction: string | null
+  readonly lastError: string | null
+}
+
+interface Looked {
+  readonly proxy: ProxyParties
+  readonly params: RootParams
+  account: AccountState | null
+  used: bigint
+  signed: bigint
+  payment: Uint8Array | null
+  /** Since when the network has other parameters than this contract. */
+  outdatedSinceMs: number | null
+  /** The next order of a kind that has just been sent waits for its effect. */
+  last: { readonly order: Order['do']; readonly atMs: number } | null
+  isBusy: boolean
+  shown: Pick<ClientContract, 'order' | 'transaction' | 'lastError'>
+}
+
+/** An order that had no effect by then is sent again. */
+const EFFECT_MS = 120_000
+
+export function createClientChain(deps: ClientChainDeps, options: ClientChainOptions): ClientChain {
+  const { clock, random, log, access, wallet } = deps
+  const accounts = new Map<string, Looked>()
+  const closing = new AbortController()
+  let timer: Timer | undefined
+
+  function lookedAfter(proxy: ProxyParties): Looked {
+    const key = proxy.ownContract.toRawString()
+    let looked = accounts.get(key)
+    if (looked === undefined) {
+      looked = {
+        proxy,
+        params: deps.params(),
+        account: null,
+        used: 0n,
+        signed: 0n,
+        payment: null,
+        outdatedSinceMs: null,
+        last: null,
+        isBusy: false,
+        shown: { order: null, transaction: null, lastError: null },
+      }
+      accounts.set(key, looked)
+    }
+    return looked
+  }
+
+  async function read(looked: Looked): Promise<AccountState> {
+    const { status, data } = await access.getAccount(looked.proxy.ownContract, {
+      confirmed: true,
+      signal: closing.signal,
+    })
+    const stored = status === 'active' && data !== null ? clientState.loadPrefix(data) : null
+    looked.account =
+      stored === null
+        ? ABSENT
+        : {
+            state: stored.state,
+            balanceNano: stored.balance,
+            stakeNano: stored.stake,
+            charged: stored.tokensUsed,
+            unlockTs: stored.unlockTs,
+            secretHash: stored.secretHash,
+          }
+    return looked.account
+  }
+
+  const context = ({ proxy, params, payment }: Looked): OrderContext => ({
+    random,
+    wallet: wallet.address,
+    params,
+    proxy: proxy.contract,
+    proxyPublicKey: proxy.publicKey,
+    contract: proxy.ownContract,
+    secretHash: deps.secretHash,
+    payment,
+  })
+
+  const viewOf = (looked: Looked, account: AccountState): AccountView => ({
+    account,
+    used: looked.used,
+    signed: looked.signed,
+    pricePerToken: looked.params.pricePerToken,
+    minStakeNano: looked.params.minClientStakeNano,
+    secretHash: deps.secretHash,
+    topsUp: options.topUp,
+    isLeaving: isLeaving(looked),
+    nowS: clock.now() / 1000,
+  })
+
+  /** The proxy refunds everybody when it moves on; whoever was forgotten helps itself, well before the proxy can leave. */
+  function isLeaving(looked: Looked): boolean {
+    const { params } = looked
+    if (deps.params().paramsVersion === params.paramsVersion) return false
+    looked.outdatedSinceMs ??= clock.now()
+    const patienceMs = 500 * Math.max(0, params.proxyDelayBeforeCloseS - params.clientDelayBeforeCloseS)
+    return clock.now() - looked.outdatedSinceMs > patienceMs
+  }
+
+  async function look(looked: Looked): Promise<void> {
+    if (looked.isBusy) return
+    const account = await read(looked)
+    const order = plan(viewOf(looked, account))
+    if (order === null) {
+      looked.last = null
+      return
+    }
+    if (looked.last?.order === order.do && clock.now() - looked.last.atMs < EFFECT_MS) return
+    const transfer = transferFor(order, context(looked))
+    if (transfer !== null) await send(looked, order.do, [transfer])
+  }
+
+  async function send(
+    looked: Looked,
+    order: NonNullable<ClientContract['order']>,
+    transfers: readonly WalletTransfer[],
+  ): Promise<void> {
+    looked.isBusy = true
+    looked.shown = { order, transaction: null, lastError: null }
+    try {
+      const id = `client-${order}-${toHex(random.bytes(12))}`
+      const outcome = await wallet.send({ id, transfers })
+      if (outcome.result !== 'confirmed')
+        throw new CocoonError('chain.refused', {
+          message: `${order}: the wallet’s message has ${outcome.result}; it is tried again`,
+        })
+      looked.shown = { ...looked.shown, transaction: outcome.hash }
+      if (order !== 'register') looked.last = { order, atMs: clock.now() }
+      log.info('an order has left the wallet', {
+        order,
+        contract: looked.proxy.ownContract.toString(),
+        transaction: outcome.hash,
+      })
+    } catch (error) {
+      looked.shown = { ...looked.shown, lastError: toCocoonError(error).message }
+      throw error
+    } finally {
+      looked.isBusy = false
+    }
+  }
+
+  async function tick(): Promise<void> {
+    await Promise.all(
+      [...accounts.values()].map((looked) =>
+        look(looked).catch((error: unknown) => {
+          const why = toCocoonError(error)
+          if (closing.signal.aborted) return
+          if (why.message !== looked.shown.lastError)
+            log.warn('a contract could not be looked after', { code: why.code, why: why.message })
+          looked.shown = { ...looked.shown, lastError: why.message }
+        }),
+      ),
+    )
+    schedule()
+  }
+
+  function schedule(): void {
+    const { pollMs } = options
+    if (!closing.signal.aborted)
+      timer = clock.after(uniform(random, (pollMs * 2) / 3, (pollMs * 4) / 3), () => void tick())
+  }
+  schedule()
+
+  return {
+    meet: (proxy) => void lookedAfter(proxy),
+    async register(proxy, nonce) {
+      const looked = lookedAfter(proxy)
+      looked.isBusy = true
+      try {
+        const account = await read(looked)
+        const first = account.state === 'absent' ? plan(viewOf(looked, account)) : null
+        const deployment = first === null ? null : transferFor(first, context(looked))
+        if (account.state === 'absent' && deployment === null)
+          throw new CocoonError('payment.no-account', {
+            message:
+              'the client has no contract at this proxy, and client.chain.topUp is off: deposit with `cocoon account top-up`',
+          })
+        const transfers = [...(deployment === null ? [] : [deployment]), registration(nonce, context(looked))]
+        await send(looked, 'register', transfers)
+        if (first !== null) looked.last = { order: first.do, atMs: clock.now() }
+      } finally {
+        looked.isBusy = false
+      }
+    },
+    note(proxy, { used, signed, payment }) {
+      const looked = lookedAfter(proxy)
+      if (used > looked.used) looked.used = used
+      if (payment === null || signed <= looked.signed) return
+      looked.signed = signed
+      looked.payment = payment.slice()
+    },
+    async submitRefund(proxy, refund) {
+      await send(lookedAfter(proxy), 'request-refund', [refund])
+    },
+    status: () =>
+      [...accounts.values()].map(({ proxy, account, shown }) => ({
+        proxy: proxy.contract,
+        contract: proxy.ownContract,
+        account,
+        ...shown,
+      })),
+    close() {
+      timer?.cancel()
+      closing.abort(new CocoonError('chain.closed', { message: 'the client is stopping' }))
+    },
+  }
+}
+
+const ABSENT: AccountState = {
+  state: 'absent',
+  balanceNano: 0n,
+  stakeNano: 0n,
+  charged: 0n,
+  unlockTs: 0,
+  secretHash: new Uint8Array(32),
+}

@@ -1,0 +1,3 @@
+/** The client's side of the chain: its contracts deployed, funded, charged and closed. Rules: plan.ts. */
+export { type ClientChain, type ClientContract, createClientChain, type ProxyParties } from './client-chain.ts'
+export { clientChainOptions } from './terms.ts'

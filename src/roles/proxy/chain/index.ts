@@ -1,0 +1,12 @@
+/** The proxy's side of the chain: its contract followed, checkpoints, charges, payouts, refunds. Rules: plan.ts, checkpoints.ts. */
+export {
+  createProxyChain,
+  decodeParams,
+  DRAINED_FACT,
+  PARAMS_FACT,
+  type ProxyChain,
+  type ProxyChainDeps,
+  type ProxyChainStatus,
+} from './proxy-chain.ts'
+export { isRealSecret } from './standings.ts'
+export { type ProxyChainOptions, proxyChainOptions } from './terms.ts'

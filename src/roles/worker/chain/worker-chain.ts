@@ -1,0 +1,205 @@
+/** A worker's contracts at its proxies: read now and again, and paid out by the worker itself where plan.ts says so. */
+import {
+  type Address,
+  type ChainAccess,
+  DEPLOY_NANO,
+  ORDER_NANO,
+  orderTransfer,
+  proxyState,
+  redirectExcesses,
+  RENT_FLOOR_NANO,
+  type RootParams,
+  type WalletSender,
+  workerState,
+  workerStateInit,
+} from '../../../chain/index.ts'
+import {
+  type Clock,
+  CocoonError,
+  type Log,
+  nanoOf,
+  type Random,
+  type Timer,
+  toCocoonError,
+  toHex,
+  uniform,
+} from '../../../util/index.ts'
+import { type Collecting, decideCollecting } from './plan.ts'
+import type { WorkerChainOptions } from './terms.ts'
+
+export interface WorkerChainDeps {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly access: ChainAccess
+  /** Pays the fees. */
+  readonly wallet: WalletSender
+  /** Is paid, by the proxy contract. */
+  readonly owner: Address
+  params(): RootParams
+}
+
+/** A proxy, and what it has signed for this worker. */
+export interface SignedWork {
+  readonly contract: Address
+  readonly ownContract: Address
+  readonly publicKey: Uint8Array
+  /** Tokens. */
+  readonly signed: bigint
+  /** The newest signed payout. */
+  readonly payment: Uint8Array | null
+}
+
+export interface WorkerChain {
+  /** The newest word of a proxy. */
+  note(work: SignedWork): void
+  /** Tokens paid on the worker's contract; a proxy that has signed for less has lost its books. */
+  paid(ownContract: Address): bigint
+  status(): readonly WorkerContract[]
+  close(): void
+}
+
+/** For status pages. */
+export interface WorkerContract {
+  readonly proxy: Address
+  readonly contract: Address
+  readonly state: string
+  readonly paid: bigint
+  readonly signed: bigint
+  readonly owedNano: bigint
+  /** Of the wallet, for the last payout that the worker submitted itself. */
+  readonly transaction: string | null
+  readonly lastError: string | null
+}
+
+interface Looked {
+  work: SignedWork
+  readonly params: RootParams
+  state: WorkerContract['state']
+  paid: bigint
+  owedSinceMs: number | null
+  sentAtMs: number
+  said: Collecting
+  transaction: string | null
+  lastError: string | null
+}
+
+const EFFECT_MS = 120_000
+
+export function createWorkerChain(deps: WorkerChainDeps, options: WorkerChainOptions): WorkerChain {
+  const { clock, random, log, access, wallet } = deps
+  const all = new Map<string, Looked>()
+  const closing = new AbortController()
+  const confirmed = { confirmed: true, signal: closing.signal }
+  let timer: Timer | undefined
+
+  async function look(looked: Looked): Promise<void> {
+    const { work, params } = looked
+    const { status, data } = await access.getAccount(work.ownContract, confirmed)
+    const stored = status === 'active' && data !== null ? workerState.loadPrefix(data) : null
+    looked.state = stored?.state ?? 'absent'
+    looked.paid = stored?.tokens ?? 0n
+    looked.owedSinceMs = work.signed > looked.paid ? (looked.owedSinceMs ?? clock.now()) : null
+    if (work.payment === null || looked.owedSinceMs === null || clock.now() - looked.sentAtMs < EFFECT_MS) return
+    const decision = decideCollecting({
+      state: stored?.state ?? 'absent',
+      signed: work.signed,
+      paid: looked.paid,
+      pricePerToken: params.pricePerToken,
+      workerFeePerToken: params.workerFeePerToken,
+      potNano: await pot(work.contract),
+      owedSinceMs: looked.owedSinceMs,
+      nowMs: clock.now(),
+      isOutdated: deps.params().paramsVersion !== params.paramsVersion,
+      collectAtNano: nanoOf(options.collectAtTon),
+      collectAfterMs: options.collectAfterMs,
+    })
+    if (decision === 'pot-too-small' && looked.said !== decision)
+      log.warn('a payout waits: the proxy has not charged its clients yet', { contract: work.ownContract.toString() })
+    looked.said = decision
+    if (decision === 'collect') await collect(looked, stored === null)
+  }
+
+  async function pot(proxy: Address): Promise<bigint> {
+    const { status, data, balanceNano } = await access.getAccount(proxy, confirmed)
+    if (status !== 'active' || data === null) return 0n
+    const { balance, stake } = proxyState.loadPrefix(data)
+    return balanceNano - balance - stake - RENT_FLOOR_NANO
+  }
+
+  async function collect(looked: Looked, isAbsent: boolean): Promise<void> {
+    const { work, params } = looked
+    const { ownContract: to, contract: proxy, publicKey: proxyPublicKey } = work
+    const body = redirectExcesses(work.payment as Uint8Array, wallet.address)
+    const transfer = isAbsent
+      ? orderTransfer({
+          to,
+          body,
+          valueNano: DEPLOY_NANO.worker,
+          init: workerStateInit(params, { owner: deps.owner, proxy, proxyPublicKey }),
+        })
+      : orderTransfer({ to, body, valueNano: ORDER_NANO })
+    const outcome = await wallet.send({ id: `collect-${toHex(random.bytes(12))}`, transfers: [transfer] })
+    looked.sentAtMs = clock.now()
+    if (outcome.result !== 'confirmed')
+      throw new CocoonError('chain.refused', { message: `a payout was not sent: it has ${outcome.result}` })
+    looked.transaction = outcome.hash
+    log.info('a payout was submitted', {
+      contract: to.toString(),
+      tokens: work.signed - looked.paid,
+      transaction: outcome.hash,
+    })
+  }
+
+  async function tick(): Promise<void> {
+    for (const looked of all.values())
+      try {
+        await look(looked)
+        looked.lastError = null
+      } catch (error) {
+        if (closing.signal.aborted) return
+        const why = toCocoonError(error)
+        if (why.message !== looked.lastError)
+          log.warn('a contract could not be looked after', { code: why.code, why: why.message })
+        looked.lastError = why.message
+      }
+    schedule()
+  }
+
+  function schedule(): void {
+    const { pollMs } = options
+    if (!closing.signal.aborted)
+      timer = clock.after(uniform(random, (pollMs * 2) / 3, (pollMs * 4) / 3), () => void tick())
+  }
+  schedule()
+
+  return {
+    note(work) {
+      const key = work.ownContract.toRawString()
+      const looked = all.get(key)
+      if (looked !== undefined) {
+        if (work.signed > looked.work.signed) looked.work = work
+        return
+      }
+      const nothing = { owedSinceMs: null, transaction: null, lastError: null } as const
+      const unread = { state: 'unread', paid: 0n, sentAtMs: Number.NEGATIVE_INFINITY, said: 'wait' } as const
+      all.set(key, { work, params: deps.params(), ...unread, ...nothing })
+    },
+    paid: (ownContract) => all.get(ownContract.toRawString())?.paid ?? 0n,
+    status: () =>
+      [...all.values()].map(({ work, params, state, paid, transaction, lastError }) => ({
+        proxy: work.contract,
+        contract: work.ownContract,
+        state,
+        paid,
+        signed: work.signed,
+        owedNano: work.signed > paid ? (work.signed - paid) * params.workerFeePerToken : 0n,
+        transaction,
+        lastError,
+      })),
+    close() {
+      timer?.cancel()
+      closing.abort(new CocoonError('chain.closed', { message: 'the worker is stopping' }))
+    },
+  }
+}
