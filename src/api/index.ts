@@ -28,4 +28,5 @@ export {
 } from './prepare.ts'
 export { createPrometheusMetrics, type PrometheusOptions } from './prometheus.ts'
 export { errorBodyFor, TRANSLATED_PATHS } from './translated-paths.ts'
+export type { AdminAccess } from './admin.ts'
 export { type ClientApi, type ClientApiDeps, createClientApi } from './server.ts'

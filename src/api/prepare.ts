@@ -9,6 +9,7 @@ import {
   isInferencePath,
   MAX_INT31,
   MAX_JSON_DEPTH,
+  parseMaxCost,
   REQUEST_BY_PATH,
 } from './contract.ts'
 import { apiError } from './errors.ts'
@@ -30,6 +31,8 @@ export interface CallerRequest {
   readonly headers: Iterable<readonly [name: string, value: string]>
   readonly body: Uint8Array
   readonly traceId: string
+  /** Id of the API key that asks, or `OWNER`. */
+  readonly caller: string
   readonly defaults: RequestDefaults
 }
 
@@ -51,6 +54,7 @@ interface Fields {
   readonly stream?: boolean | null | undefined
   readonly stream_options?: object | null | undefined
   readonly max_coefficient?: number | null | undefined
+  readonly max_cost?: number | string | null | undefined
   readonly timeout?: number | null | undefined
   readonly enable_debug?: boolean | null | undefined
 }
@@ -83,6 +87,8 @@ export function prepareInference(caller: CallerRequest): PreparedInference {
     timeoutMs: isGiven(fields.timeout) ? Math.ceil(fields.timeout * 1000) : caller.defaults.timeoutMs,
     debug: fields.enable_debug === true,
     traceId: caller.traceId,
+    caller: caller.caller,
+    ...maxCostOf(fields, caller.headers),
     stream: fields.stream === true,
   }
 }
@@ -119,6 +125,22 @@ function headersToForward(
       forwarded.push([name.toLowerCase(), value])
   forwarded.push(['content-length', String(bodyBytes)])
   return forwarded
+}
+
+const MAX_COST_HEADER = 'x-cocoon-max-cost'
+
+/** The lower one of field and header. */
+function maxCostOf(fields: Fields, headers: CallerRequest['headers']): { readonly maxCostNano?: bigint } {
+  const costs: bigint[] = []
+  if (isGiven(fields.max_cost)) costs.push(parseMaxCost(fields.max_cost) ?? 0n)
+  for (const [name, value] of headers)
+    if (name.toLowerCase() === MAX_COST_HEADER) {
+      const nano = parseMaxCost(value)
+      if (nano === null) throw badField(MAX_COST_HEADER, 'must be nanoTON as a whole number, or TON like "0.05 TON"')
+      costs.push(nano)
+    }
+  const [first, ...others] = costs
+  return first === undefined ? {} : { maxCostNano: others.reduce((low, one) => (one < low ? one : low), first) }
 }
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })

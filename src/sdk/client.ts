@@ -1,7 +1,7 @@
 /** A client node inside an application: the network behind a `fetch`, without an HTTP port. */
 import { apiError, baseName, createGate, errorBodyFor, listModel, prepareInference, toHttpError } from '../api/index.ts'
 import { attestationOptions, createAttestation } from '../attest/index.ts'
-import type { ClientNode, ModelOffer } from '../roles/client/index.ts'
+import { type ClientNode, type ModelOffer, OWNER } from '../roles/client/index.ts'
 import { toCocoonError, toHex } from '../util/index.ts'
 import { composeClient } from './compose-client.ts'
 import { type CreateClientOptions, readOptions } from './options.ts'
@@ -99,7 +99,7 @@ export function createClient(options: CreateClientOptions): CocoonClient {
     const leave = gate.enter()
     try {
       const body = await readBody(request, api.maxBodyBytes, signal)
-      const prepared = prepareInference({ path, headers: request.headers, body, traceId, defaults })
+      const prepared = prepareInference({ path, headers: request.headers, body, traceId, caller: OWNER, defaults })
       await untilConnected(signal)
       const answer = respond(prepared, idHeaders(traceId), signal, answerDeps)
       void answer.over.then(leave)
