@@ -8,6 +8,7 @@ import { composeClient } from '../sdk/index.ts'
 import { createPowSolver } from '../transport/index.ts'
 import { Secret } from '../util/index.ts'
 import { openProcess, portError, type Process } from './compose.ts'
+import { openClientGateway } from './gateway/open.ts'
 import { loadKey, ownerOf } from './keys.ts'
 import { type Running, untilStopped } from './lifecycle.ts'
 import { clientSecret, openRoleChain } from './node-chain.ts'
@@ -109,12 +110,22 @@ export async function runClient(config: Config): Promise<number> {
         },
   )
   const { node } = client
+  const { gateway, admin, meter } = await openClientGateway(p).catch(async (error: unknown) => {
+    await client.close(0)
+    throw error
+  })
+  const ops: Ops = {
+    ...opsOf(node, p),
+    ready: () => [...node.ready(), ...[gateway.trouble()?.message].filter((one) => one !== undefined)],
+  }
+  const { clock, random, log, metrics } = p
   const api = createClientApi(
-    { inference: node, ops: opsOf(node, p), clock: p.clock, random: p.random, log: p.log, metrics: p.metrics },
+    { inference: meter(node), gateway, admin, ops, clock, random, log, metrics },
     config.client.http,
   )
   const url = await api.listen().catch(async (error: unknown) => {
     await client.close(0)
+    await gateway.close()
     throw portError(error, 'the client’s API', '--http-port (client.http.port)')
   })
   p.log.info('the client’s API listens', { url: `${url}/v1` })
@@ -124,8 +135,10 @@ export async function runClient(config: Config): Promise<number> {
       await client.close(0)
       await onChain?.chain.wallet.close()
       await api.close()
+      await gateway.close()
       p.attestation.close()
       p.registry.close()
+      await p.trace.close()
     },
   }
   return untilStopped(running, p.log, config.shutdownGraceMs)
@@ -147,6 +160,7 @@ async function serveOps(p: Process, node: Node, role: 'proxy' | 'worker'): Promi
       await ops.close()
       p.attestation.close()
       p.registry.close()
+      await p.trace.close()
     },
   }
   return untilStopped(running, p.log, p.config.shutdownGraceMs)

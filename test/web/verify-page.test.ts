@@ -281,6 +281,13 @@ describe('people', () => {
   })
 })
 
+test('on a phone nothing is wider than the screen', async () => {
+  await page.setViewportSize({ width: 360, height: 740 })
+  await judgedByPage({ files: { 'quote.bin': vector(good.quote) }, at: good.at })
+  await page.getByText('Intel TDX quote', { exact: true }).click()
+  expect(await page.evaluate<number>('document.documentElement.scrollWidth')).toBeLessThanOrEqual(360)
+})
+
 test('text of a file is never markup', async () => {
   await give({ '<img src=x onerror=alert(1)>.bin': vector(good.quote) })
   await page.getByRole('article').waitFor()
