@@ -34,8 +34,9 @@ const opsOf = (node: Node, p: Process): Ops => ({
   metricsText: () => p.metrics.text(),
 })
 
-export async function runProxy(config: Config): Promise<number> {
-  const p = await openProcess(config, 'proxy')
+export async function runProxy(asConfigured: Config): Promise<number> {
+  const p = await openProcess(asConfigured, 'proxy')
+  const { config } = p
   const key = loadKey(config.home, 'proxy', p.random)
   const onChain = p.chain === null ? null : await openRoleChain(p, p.chain, 'proxy')
   const owner = onChain?.owner ?? ownerOf(config.proxy.ownerAddress, key, 'proxy.ownerAddress')
@@ -62,8 +63,9 @@ export async function runProxy(config: Config): Promise<number> {
   return Promise.race([serveOps(p, node, 'proxy'), proxy.failed])
 }
 
-export async function runWorker(config: Config): Promise<number> {
-  const p = await openProcess(config, 'worker')
+export async function runWorker(asConfigured: Config): Promise<number> {
+  const p = await openProcess(asConfigured, 'worker')
+  const { config } = p
   const onChain = p.chain === null ? null : await openRoleChain(p, p.chain, 'worker')
   const owner =
     onChain?.owner ??
@@ -88,8 +90,9 @@ export async function runWorker(config: Config): Promise<number> {
   return serveOps(p, node, 'worker')
 }
 
-export async function runClient(config: Config): Promise<number> {
-  const p = await openProcess(config, 'client')
+export async function runClient(asConfigured: Config): Promise<number> {
+  const p = await openProcess(asConfigured, 'client')
+  const { config } = p
   const onChain = p.chain === null ? null : await openRoleChain(p, p.chain, 'client')
   const { chain: _chain, ...rest } = p
   // On a chain, the wallet is the owner of the client's contracts, and there is always a secret.
