@@ -144,7 +144,7 @@ function openTrace({ telemetry }: Config, role: string, deps: Omit<OtlpDeps, 'po
 const policyOf = ({ attestation: { policy } }: Config): Policy | null =>
   policy === 'network' ? null : loadPolicy(policy)
 
-/** What nodes of this folder keep of what vendors publish; one file, which they all improve. */
+/** What nodes of this folder keep of what vendors publish. The last that changed it wins; what it lacks is fetched again. */
 export const collateralPath = (home: string): string => join(home, 'collateral', 'bundle.json')
 
 function warnAboutEvidence({ evidence, testRoots }: RootConfig, log: Log): void {

@@ -59,6 +59,8 @@ export interface ClientNode extends Inference {
 }
 
 const READY_POLL_MS = 20
+/** More than any number of running requests. */
+const LAST_CHOICE = 1e9
 
 export function startClientNode(deps: ClientDeps, options: ClientOptions): ClientNode {
   const { clock, random, log, registry } = deps
@@ -131,7 +133,7 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
     let fewest = Number.POSITIVE_INFINITY
     for (const { link } of targets.all()) {
       if (link === null || link.session.at !== 'ready') continue
-      const count = requests.runningOn(link.connection.id)
+      const count = requests.runningOn(link.connection.id) + (link.retiring ? LAST_CHOICE : 0)
       if (count < fewest) [best, fewest] = [link, count]
     }
     if (best !== null) return best
