@@ -15,6 +15,7 @@ import {
 import { createPrometheusMetrics } from '../api/index.ts'
 import { type NodeAttestation, openAttestation, openOwnSource } from '../attest/index.ts'
 import type { Policy } from '../tee/index.ts'
+import { createOtlpTrace, type OtlpDeps, type OtlpTrace, postSpans } from '../telemetry/index.ts'
 import {
   createTransportMetrics,
   type PeerVerifier,
@@ -25,6 +26,7 @@ import {
   type Clock,
   CocoonError,
   type Log,
+  noTrace,
   pooledRandom,
   type Random,
   systemClock,
@@ -36,12 +38,14 @@ import { chooseNetwork } from './network.ts'
 import type { Config } from './schema.ts'
 
 export interface Process {
+  /** Of this network. */
   readonly config: Config
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
   readonly metrics: ReturnType<typeof createPrometheusMetrics>
   readonly transportMetrics: TransportMetrics
+  readonly trace: OtlpTrace
   readonly registry: Registry
   /** Null in a network without one. */
   readonly chain: NodeChain | null
@@ -110,18 +114,30 @@ export async function openProcess(
     throw error
   })
   return {
-    config,
+    config: chain === null ? config : inFormOf(chain.network, config, role),
     clock: systemClock,
     random,
     log,
     metrics,
     transportMetrics: createTransportMetrics(metrics),
+    trace: openTrace(config, role, { clock: systemClock, log, metrics }),
     registry,
     chain,
     attestation,
     tls: attestation.tls,
     verifier: attestation.verifier,
   }
+}
+
+/** On a chain for tests, addresses have their testnet form: wallets and explorers take no other there. */
+const inFormOf = ({ isTest }: ChainNetwork, config: Config, role: 'client' | 'proxy' | 'worker'): Config =>
+  isTest ? { ...config, [role]: { ...config[role], isTestnet: true } } : config
+
+/** One that traces nothing where no collector is named. */
+function openTrace({ telemetry }: Config, role: string, deps: Omit<OtlpDeps, 'post'>): OtlpTrace {
+  const { url, ratio } = telemetry
+  if (url === undefined) return { ...noTrace, close: () => Promise.resolve() }
+  return createOtlpTrace({ ...deps, post: postSpans }, { url, ratio, role })
 }
 
 /** Null for what the network asks for. */
