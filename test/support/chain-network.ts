@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
+  type AccountState,
   Address,
   type ChainAccess,
   chainNetwork,
@@ -170,7 +171,7 @@ export async function startChainNetwork(options: ChainNetworkOptions): Promise<C
   const code = ownCode('wallet')
   const closers: (() => Promise<void> | void)[] = []
 
-  const balanceOf = async (address: Address): Promise<bigint> => (await access.getAccount(address)).balanceNano
+  const balanceOf = async (address: Address): Promise<bigint> => (await readPatiently(access, address)).balanceNano
   const minted: Address[] = []
   const faucet = async (to: Address, amountNano: bigint): Promise<void> => {
     minted.push(to)
@@ -371,6 +372,18 @@ export async function startChainNetwork(options: ChainNetworkOptions): Promise<C
       rmSync(folder, { recursive: true, force: true })
     },
   }
+}
+
+/** As often as it takes: tests make endpoints fail, and endpoints that fail rest for a while. */
+export async function readPatiently(access: ChainAccess, address: Address): Promise<AccountState> {
+  const deadline = Date.now() + 120_000
+  for (;;)
+    try {
+      return await access.getAccount(address)
+    } catch (error) {
+      if (Date.now() > deadline) throw error
+      await new Promise((resolve) => setTimeout(resolve, 200))
+    }
 }
 
 export function chatRequest(body: Record<string, unknown> = {}): InferenceRequest {
