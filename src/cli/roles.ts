@@ -126,6 +126,7 @@ export async function runClient(config: Config): Promise<number> {
       await api.close()
       p.attestation.close()
       p.registry.close()
+      await p.trace.close()
     },
   }
   return untilStopped(running, p.log, config.shutdownGraceMs)
@@ -147,6 +148,7 @@ async function serveOps(p: Process, node: Node, role: 'proxy' | 'worker'): Promi
       await ops.close()
       p.attestation.close()
       p.registry.close()
+      await p.trace.close()
     },
   }
   return untilStopped(running, p.log, p.config.shutdownGraceMs)

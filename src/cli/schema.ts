@@ -8,6 +8,7 @@ import { DEFAULT_MODEL } from '../models/index.ts'
 import { clientOptions } from '../roles/client/index.ts'
 import { proxyOptions } from '../roles/proxy/index.ts'
 import { workerOptions } from '../roles/worker/index.ts'
+import { telemetryOptions } from '../telemetry/index.ts'
 import { Secret } from '../util/index.ts'
 
 const ownerAddress = z
@@ -92,6 +93,7 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
   attestation: attestationOptions.prefault({}),
+  telemetry: telemetryOptions.prefault({}),
   shutdownGraceMs: z
     .int()
     .min(0)
