@@ -77,6 +77,7 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
         // An empty secret is everybody's: it is never put on chain, and no proxy of ours would take it.
         secretHash: reveal(deps.secret) === '' ? null : secretHash,
         params: () => registry.current().params,
+        mostOwedNano: () => requests.mostOwedNano(),
       },
       options.chain,
     )

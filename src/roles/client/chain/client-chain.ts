@@ -35,6 +35,8 @@ export interface ClientChainDeps {
   readonly secretHash: Uint8Array | null
   /** The network's parameters now. */
   params(): RootParams
+  /** nanoTON that the requests of this process can have cost, over all proxies. */
+  mostOwedNano(): bigint
 }
 
 /** A proxy and the client's contract there. */
@@ -76,6 +78,8 @@ interface Looked {
   readonly params: RootParams
   account: AccountState | null
   used: bigint
+  /** When this process first heard of it; null before. */
+  usedAtFirst: bigint | null
   signed: bigint
   payment: Uint8Array | null
   /** Since when the network has other parameters than this contract. */
@@ -88,12 +92,15 @@ interface Looked {
 
 /** An order that had no effect by then is sent again. */
 const EFFECT_MS = 120_000
+/** A tenth of the stake. */
+const OVERCHARGE_SLACK = 10n
 
 export function createClientChain(deps: ClientChainDeps, options: ClientChainOptions): ClientChain {
   const { clock, random, log, access, wallet } = deps
   const accounts = new Map<string, Looked>()
   const closing = new AbortController()
   let timer: Timer | undefined
+  let wasOvercharged = false
 
   function lookedAfter(proxy: ProxyParties): Looked {
     const key = proxy.ownContract.toRawString()
@@ -104,6 +111,7 @@ export function createClientChain(deps: ClientChainDeps, options: ClientChainOpt
         params: deps.params(),
         account: null,
         used: 0n,
+        usedAtFirst: null,
         signed: 0n,
         payment: null,
         outdatedSinceMs: null,
@@ -154,10 +162,33 @@ export function createClientChain(deps: ClientChainDeps, options: ClientChainOpt
     pricePerToken: looked.params.pricePerToken,
     minStakeNano: looked.params.minClientStakeNano,
     secretHash: deps.secretHash,
-    topsUp: options.topUp,
+    topsUp: options.topUp && !isOvercharged(),
     isLeaving: isLeaving(looked),
     nowS: clock.now() / 1000,
   })
+
+  /**
+   * The proxies' word of what was used is theirs alone; that it cannot be more than all requests together may have cost is ours.
+   * Whoever claims more gets no further deposit. Requests of an earlier run that end now are allowed for.
+   */
+  function isOvercharged(): boolean {
+    let [claimedNano, slackNano] = [0n, 0n]
+    for (const { used, usedAtFirst, params } of accounts.values()) {
+      claimedNano += (used - (usedAtFirst ?? used)) * params.pricePerToken
+      slackNano += params.minClientStakeNano / OVERCHARGE_SLACK
+    }
+    const isOver = claimedNano > deps.mostOwedNano() + slackNano
+    if (isOver && !wasOvercharged)
+      log.error(
+        'proxies claim more than all requests can have cost: nothing more is deposited; leave them and report them',
+        {
+          claimedNano,
+          mostOwedNano: deps.mostOwedNano(),
+        },
+      )
+    wasOvercharged = isOver
+    return isOver
+  }
 
   /** The proxy refunds everybody when it moves on; whoever was forgotten helps itself, well before the proxy can leave. */
   function isLeaving(looked: Looked): boolean {
@@ -255,6 +286,7 @@ export function createClientChain(deps: ClientChainDeps, options: ClientChainOpt
     },
     note(proxy, { used, signed, payment }) {
       const looked = lookedAfter(proxy)
+      looked.usedAtFirst ??= used
       if (used > looked.used) looked.used = used
       if (payment === null || signed <= looked.signed) return
       looked.signed = signed
