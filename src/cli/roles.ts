@@ -1,4 +1,5 @@
 /** `cocoon proxy`, `worker`, `client` and `engine`: one node of the network as this process. */
+import { join } from 'node:path'
 import { createClientApi, createOpsApi, type Ops } from '../api/index.ts'
 import type { NodeAttestation } from '../attest/index.ts'
 import { formatAddress } from '../chain/index.ts'
@@ -11,6 +12,7 @@ import { openProcess, portError, type Process } from './compose.ts'
 import { loadKey, ownerOf } from './keys.ts'
 import { type Running, untilStopped } from './lifecycle.ts'
 import { clientSecret, openRoleChain } from './node-chain.ts'
+import { type ContractList, openContractList } from '../roles/client/index.ts'
 import { openProxyInstances } from './proxy-instances.ts'
 import type { Config } from './schema.ts'
 
@@ -87,6 +89,10 @@ export async function runWorker(config: Config): Promise<number> {
   return serveOps(p, node, 'worker')
 }
 
+/** One for each network: contracts of one mean nothing on another. */
+const contractList = ({ home }: Config, network: string): ContractList =>
+  openContractList(join(home, 'client', `contracts-${network}.json`))
+
 export async function runClient(config: Config): Promise<number> {
   const p = await openProcess(config, 'client')
   const onChain = p.chain === null ? null : await openRoleChain(p, p.chain, 'client')
@@ -104,7 +110,7 @@ export async function runClient(config: Config): Promise<number> {
           ...rest,
           owner: onChain.chain.wallet.address,
           secret: clientSecret(config.client.secret, config.home, p.random),
-          chain: onChain.chain,
+          chain: { ...onChain.chain, contracts: contractList(config, onChain.network) },
           options: config.client,
         },
   )

@@ -20,6 +20,7 @@ import {
   toHex,
   uniform,
 } from '../../../util/index.ts'
+import type { ContractList } from './contract-list.ts'
 import { type OrderContext, registration, transferFor } from './orders.ts'
 import { type AccountState, type AccountView, type Order, plan } from './plan.ts'
 import type { ClientChainOptions } from './terms.ts'
@@ -35,6 +36,8 @@ export interface ClientChainDeps {
   readonly secretHash: Uint8Array | null
   /** The network's parameters now. */
   params(): RootParams
+  /** Remembers contracts over restarts; without one they are looked after as long as the process lives. */
+  readonly contracts?: ContractList
   /** nanoTON that the requests of this process can have cost, over all proxies. */
   mostOwedNano(): bigint
 }
@@ -102,13 +105,13 @@ export function createClientChain(deps: ClientChainDeps, options: ClientChainOpt
   let timer: Timer | undefined
   let wasOvercharged = false
 
-  function lookedAfter(proxy: ProxyParties): Looked {
+  function lookedAfter(proxy: ProxyParties, params = deps.params()): Looked {
     const key = proxy.ownContract.toRawString()
     let looked = accounts.get(key)
     if (looked === undefined) {
       looked = {
         proxy,
-        params: deps.params(),
+        params,
         account: null,
         used: 0n,
         usedAtFirst: null,
@@ -120,6 +123,7 @@ export function createClientChain(deps: ClientChainDeps, options: ClientChainOpt
         shown: { order: null, transaction: null, lastError: null },
       }
       accounts.set(key, looked)
+      deps.contracts?.add({ proxy, params })
     }
     return looked
   }
@@ -202,6 +206,7 @@ export function createClientChain(deps: ClientChainDeps, options: ClientChainOpt
   async function look(looked: Looked): Promise<void> {
     if (looked.isBusy) return
     const account = await read(looked)
+    if (account.state === 'closed') deps.contracts?.remove(looked.proxy.ownContract)
     const order = plan(viewOf(looked, account))
     if (order === null) {
       looked.last = null
@@ -261,6 +266,7 @@ export function createClientChain(deps: ClientChainDeps, options: ClientChainOpt
     if (!closing.signal.aborted)
       timer = clock.after(uniform(random, (pollMs * 2) / 3, (pollMs * 4) / 3), () => void tick())
   }
+  for (const { proxy, params } of deps.contracts?.all() ?? []) lookedAfter(proxy, params)
   schedule()
 
   return {
