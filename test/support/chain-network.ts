@@ -73,6 +73,7 @@ export interface ChainNetworkOptions {
   readonly engineUrl: string
   readonly log?: Log
   readonly terms?: Partial<RootTerms>
+  readonly blockIntervalMs?: number
 }
 
 export interface Wallet {
@@ -154,7 +155,7 @@ export async function startChainNetwork(options: ChainNetworkOptions): Promise<C
   const devnet = await startDevnet(
     devnetOptions.parse({
       port: 0,
-      blockIntervalMs: 50,
+      blockIntervalMs: options.blockIntervalMs ?? 50,
       keepTransactions: 10_000_000,
       keepTransactionsPerAccount: 1_000_000,
     }),

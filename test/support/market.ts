@@ -20,6 +20,7 @@ export interface MarketOptions {
   readonly workers: number
   readonly proxies: number
   readonly operations: number
+  readonly blockIntervalMs?: number
   /** How often each node reads its contracts. */
   readonly pollMs: number
   readonly patienceMs: number
@@ -43,7 +44,7 @@ export interface MarketReport {
 export async function runMarket(options: MarketOptions): Promise<MarketReport> {
   const random = seededRandom(options.seed)
   const engine = await startScriptedEngine()
-  const network = await startChainNetwork({ engineUrl: engine.url })
+  const network = await startChainNetwork({ engineUrl: engine.url, blockIntervalMs: options.blockIntervalMs ?? 50 })
   try {
     return await run(network, options, random)
   } finally {
@@ -67,7 +68,7 @@ async function run(network: ChainTestNetwork, options: MarketOptions, random: Ra
   await until(() => [...proxies.values()].every((p) => p.node.ready().length === 0), 'workers are there', patienceMs)
   progress(`${options.workers} workers`)
   const clients = new Map<number, TestClient>()
-  for (const n of numbers(options.clients)) clients.set(n, await network.startClient(n, { chain }))
+  await Promise.all(numbers(options.clients).map(async (n) => clients.set(n, await network.startClient(n, { chain }))))
   await Promise.all([...clients.values()].map((c) => c.node.whenReady(AbortSignal.timeout(patienceMs))))
   progress(`${clients.size} clients`)
 
