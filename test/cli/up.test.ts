@@ -64,6 +64,7 @@ describe('a network that stays up', () => {
   test('shows nodes and models in `status`', async () => {
     const ended = await cocoon.run(['status'])
     expect(ended.status).toBe(0)
+    expect(ended.stdout).toMatch(/proxy contract \S{48} \(normal\): earned [\d.]+ TON/)
     for (const role of ['client', 'proxy', 'worker']) expect(ended.stdout).toMatch(new RegExp(`${role} +ready`))
     expect(ended.stdout).toMatch(/tiny-\w+ +simulated +0\/60/)
   })
