@@ -16,7 +16,7 @@ test(`a market (seed ${seed}): ${clients} clients, ${workers} workers, ${proxies
     proxies,
     operations,
     blockIntervalMs: 500,
-    pollMs: 2_000,
+    pollMs: 5_000,
     patienceMs: 1_800_000,
     progress: (text) => process.stdout.write(`${new Date().toISOString()} ${text}\n`),
   })

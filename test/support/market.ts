@@ -96,7 +96,9 @@ async function run(network: ChainTestNetwork, options: MarketOptions, random: Ra
     },
   }
   const mishapEvery = Math.max(20, Math.floor(options.operations / 40))
+  const toldEvery = Math.max(1, Math.floor(options.operations / 50))
   for (let i = 1; i <= options.operations; i++) {
+    if (i % toldEvery === 0) progress(`${i} operations`)
     if (i % mishapEvery === 0) {
       const name = pick(Object.keys(mishaps))
       count(name)

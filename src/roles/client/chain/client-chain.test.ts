@@ -9,7 +9,7 @@ import {
   type WalletSender,
 } from '../../../chain/index.ts'
 import { manualClock, seededRandom } from '../../../util/index.ts'
-import { createClientChain } from './client-chain.ts'
+import { createClientChain, registrationPauseMs } from './client-chain.ts'
 
 const TON = 1_000_000_000n
 const at = (byte: number): Address => new Address(0, Buffer.alloc(32, byte))
@@ -74,4 +74,20 @@ test('a proxy that claims more gets nothing more, and the log says so once', asy
   expect(sent).toEqual([])
   expect(errors).toHaveLength(1)
   expect(errors[0]).toContain('claim more than all requests can have cost')
+})
+
+test('a connection that comes and goes registers less and less often', () => {
+  const nowMs = 10_000_000
+  const pauseAfter = (count: number): number =>
+    registrationPauseMs(
+      Array.from({ length: count }, () => nowMs),
+      nowMs,
+    )
+  expect([0, 1, 2, 3, 4, 5, 16].map(pauseAfter)).toEqual([0, 0, 0, 15_000, 30_000, 60_000, 600_000])
+  expect(
+    registrationPauseMs(
+      Array.from({ length: 16 }, () => nowMs - 3_600_000),
+      nowMs,
+    ),
+  ).toBe(0)
 })

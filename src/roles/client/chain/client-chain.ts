@@ -6,6 +6,7 @@ import {
   type Address,
   type ChainAccess,
   clientState,
+  pause,
   type RootParams,
   type WalletSender,
   type WalletTransfer,
@@ -85,6 +86,8 @@ interface Looked {
   usedAtFirst: bigint | null
   signed: bigint
   payment: Uint8Array | null
+  /** The last times, oldest first. */
+  registeredAtMs: readonly number[]
   /** Since when the network has other parameters than this contract. */
   outdatedSinceMs: number | null
   /** The next order of a kind that has just been sent waits for its effect. */
@@ -115,6 +118,7 @@ export function createClientChain(deps: ClientChainDeps, options: ClientChainOpt
         account: null,
         used: 0n,
         usedAtFirst: null,
+        registeredAtMs: [],
         signed: 0n,
         payment: null,
         outdatedSinceMs: null,
@@ -273,6 +277,7 @@ export function createClientChain(deps: ClientChainDeps, options: ClientChainOpt
     meet: (proxy) => void lookedAfter(proxy),
     async register(proxy, nonce) {
       const looked = lookedAfter(proxy)
+      await pause(clock, registrationPauseMs(looked.registeredAtMs, clock.now()), closing.signal)
       looked.isBusy = true
       try {
         const account = await read(looked)
@@ -284,6 +289,7 @@ export function createClientChain(deps: ClientChainDeps, options: ClientChainOpt
               'the client has no contract at this proxy, and client.chain.topUp is off: deposit with `cocoon account top-up`',
           })
         const transfers = [...(deployment === null ? [] : [deployment]), registration(nonce, context(looked))]
+        looked.registeredAtMs = [...looked.registeredAtMs, clock.now()].slice(-MAX_REGISTRATIONS)
         await send(looked, 'register', transfers)
         if (first !== null) looked.last = { order: first.do, atMs: clock.now() }
       } finally {
@@ -314,6 +320,20 @@ export function createClientChain(deps: ClientChainDeps, options: ClientChainOpt
     },
   }
 }
+
+/** Each registration costs about 0.007 TON: a connection that comes and goes shall not eat the wallet up. */
+export function registrationPauseMs(registeredAtMs: readonly number[], nowMs: number): number {
+  const lately = registeredAtMs.filter((ms) => nowMs - ms < HOUR_MS).length
+  const last = registeredAtMs.at(-1)
+  if (last === undefined || lately < FREE_REGISTRATIONS) return 0
+  const spacingMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (lately - FREE_REGISTRATIONS))
+  return Math.max(0, last + spacingMs - nowMs)
+}
+const HOUR_MS = 3_600_000
+const FREE_REGISTRATIONS = 3
+const MAX_REGISTRATIONS = 16
+const FIRST_PAUSE_MS = 15_000
+const LONGEST_PAUSE_MS = 600_000
 
 const ABSENT: AccountState = {
   state: 'absent',
