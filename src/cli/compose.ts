@@ -38,6 +38,7 @@ import { chooseNetwork } from './network.ts'
 import type { Config } from './schema.ts'
 
 export interface Process {
+  /** Of this network. */
   readonly config: Config
   readonly clock: Clock
   readonly random: Random
@@ -113,7 +114,7 @@ export async function openProcess(
     throw error
   })
   return {
-    config,
+    config: chain === null ? config : inFormOf(chain.network, config, role),
     clock: systemClock,
     random,
     log,
@@ -127,6 +128,10 @@ export async function openProcess(
     verifier: attestation.verifier,
   }
 }
+
+/** On a chain for tests, addresses have their testnet form: wallets and explorers take no other there. */
+const inFormOf = ({ isTest }: ChainNetwork, config: Config, role: 'client' | 'proxy' | 'worker'): Config =>
+  isTest ? { ...config, [role]: { ...config[role], isTestnet: true } } : config
 
 /** One that traces nothing where no collector is named. */
 function openTrace({ telemetry }: Config, role: string, deps: Omit<OtlpDeps, 'post'>): OtlpTrace {

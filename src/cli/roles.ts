@@ -9,6 +9,7 @@ import { composeClient } from '../sdk/index.ts'
 import { createPowSolver } from '../transport/index.ts'
 import { Secret } from '../util/index.ts'
 import { openProcess, portError, type Process } from './compose.ts'
+import { openClientGateway } from './gateway/open.ts'
 import { loadKey, ownerOf } from './keys.ts'
 import { type Running, untilStopped } from './lifecycle.ts'
 import { clientSecret, openRoleChain } from './node-chain.ts'
@@ -35,8 +36,9 @@ const opsOf = (node: Node, p: Process): Ops => ({
   metricsText: () => p.metrics.text(),
 })
 
-export async function runProxy(config: Config): Promise<number> {
-  const p = await openProcess(config, 'proxy')
+export async function runProxy(asConfigured: Config): Promise<number> {
+  const p = await openProcess(asConfigured, 'proxy')
+  const { config } = p
   const key = loadKey(config.home, 'proxy', p.random)
   const onChain = p.chain === null ? null : await openRoleChain(p, p.chain, 'proxy')
   const owner = onChain?.owner ?? ownerOf(config.proxy.ownerAddress, key, 'proxy.ownerAddress')
@@ -63,8 +65,9 @@ export async function runProxy(config: Config): Promise<number> {
   return Promise.race([serveOps(p, node, 'proxy'), proxy.failed])
 }
 
-export async function runWorker(config: Config): Promise<number> {
-  const p = await openProcess(config, 'worker')
+export async function runWorker(asConfigured: Config): Promise<number> {
+  const p = await openProcess(asConfigured, 'worker')
+  const { config } = p
   const onChain = p.chain === null ? null : await openRoleChain(p, p.chain, 'worker')
   const owner =
     onChain?.owner ??
@@ -93,8 +96,9 @@ export async function runWorker(config: Config): Promise<number> {
 const contractList = ({ home }: Config, network: string): ContractList =>
   openContractList(join(home, 'client', `contracts-${network}.json`))
 
-export async function runClient(config: Config): Promise<number> {
-  const p = await openProcess(config, 'client')
+export async function runClient(asConfigured: Config): Promise<number> {
+  const p = await openProcess(asConfigured, 'client')
+  const { config } = p
   const onChain = p.chain === null ? null : await openRoleChain(p, p.chain, 'client')
   const { chain: _chain, ...rest } = p
   // On a chain, the wallet is the owner of the client's contracts, and there is always a secret.
@@ -115,12 +119,22 @@ export async function runClient(config: Config): Promise<number> {
         },
   )
   const { node } = client
+  const { gateway, admin, meter } = await openClientGateway(p).catch(async (error: unknown) => {
+    await client.close(0)
+    throw error
+  })
+  const ops: Ops = {
+    ...opsOf(node, p),
+    ready: () => [...node.ready(), ...[gateway.trouble()?.message].filter((one) => one !== undefined)],
+  }
+  const { clock, random, log, metrics } = p
   const api = createClientApi(
-    { inference: node, ops: opsOf(node, p), clock: p.clock, random: p.random, log: p.log, metrics: p.metrics },
+    { inference: meter(node), gateway, admin, ops, clock, random, log, metrics },
     config.client.http,
   )
   const url = await api.listen().catch(async (error: unknown) => {
     await client.close(0)
+    await gateway.close()
     throw portError(error, 'the client’s API', '--http-port (client.http.port)')
   })
   p.log.info('the client’s API listens', { url: `${url}/v1` })
@@ -130,6 +144,7 @@ export async function runClient(config: Config): Promise<number> {
       await client.close(0)
       await onChain?.chain.wallet.close()
       await api.close()
+      await gateway.close()
       p.attestation.close()
       p.registry.close()
       await p.trace.close()

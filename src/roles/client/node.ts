@@ -156,7 +156,7 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
     } catch (error) {
       // Never inside the caller's call: a sink may be used before `run` has returned.
       queueMicrotask(() => sink.fail(toCocoonError(error)))
-      return { cancel() {} }
+      return { cancel() {}, charge: () => Promise.resolve('nothing') }
     }
   }
 
@@ -177,6 +177,7 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
   })
   return {
     run,
+    quote: requests.quote,
     async models(): Promise<readonly ModelOffer[]> {
       return choose().models()
     },
