@@ -1,4 +1,5 @@
 /** `cocoon proxy`, `worker`, `client` and `engine`: one node of the network as this process. */
+import { join } from 'node:path'
 import { createClientApi, createOpsApi, type Ops } from '../api/index.ts'
 import type { NodeAttestation } from '../attest/index.ts'
 import { formatAddress } from '../chain/index.ts'
@@ -12,6 +13,7 @@ import { openClientGateway } from './gateway/open.ts'
 import { loadKey, ownerOf } from './keys.ts'
 import { type Running, untilStopped } from './lifecycle.ts'
 import { clientSecret, openRoleChain } from './node-chain.ts'
+import { type ContractList, openContractList } from '../roles/client/index.ts'
 import { openProxyInstances } from './proxy-instances.ts'
 import type { Config } from './schema.ts'
 
@@ -90,6 +92,10 @@ export async function runWorker(asConfigured: Config): Promise<number> {
   return serveOps(p, node, 'worker')
 }
 
+/** One for each network: contracts of one mean nothing on another. */
+const contractList = ({ home }: Config, network: string): ContractList =>
+  openContractList(join(home, 'client', `contracts-${network}.json`))
+
 export async function runClient(asConfigured: Config): Promise<number> {
   const p = await openProcess(asConfigured, 'client')
   const { config } = p
@@ -108,7 +114,7 @@ export async function runClient(asConfigured: Config): Promise<number> {
           ...rest,
           owner: onChain.chain.wallet.address,
           secret: clientSecret(config.client.secret, config.home, p.random),
-          chain: onChain.chain,
+          chain: { ...onChain.chain, contracts: contractList(config, onChain.network) },
           options: config.client,
         },
   )
