@@ -1,5 +1,4 @@
 /** From the body a caller sent to what leaves the client: checked, bounded, without control fields and credentials. */
-import type { InferenceRequest } from '../roles/client/index.ts'
 import { complaintOf } from './complaint.ts'
 import {
   ACTED_FIELDS,
@@ -10,35 +9,19 @@ import {
   MAX_INT31,
   MAX_JSON_DEPTH,
   REQUEST_BY_PATH,
+  WITHOUT_GENERATION,
 } from './contract.ts'
 import { apiError } from './errors.ts'
+import {
+  baseName,
+  type CallerRequest,
+  headersToForward,
+  type PreparedInference,
+  type RequestDefaults,
+} from './caller.ts'
 import { type Member, scanObject, writeObject } from './json-object.ts'
-import type { AnswerTranslation } from './translated-outlet.ts'
+import { prepareTranscription, TRANSCRIPTION_PATH } from './transcription.ts'
 import { type Translate, translatorOf } from './translated-paths.ts'
-
-export interface RequestDefaults {
-  /** Token limit of a request that gives none. */
-  readonly maxTokens: number
-  /** Per mille. */
-  readonly maxCoefficient: number
-  readonly timeoutMs: number
-}
-
-export interface CallerRequest {
-  /** As asked for; a query string is cut off. */
-  readonly path: string
-  readonly headers: Iterable<readonly [name: string, value: string]>
-  readonly body: Uint8Array
-  readonly traceId: string
-  readonly defaults: RequestDefaults
-}
-
-export interface PreparedInference extends InferenceRequest {
-  /** Whether the caller asked for the answer in pieces. */
-  readonly stream: boolean
-  /** How the answer is said in the API that the caller speaks; absent when that is the engine's. */
-  readonly translation?: AnswerTranslation
-}
 
 /** The fields of all schemas that matter here. */
 interface Fields {
@@ -61,6 +44,7 @@ interface Fields {
  */
 export function prepareInference(caller: CallerRequest): PreparedInference {
   const path = caller.path.split('?', 1)[0] as string
+  if (path === TRANSCRIPTION_PATH) return prepareTranscription(caller)
   const translate = translatorOf(path)
   if (translate !== undefined) return prepareTranslated(caller, translate)
   if (!isInferencePath(path))
@@ -71,11 +55,11 @@ export function prepareInference(caller: CallerRequest): PreparedInference {
   const json = parseObject(bytes)
   refuseDuplicates(members)
   const fields = checkFields(path, json)
-  const limit = path === '/v1/embeddings' ? undefined : tokenLimit(fields, caller.defaults)
+  const limit = WITHOUT_GENERATION.has(path) ? undefined : tokenLimit(fields, caller.defaults)
   const body = rewrite(bytes, members, json, fields.model, limit)
   return {
     path,
-    headers: headersToForward(caller.headers, body.length),
+    headers: headersToForward(caller.headers, 'application/json', body.length),
     body,
     model: baseName(fields.model),
     maxTokens: limit?.reserved ?? 0,
@@ -97,29 +81,6 @@ function prepareTranslated(caller: CallerRequest, translate: Translate): Prepare
 
 const tooDeep = () =>
   apiError('request.too-deep', { message: `The body is nested deeper than ${MAX_JSON_DEPTH} levels.` })
-
-/** `name` of `name` and of `name@commit:hash`: what workers are found by. */
-export const baseName = (model: string): string => model.split('@', 1)[0] as string
-
-/**
- * The only headers of a caller that go further. Whatever names a person, a program or a credential stays: engines need
- * none of it.
- */
-const FORWARDED_HEADERS: ReadonlySet<string> = new Set(['accept'])
-/** A list of media types is short; longer is a way to smuggle something out. */
-const MAX_HEADER_CHARS = 256
-
-function headersToForward(
-  headers: Iterable<readonly [name: string, value: string]>,
-  bodyBytes: number,
-): (readonly [string, string])[] {
-  const forwarded: (readonly [string, string])[] = [['content-type', 'application/json']]
-  for (const [name, value] of headers)
-    if (FORWARDED_HEADERS.has(name.toLowerCase()) && value.length <= MAX_HEADER_CHARS && /^[\x20-\x7e]*$/.test(value))
-      forwarded.push([name.toLowerCase(), value])
-  forwarded.push(['content-length', String(bodyBytes)])
-  return forwarded
-}
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
