@@ -1,14 +1,19 @@
 /**
  * Do the documents still say what is there? `--check` holds links, sources named in comments, dependencies and commands
- * against the repository; `--write` first writes docs/configuration.md from the schema. Exit 1 with one line a finding.
+ * against the repository; `--write` first writes docs/configuration.md and docs/openapi.json from the schemas. Exit 1 with one line a finding.
  */
 import { existsSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { parseArgs } from 'node:util'
+import { openApiDocument } from '../src/api/index.ts'
 import { renderConfigurationDocs } from '../src/cli/config-docs.ts'
 import { filesBelow, lineAt, ROOT, readText } from '../test/support/source-files.ts'
 
-const CONFIGURATION = 'docs/configuration.md'
+/** Written from the code, and what writes them. */
+const GENERATED: Readonly<Record<string, () => string>> = {
+  'docs/configuration.md': renderConfigurationDocs,
+  'docs/openapi.json': () => `${JSON.stringify(openApiDocument(), null, 1)}\n`,
+}
 /** What README promises and `.ci/run` must call, word for word. */
 const TEST_LINE = 'npm ci && npm test'
 const START_LINE = 'npm ci && npm start'
@@ -20,7 +25,7 @@ if (!flags.check && !flags.write) {
   process.stderr.write('usage: node bin/run.mjs scripts/docs.ts --check | --write\n')
   process.exit(2)
 }
-if (flags.write) writeFileSync(join(ROOT, CONFIGURATION), renderConfigurationDocs())
+if (flags.write) for (const [path, render] of Object.entries(GENERATED)) writeFileSync(join(ROOT, path), render())
 
 const files = filesBelow('')
 const documents = files.filter((path) => path.endsWith('.md'))
@@ -30,7 +35,7 @@ const findings = [
   ...documents.flatMap(checkCommands),
   ...files.filter((path) => /^(?:src|test|bench|scripts)\/.*\.ts$/.test(path)).flatMap(checkSources),
   ...checkDependencies(),
-  ...checkConfiguration(),
+  ...checkGenerated(),
   ...checkPromisedLines(),
 ]
 for (const finding of findings) process.stderr.write(`${finding}\n`)
@@ -148,9 +153,10 @@ function checkDependencies(): string[] {
   ]
 }
 
-function checkConfiguration(): string[] {
-  if (existsSync(join(ROOT, CONFIGURATION)) && readText(CONFIGURATION) === renderConfigurationDocs()) return []
-  return [`${CONFIGURATION} is not what the schema says; run npm run docs:write`]
+function checkGenerated(): string[] {
+  return Object.entries(GENERATED)
+    .filter(([path, render]) => !existsSync(join(ROOT, path)) || readText(path) !== render())
+    .map(([path]) => `${path} is not what the schema says; run npm run docs:write`)
 }
 
 function checkPromisedLines(): string[] {
