@@ -3,7 +3,7 @@
  * `GET /openapi.json` serves it; docs/openapi.json is the same, for reading and for generators.
  */
 import { z } from 'zod'
-import { REQUEST_BY_PATH } from './contract.ts'
+import { INFERENCE_PATHS, REQUEST_BY_PATH } from './contract.ts'
 import { countTokensRequest, messagesRequest } from './messages/contract.ts'
 import { responsesRequest } from './responses/contract.ts'
 import { TRANSCRIPTION_PATH, transcriptionRequest } from './transcription.ts'
@@ -24,6 +24,15 @@ interface Operation {
   readonly answers?: string
 }
 
+/** What a request can cost, without running it: the same body, at a path of its own. */
+const quotes = (): Readonly<Record<string, Operation>> =>
+  Object.fromEntries(
+    INFERENCE_PATHS.map((path) => [
+      path.replace('/v1/', '/v1/quote/'),
+      { summary: `The most that this request to ${path} can cost.`, request: REQUEST_BY_PATH[path] },
+    ]),
+  )
+
 const POSTS: Readonly<Record<string, Operation>> = {
   '/v1/chat/completions': {
     summary: 'Chat completion. Fields that are not described travel on to the engine.',
@@ -39,6 +48,7 @@ const POSTS: Readonly<Record<string, Operation>> = {
     mediaType: 'multipart/form-data',
     streams: true,
   },
+  ...quotes(),
   '/v1/responses': { summary: 'OpenAI’s Responses, without a memory.', request: responsesRequest, streams: true },
   '/v1/messages': { summary: 'Anthropic’s Messages.', request: messagesRequest, streams: true },
   '/v1/messages/count_tokens': { summary: 'Length of a prompt, in tokens.', request: countTokensRequest },
@@ -55,6 +65,7 @@ const MODEL_ID: Json = {
 const GETS: Readonly<Record<string, Operation>> = {
   '/v1/models': { summary: 'Models on offer now, with their workers.' },
   '/v1/models/{model}': { summary: 'One of them.', parameters: [MODEL_ID] },
+  '/v1/prices': { summary: 'What tokens of each model cost now, at the cheapest and at the dearest worker.' },
   '/healthz': { summary: 'Whether the process lives.', open: true },
   '/readyz': { summary: 'Whether requests can be served, and why not.', open: true },
   '/openapi.json': { summary: 'This document.', open: true },
