@@ -72,9 +72,10 @@ export function prepareInference(caller: CallerRequest): PreparedInference {
   const fields = checkFields(path, json)
   const limit = path === '/v1/embeddings' ? undefined : tokenLimit(fields, caller.defaults)
   const body = rewrite(bytes, members, json, fields.model, limit)
+  const headers = [...caller.headers] // may be read only once
   return {
     path,
-    headers: headersToForward(caller.headers, body.length),
+    headers: headersToForward(headers, body.length),
     body,
     model: baseName(fields.model),
     maxTokens: limit?.reserved ?? 0,
@@ -83,7 +84,7 @@ export function prepareInference(caller: CallerRequest): PreparedInference {
     debug: fields.enable_debug === true,
     traceId: caller.traceId,
     caller: caller.caller,
-    ...maxCostOf(fields, caller.headers),
+    ...maxCostOf(fields, headers),
     stream: fields.stream === true,
   }
 }

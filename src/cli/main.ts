@@ -12,6 +12,7 @@ import { runDevnet } from './devnet.ts'
 import { runDoctor } from './doctor.ts'
 import { showEarnings } from './earnings.ts'
 import { runEngine } from './engine.ts'
+import { addGatewayCommands } from './gateway/index.ts'
 import { addImageCommands } from './image/index.ts'
 import { openMoney } from './money.ts'
 import { dropModel, fetchModel, showModels } from './model.ts'
@@ -178,6 +179,15 @@ function program(run: (status: Promise<number>) => void): Command {
   earnings.action((o: { proxy?: string; json?: boolean }) =>
     run(showEarnings(openMoney(load(earnings, null), stdout, stderr, o.json === true), o)),
   )
+
+  const isClientAddress = ({ path: [role, part, name] }: Setting): boolean =>
+    role === 'client' && part === 'http' && (name === 'host' || name === 'port')
+  addGatewayCommands(cocoon, {
+    load: (command) => load(command, null),
+    withSettings: (command) => withSettings(command, isClientAddress, null),
+    run,
+    out: stdout,
+  })
 
   addImageCommands(cocoon, { run, terminal: stdout, progress: stderr })
 
