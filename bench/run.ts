@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util'
 import { type Benchmark, type Figure, meetsGoal } from './benchmark.ts'
 import { attestBenchmark } from './attest.bench.ts'
 import { chainBenchmark } from './chain.bench.ts'
+import { evidenceBenchmark } from './evidence.bench.ts'
 import { latencyBenchmark } from './latency.bench.ts'
 import { ledgerBenchmark } from './ledger.bench.ts'
 import { memoryBenchmark } from './memory.bench.ts'
@@ -21,6 +22,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   powBenchmark,
   microBenchmark,
   attestBenchmark,
+  evidenceBenchmark,
 ]
 const BASELINES = new URL('./baselines.json', import.meta.url)
 

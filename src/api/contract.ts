@@ -51,7 +51,8 @@ const number = z.number().nullish()
 const text = z.string().nullish()
 const flag = z.boolean().nullish()
 
-const envelope = {
+/** What every request for an inference has, whatever API it speaks. */
+export const ENVELOPE_FIELDS = {
   model: z.string().min(1).max(MAX_MODEL_CHARS),
   max_coefficient: z.int().min(0).max(MAX_INT31).nullish(),
   max_cost: z
@@ -65,7 +66,7 @@ const envelope = {
 }
 
 const generation = {
-  ...envelope,
+  ...ENVELOPE_FIELDS,
   max_tokens: tokenLimit,
   max_completion_tokens: tokenLimit,
   n: choices,
@@ -103,7 +104,7 @@ export const completionRequest = z.looseObject({
 })
 
 export const embeddingRequest = z.looseObject({
-  ...envelope,
+  ...ENVELOPE_FIELDS,
   input: z.custom<unknown>((value) => countPrompts(value) !== undefined, { error: PROMPT_SHAPE }),
   encoding_format: z.enum(['float', 'base64']).nullish(),
   dimensions: z.int().min(1).nullish(),
@@ -138,56 +139,3 @@ export function countPrompts(prompt: unknown): number | undefined {
 }
 
 const isTokenId = (value: unknown): boolean => Number.isInteger(value) && (value as number) >= 0
-
-/** A complaint about one field, in words that never repeat its value. */
-export interface FieldComplaint {
-  /** `messages[0].role` */
-  readonly field: string
-  /** Starts with a verb: "must be …", "is required". */
-  readonly says: string
-}
-
-/** The first complaint of a failed check of `value`. */
-export function complaintOf(error: z.ZodError, value: unknown): FieldComplaint {
-  const issue = error.issues[0] as z.core.$ZodIssue
-  const field = issue.path
-    .map((key, i) => (typeof key === 'number' ? `[${key}]` : `${i > 0 ? '.' : ''}${String(key)}`))
-    .join('')
-  return { field, says: isAbsent(value, issue.path) ? 'is required' : words(issue) }
-}
-
-function words(issue: z.core.$ZodIssue): string {
-  switch (issue.code) {
-    case 'invalid_type':
-      return `must be ${ARTICLES[issue.expected] ?? `of type ${issue.expected}`}`
-    case 'too_small':
-      return `must ${issue.inclusive === true ? 'be at least' : 'be more than'} ${issue.minimum}${unit(issue.origin)}`
-    case 'too_big':
-      return `must be at most ${issue.maximum}${unit(issue.origin)}`
-    case 'invalid_value':
-      return `must be one of ${issue.values.map((v) => JSON.stringify(v)).join(', ')}`
-    default:
-      return issue.message
-  }
-}
-
-const ARTICLES: Readonly<Record<string, string>> = {
-  string: 'a string',
-  number: 'a number',
-  int: 'an integer',
-  boolean: 'true or false',
-  array: 'an array',
-  object: 'an object',
-  record: 'an object',
-}
-
-const unit = (origin: string): string => (origin === 'string' ? ' characters' : origin === 'array' ? ' items' : '')
-
-function isAbsent(value: unknown, path: readonly PropertyKey[]): boolean {
-  let at = value
-  for (const key of path) {
-    if (typeof at !== 'object' || at === null) return false
-    at = (at as Record<PropertyKey, unknown>)[key]
-  }
-  return at === undefined
-}

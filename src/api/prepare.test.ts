@@ -163,7 +163,7 @@ describe('refusals', () => {
     [chat({ stream: true, stream_options: { include_usage: 1 } }), 'request.bad-field', 'stream_options.include_usage'],
     [chat({ stream_options: {} }), 'request.bad-field', 'stream_options'],
     [chat({ temperature: 'hot' }), 'request.bad-field', 'temperature'],
-    [chat({ stop: [1] }), 'request.bad-field', 'stop'],
+    [chat({ stop: [1] }), 'request.bad-field', 'stop[0]'],
     [chat({ tools: {} }), 'request.bad-field', 'tools'],
     ['{"model":"a","model":"b","messages":[{"role":"user"}]}', 'request.duplicate-field', 'model'],
     [

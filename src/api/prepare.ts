@@ -1,8 +1,8 @@
 /** From the body a caller sent to what leaves the client: checked, bounded, without control fields and credentials. */
 import type { InferenceRequest } from '../roles/client/index.ts'
+import { complaintOf } from './complaint.ts'
 import {
   ACTED_FIELDS,
-  complaintOf,
   CONTROL_FIELDS,
   countPrompts,
   INFERENCE_PATHS,
@@ -14,6 +14,8 @@ import {
 } from './contract.ts'
 import { apiError } from './errors.ts'
 import { type Member, scanObject, writeObject } from './json-object.ts'
+import type { AnswerTranslation } from './translated-outlet.ts'
+import { type Translate, translatorOf } from './translated-paths.ts'
 
 export interface RequestDefaults {
   /** Token limit of a request that gives none. */
@@ -37,6 +39,8 @@ export interface CallerRequest {
 export interface PreparedInference extends InferenceRequest {
   /** Whether the caller asked for the answer in pieces. */
   readonly stream: boolean
+  /** How the answer is said in the API that the caller speaks; absent when that is the engine's. */
+  readonly translation?: AnswerTranslation
 }
 
 /** The fields of all schemas that matter here. */
@@ -61,12 +65,13 @@ interface Fields {
  */
 export function prepareInference(caller: CallerRequest): PreparedInference {
   const path = caller.path.split('?', 1)[0] as string
+  const translate = translatorOf(path)
+  if (translate !== undefined) return prepareTranslated(caller, translate)
   if (!isInferencePath(path))
     throw apiError('request.not-found', { message: `Nothing here; try ${INFERENCE_PATHS.join(', ')} or /v1/models.` })
   const bytes = Buffer.from(caller.body.buffer, caller.body.byteOffset, caller.body.byteLength)
   const members = scanObject(bytes, MAX_JSON_DEPTH)
-  if (members === 'too-deep')
-    throw apiError('request.too-deep', { message: `The body is nested deeper than ${MAX_JSON_DEPTH} levels.` })
+  if (members === 'too-deep') throw tooDeep()
   const json = parseObject(bytes)
   refuseDuplicates(members)
   const fields = checkFields(path, json)
@@ -88,6 +93,17 @@ export function prepareInference(caller: CallerRequest): PreparedInference {
     stream: fields.stream === true,
   }
 }
+
+function prepareTranslated(caller: CallerRequest, translate: Translate): PreparedInference {
+  const bytes = Buffer.from(caller.body.buffer, caller.body.byteOffset, caller.body.byteLength)
+  if (scanObject(bytes, MAX_JSON_DEPTH) === 'too-deep') throw tooDeep()
+  const { body, translation } = translate(parseObject(bytes), caller.traceId)
+  const chat = { ...caller, path: '/v1/chat/completions', body: Buffer.from(JSON.stringify(body)) }
+  return { ...prepareInference(chat), translation }
+}
+
+const tooDeep = () =>
+  apiError('request.too-deep', { message: `The body is nested deeper than ${MAX_JSON_DEPTH} levels.` })
 
 /** `name` of `name` and of `name@commit:hash`: what workers are found by. */
 export const baseName = (model: string): string => model.split('@', 1)[0] as string

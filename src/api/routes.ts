@@ -1,10 +1,11 @@
-/** POST /v1/chat/completions, /v1/completions, /v1/embeddings. Shapes: contract.ts. */
+/** Every POST that is an inference. Shapes: contract.ts, and contract.ts of each API that is translated. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { INFERENCE_PATHS } from './contract.ts'
 import { apiError } from './errors.ts'
 import type { Gate } from './gate.ts'
 import { prepareInference, type RequestDefaults } from './prepare.ts'
 import { answerInference, type HttpAnswerDeps } from './respond.ts'
+import { TRANSLATED_PATHS } from './translated-paths.ts'
 
 export function addInferenceRoutes(
   app: FastifyInstance,
@@ -33,7 +34,7 @@ export function addInferenceRoutes(
     reply.hijack()
     answerInference(reply.raw, prepared, baseHeaders, deps)
   }
-  for (const path of INFERENCE_PATHS) app.post(path, handler)
+  for (const path of [...INFERENCE_PATHS, ...TRANSLATED_PATHS]) app.post(path, handler)
 }
 
 function* pairs(flat: readonly string[]): Iterable<readonly [string, string]> {

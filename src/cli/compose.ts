@@ -15,6 +15,7 @@ import {
 import { createPrometheusMetrics } from '../api/index.ts'
 import { type NodeAttestation, openAttestation, openOwnSource } from '../attest/index.ts'
 import type { Policy } from '../tee/index.ts'
+import { createOtlpTrace, type OtlpDeps, type OtlpTrace, postSpans } from '../telemetry/index.ts'
 import {
   createTransportMetrics,
   type PeerVerifier,
@@ -25,6 +26,7 @@ import {
   type Clock,
   CocoonError,
   type Log,
+  noTrace,
   pooledRandom,
   type Random,
   systemClock,
@@ -42,6 +44,7 @@ export interface Process {
   readonly log: Log
   readonly metrics: ReturnType<typeof createPrometheusMetrics>
   readonly transportMetrics: TransportMetrics
+  readonly trace: OtlpTrace
   readonly registry: Registry
   /** Null in a network without one. */
   readonly chain: NodeChain | null
@@ -116,12 +119,20 @@ export async function openProcess(
     log,
     metrics,
     transportMetrics: createTransportMetrics(metrics),
+    trace: openTrace(config, role, { clock: systemClock, log, metrics }),
     registry,
     chain,
     attestation,
     tls: attestation.tls,
     verifier: attestation.verifier,
   }
+}
+
+/** One that traces nothing where no collector is named. */
+function openTrace({ telemetry }: Config, role: string, deps: Omit<OtlpDeps, 'post'>): OtlpTrace {
+  const { url, ratio } = telemetry
+  if (url === undefined) return { ...noTrace, close: () => Promise.resolve() }
+  return createOtlpTrace({ ...deps, post: postSpans }, { url, ratio, role })
 }
 
 /** Null for what the network asks for. */

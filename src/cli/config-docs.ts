@@ -11,6 +11,7 @@ const SECTIONS: readonly (readonly [prefix: string, title: string, about: string
     'Attestation',
     'What peers must prove, and where nodes learn what hardware makers publish ([attestation](attestation.md)).',
   ],
+  ['telemetry', 'Traces', 'Where spans of requests go ([operations](operations.md#traces)).'],
   ['client', 'Client', 'The node that pays and asks; `client.http` is its OpenAI-compatible API.'],
   ['proxy', 'Proxy', 'The node that routes and accounts; `proxy.http` are its operations endpoints.'],
   ['worker', 'Worker', 'The node that answers; `worker.engine` is the inference engine behind it.'],

@@ -28,7 +28,7 @@ import { addCollateralCommands } from './collateral/index.ts'
 import { addVerifyCommands } from './verify/index.ts'
 import { addWalletCommands } from './wallet/index.ts'
 
-const EXIT = { done: 0, failed: 1, usage: 2 } as const
+const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const
 const settings = allSettings()
 const stdout = terminalOn(process.stdout)
 const stderr = terminalOn(process.stderr)
@@ -332,6 +332,7 @@ function report(error: unknown): number {
   stderr.line(
     `${stderr.style('red', 'error')} ${known.message}${known.family === 'bug' ? `\n${known.stack ?? ''}` : ` [${known.code}]`}`,
   )
+  if (known.code === 'config.stopped') return EXIT.interrupted
   return known.family === 'config' || known.code === 'chain.network-file' || known.code === 'chain.address'
     ? EXIT.usage
     : EXIT.failed

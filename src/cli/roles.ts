@@ -138,6 +138,7 @@ export async function runClient(config: Config): Promise<number> {
       await gateway.close()
       p.attestation.close()
       p.registry.close()
+      await p.trace.close()
     },
   }
   return untilStopped(running, p.log, config.shutdownGraceMs)
@@ -159,6 +160,7 @@ async function serveOps(p: Process, node: Node, role: 'proxy' | 'worker'): Promi
       await ops.close()
       p.attestation.close()
       p.registry.close()
+      await p.trace.close()
     },
   }
   return untilStopped(running, p.log, p.config.shutdownGraceMs)

@@ -9,6 +9,7 @@ import { gatewayOptions } from '../gateway/index.ts'
 import { clientOptions } from '../roles/client/index.ts'
 import { proxyOptions } from '../roles/proxy/index.ts'
 import { workerOptions } from '../roles/worker/index.ts'
+import { telemetryOptions } from '../telemetry/index.ts'
 import { Secret } from '../util/index.ts'
 
 const ownerAddress = z
@@ -93,6 +94,7 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
   attestation: attestationOptions.prefault({}),
+  telemetry: telemetryOptions.prefault({}),
   shutdownGraceMs: z
     .int()
     .min(0)

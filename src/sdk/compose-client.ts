@@ -2,7 +2,7 @@
 import type { Address, ChainAccess, Registry, WalletSender } from '../chain/index.ts'
 import { type ClientNode, type ClientOptions, startClientNode } from '../roles/client/index.ts'
 import { createPowSolver, createTransportMetrics, type PeerVerifier, type TlsIdentity } from '../transport/index.ts'
-import type { Clock, Log, Metrics, Random, Secret } from '../util/index.ts'
+import type { Clock, Log, Metrics, Random, Secret, Trace } from '../util/index.ts'
 
 export interface ClientParts {
   /** Stays the caller's to close. */
@@ -18,6 +18,7 @@ export interface ClientParts {
   readonly verifier: PeerVerifier
   readonly log: Log
   readonly metrics: Metrics
+  readonly trace?: Trace
   readonly clock: Clock
   /** Secure: the node's key is made from it. */
   readonly random: Random
@@ -40,6 +41,7 @@ export function composeClient(parts: ClientParts): ComposedClient {
       random,
       metrics,
       log: parts.log,
+      trace: parts.trace,
       owner: parts.owner,
       secret: parts.secret,
       ...(parts.chain === undefined ? {} : { chain: parts.chain }),

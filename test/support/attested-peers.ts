@@ -15,12 +15,16 @@ export interface TestPlatform {
   source(wrong?: Partial<WorldParts>): EvidenceSource
   /** What the vendor publishes; `changes` for one that revokes, expires or forgets. */
   bundle(changes?: Partial<WorldParts>): CollateralBundle
+  /** With these, another process is the same platform: `quote-command.ts`. */
+  readonly keys: World['keys']
 }
 
-export function createTestPlatform(): TestPlatform {
-  const first = makeWorld()
-  const world = (parts: Partial<WorldParts>): World => makeWorld({ keys: first.keys, ...parts })
+/** @param basis what all its worlds have in common: another time, keys that exist already */
+export function createTestPlatform(basis: Partial<WorldParts> = {}): TestPlatform {
+  const first = makeWorld(basis)
+  const world = (parts: Partial<WorldParts>): World => makeWorld({ ...basis, keys: first.keys, ...parts })
   return {
+    keys: first.keys,
     rootKey: first.rootKey,
     imageHash: imageHashOf(first.quote),
     source: (wrong = {}) => ({

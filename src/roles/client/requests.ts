@@ -18,16 +18,20 @@ import { type Connection, MAX_FRAME_PAYLOAD_BYTES } from '../../transport/index.
 import {
   addTokens,
   type Clock,
+  clientSpan,
   CocoonError,
   type Counter,
   createRequestStats,
   type Log,
-  type LogFields,
   type Metrics,
+  noTrace,
   type Random,
   type RequestStats,
+  type Span,
   type Timer,
   toHex,
+  type Trace,
+  traceparentOf,
 } from '../../util/index.ts'
 import type {
   ChargedTokens,
@@ -45,6 +49,7 @@ export interface RequestsDeps {
   readonly random: Random
   readonly log: Log
   readonly metrics: Metrics
+  readonly trace?: Trace | undefined
   config(): RootConfig
 }
 
@@ -70,6 +75,7 @@ interface Running {
   readonly startedMs: number
   readonly maxCostNano: bigint
   readonly timer: Timer
+  readonly span: Span | null
   hasHead: boolean
   charge: Charge | undefined
   readonly askers: ((charge: Charge) => void)[]
@@ -87,7 +93,7 @@ const LOGGED_ID_DIGITS = 16
 const SECONDS_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300]
 
 export function createRequests(deps: RequestsDeps): Requests {
-  const { clock } = deps
+  const { clock, trace = noTrace } = deps
   const running = new Map<string, Running>()
   /** Ended here before the proxy had ended them: it may still say what they cost. */
   const owed = new Map<string, Running>()
@@ -105,7 +111,10 @@ export function createRequests(deps: RequestsDeps): Requests {
     request: InferenceRequest,
     sink: InferenceSink,
   ): RunningInference {
-    const query = encodeQuery(request)
+    const requestId = deps.random.bytes(32)
+    const ids = clientSpan(requestId)
+    const span = trace.begin('inference', 'client', ids)
+    const query = encodeQuery(request, span === null ? null : traceparentOf(ids))
     if (query.length > MAX_FRAME_PAYLOAD_BYTES - ENVELOPE_BYTES)
       throw new CocoonError('request.too-large', {
         message: `the request is larger than the ${MAX_FRAME_PAYLOAD_BYTES} bytes that a message may have`,
@@ -117,7 +126,6 @@ export function createRequests(deps: RequestsDeps): Requests {
         field: 'max_cost',
         message: `This request can cost up to ${maxCostNano} nanoTON, above its max_cost of ${request.maxCostNano}: raise max_cost, or lower max_tokens or max_coefficient.`,
       })
-    const requestId = deps.random.bytes(32)
     const { maxTokens, maxCoefficient } = request
     const entry: Running = {
       key: toHex(requestId),
@@ -135,6 +143,7 @@ export function createRequests(deps: RequestsDeps): Requests {
           new CocoonError('capacity.timeout', { message: `no complete answer within ${request.timeoutMs / 1000} s` }),
         )
       }),
+      span,
       hasHead: false,
       charge: undefined,
       askers: [],
@@ -267,6 +276,7 @@ export function createRequests(deps: RequestsDeps): Requests {
         new CocoonError('protocol.answer-status', { message: `the answer has the impossible status ${statusCode}` }),
       )
     entry.hasHead = true
+    entry.span?.event('first answer')
     firstByte.observe((clock.now() - entry.startedMs) / 1000)
     const { connection, maxCostNano } = entry
     entry.sink.head({
@@ -343,7 +353,7 @@ export function createRequests(deps: RequestsDeps): Requests {
     entry.sink.fail(why, info)
   }
 
-  function end(entry: Running, result: 'ok' | 'failed' | 'cancelled', facts: LogFields = {}): void {
+  function end(entry: Running, result: 'ok' | 'failed' | 'cancelled', facts: EndFacts = {}): void {
     entry.timer.cancel()
     running.delete(entry.key)
     const id = entry.connection.id
@@ -358,6 +368,8 @@ export function createRequests(deps: RequestsDeps): Requests {
     const ids = { trace: entry.request.traceId, request: entry.key.slice(0, LOGGED_ID_DIGITS) }
     deps.log.info('request ended', { ...ids, result, ...facts, seconds })
     if (result === 'ok') duration.observe(seconds)
+    const { model } = entry.request
+    entry.span?.end(result === 'ok', { ...facts, result, model, proxy: entry.connection.peer.remote })
     if (running.size === 0) for (const wake of waiters.splice(0)) wake()
   }
 
@@ -367,7 +379,7 @@ export function createRequests(deps: RequestsDeps): Requests {
 
   return {
     run,
-    quote: (request) => priceOf(request, encodeQuery(request).length),
+    quote: (request) => priceOf(request, encodeQuery(request, trace === noTrace ? null : ANY_TRACEPARENT).length),
     answer,
     wholeAnswer,
     lost(connectionId, why) {
@@ -388,6 +400,12 @@ export function createRequests(deps: RequestsDeps): Requests {
   }
 }
 
+/** A quote is for the request as it will leave. */
+const ANY_TRACEPARENT = traceparentOf(clientSpan(new Uint8Array(32)))
+
+/** What a log line and a span say about the end. */
+type EndFacts = Readonly<Record<string, string | bigint>>
+
 type Headers = InferenceRequest['headers']
 
 /** What peers write into a first answer; in an answer that came whole they stand in its final info only. */
@@ -400,8 +418,9 @@ function timeHeaders({ workerStart, workerEnd, proxyStart, proxyEnd }: FinalInfo
   ]
 }
 
-function encodeQuery({ path, headers, body }: InferenceRequest): Uint8Array {
+function encodeQuery({ path, headers, body }: InferenceRequest, traceparent: string | null): Uint8Array {
   const all = headers.map(([name, value]) => ({ name, value }))
   all.push({ name: 'Content-Length', value: String(body.length) })
+  if (traceparent !== null) all.push({ name: 'traceparent', value: traceparent })
   return encode(httpRequest, { method: 'POST', url: path, httpVersion: 'HTTP/1.1', headers: all, payload: body })
 }
