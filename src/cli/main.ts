@@ -12,6 +12,7 @@ import { runDevnet } from './devnet.ts'
 import { runDoctor } from './doctor.ts'
 import { showEarnings } from './earnings.ts'
 import { runEngine } from './engine.ts'
+import { ownerKeyOf } from './gateway/admin-key.ts'
 import { addGatewayCommands } from './gateway/index.ts'
 import { addImageCommands } from './image/index.ts'
 import { openMoney } from './money.ts'
@@ -291,7 +292,9 @@ async function runAsk(config: Loaded['config'], question: string, o: AskFlags): 
     throw new CocoonError('config.value', {
       message: `--max-tokens must be a whole number above 0, not "${o.maxTokens}"`,
     })
-  const { host, port, apiKey } = config.client.http
+  const { host, port, apiKey: configured } = config.client.http
+  // Another address is another node: the key to this one’s money stays here.
+  const apiKey = o.url === undefined ? ownerKeyOf(config) : configured
   const stop = new AbortController()
   process.once('SIGINT', () => stop.abort())
   const answer = await ask(

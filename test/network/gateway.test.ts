@@ -1,22 +1,17 @@
 /** Keys, budgets and receipts through a whole network: what the client's receipts add up to is what the proxy's ledger charged. */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import OpenAI from 'openai'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { clientApiOptions, createClientApi } from '../../src/api/index.ts'
-import { type Gateway, gatewayOptions, meterInference, openGateway } from '../../src/gateway/index.ts'
-import { noMetrics, Secret, silentLog, systemClock, systemRandom } from '../../src/util/index.ts'
+import type { Gateway } from '../../src/gateway/index.ts'
+import { type GatewayUnderTest, startGateway } from '../support/gateway.ts'
 import { startNetwork, type TestNetwork, until } from '../support/network.ts'
 import { HELLO, readStream, STREAM } from '../support/openai.ts'
 import { answerChat, type Script, type ScriptedEngine, startScriptedEngine } from '../support/scripted-engine.ts'
 
 const PRICE_NANO = 2n
-const folder = mkdtempSync(join(tmpdir(), 'cocoon-gateway-'))
 let engine: ScriptedEngine
 let network: TestNetwork
+let front: GatewayUnderTest
 let gateway: Gateway
-let api: ReturnType<typeof createClientApi>
 let baseURL: string
 let key: string
 let keyId: string
@@ -24,18 +19,9 @@ let keyId: string
 beforeAll(async () => {
   engine = await startScriptedEngine()
   network = await startNetwork({ engineUrl: engine.url, worker: { maxActiveRequests: 64 } })
-  const deps = { clock: systemClock, random: systemRandom, log: silentLog, metrics: noMetrics }
-  gateway = await openGateway({ ...deps, fetch }, { ...gatewayOptions.parse({}), path: join(folder, 'gateway.sqlite') })
-  const inference = meterInference({ inference: network.client, gateway, clock: systemClock })
-  const ops = {
-    ready: () => [],
-    status: () => ({}),
-    jsonstats: () => ({}),
-    metricsText: () => Promise.resolve(''),
-  }
-  const admin = { key: new Secret('an-admin-key-for-tests') }
-  api = createClientApi({ ...deps, inference, gateway, admin, ops }, clientApiOptions.parse({ port: 0 }))
-  baseURL = `${await api.listen()}/v1`
+  front = await startGateway(network)
+  gateway = front.gateway
+  baseURL = `${front.url}/v1`
   const { key: text, made } = await gateway.createKey({
     project: 'default',
     name: 'test',
@@ -48,11 +34,8 @@ beforeAll(async () => {
   keyId = made.id
 })
 afterAll(async () => {
-  await api.close()
-  await network.close()
-  await gateway.close()
+  await front.close(() => network.close())
   await engine.close()
-  rmSync(folder, { recursive: true, force: true })
 })
 
 const chargedNano = (): bigint => (network.ledger.clients()[0]?.totals.max ?? 0n) * PRICE_NANO

@@ -1,7 +1,7 @@
 /** Asking the running client's `/admin` and prices over HTTP. */
 import { CocoonError, type ErrorCode, reveal } from '../../util/index.ts'
 import type { Config } from '../schema.ts'
-import { readAdminKey } from './admin-key.ts'
+import { ownerKeyOf, readAdminKey } from './admin-key.ts'
 
 const TIMEOUT_MS = 30_000
 
@@ -13,12 +13,11 @@ export interface AdminClient {
 }
 
 export function adminClient(config: Config): AdminClient {
-  const { host, port, apiKey } = config.client.http
+  const { host, port } = config.client.http
   const base = `http://${host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '[::1]' : host}:${port}`
 
   async function send(method: string, path: string, body?: unknown): Promise<Response> {
-    // Prices and quotes are the API's; what changes something asks for the admin key.
-    const key = path.startsWith('/admin') ? readAdminKey(config.home) : apiKey
+    const key = path.startsWith('/admin') ? readAdminKey(config.home) : ownerKeyOf(config)
     const headers: Record<string, string> = body === undefined ? {} : { 'content-type': 'application/json' }
     if (key !== undefined) headers['authorization'] = `Bearer ${reveal(key)}`
     let reply: Response
