@@ -14,6 +14,7 @@ import { showEarnings } from './earnings.ts'
 import { runEngine } from './engine.ts'
 import { ownerKeyOf } from './gateway/admin-key.ts'
 import { addGatewayCommands } from './gateway/index.ts'
+import { type EvidenceFlags, evidenceCommand, takeEvidence } from './evidence.ts'
 import { addImageCommands } from './image/index.ts'
 import { openMoney } from './money.ts'
 import { dropModel, fetchModel, showModels } from './model.ts'
@@ -189,6 +190,8 @@ function program(run: (status: Promise<number>) => void): Command {
     run,
     out: stdout,
   })
+  const evidence = withSettings(evidenceCommand(cocoon), isAttestation, null)
+  evidence.action((file: string, o: EvidenceFlags) => run(takeEvidence(load(evidence, null).config, file, o, stdout)))
 
   addImageCommands(cocoon, { run, terminal: stdout, progress: stderr })
 

@@ -19,7 +19,7 @@ import {
   toCocoonError,
   type Trace,
 } from '../../util/index.ts'
-import { type ClientChain, createClientChain } from './chain/index.ts'
+import { type ClientChain, type ContractList, createClientChain } from './chain/index.ts'
 import type { Inference, InferenceRequest, InferenceSink, ModelOffer, RunningInference } from './inference.ts'
 import type { ClientOptions } from './options.ts'
 import { type Link, openLink, type ProxyMemory } from './proxy-link.ts'
@@ -40,7 +40,12 @@ export interface ClientDeps {
   readonly verifier: PeerVerifier
   readonly solver: PowSolver
   /** Absent in a network without a chain. The wallet is the owner of the client's contracts, and pays for them. */
-  readonly chain?: { readonly access: ChainAccess; readonly wallet: WalletSender }
+  readonly chain?: {
+    readonly access: ChainAccess
+    readonly wallet: WalletSender
+    /** Where its contracts are remembered. */
+    readonly contracts?: ContractList
+  }
 }
 
 export interface ClientNode extends Inference {
@@ -59,6 +64,8 @@ export interface ClientNode extends Inference {
 }
 
 const READY_POLL_MS = 20
+/** More than any number of running requests. */
+const LAST_CHOICE = 1e9
 
 export function startClientNode(deps: ClientDeps, options: ClientOptions): ClientNode {
   const { clock, random, log, registry } = deps
@@ -77,6 +84,7 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
         // An empty secret is everybody's: it is never put on chain, and no proxy of ours would take it.
         secretHash: reveal(deps.secret) === '' ? null : secretHash,
         params: () => registry.current().params,
+        mostOwedNano: () => requests.mostOwedNano(),
       },
       options.chain,
     )
@@ -131,7 +139,7 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
     let fewest = Number.POSITIVE_INFINITY
     for (const { link } of targets.all()) {
       if (link === null || link.session.at !== 'ready') continue
-      const count = requests.runningOn(link.connection.id)
+      const count = requests.runningOn(link.connection.id) + (link.retiring ? LAST_CHOICE : 0)
       if (count < fewest) [best, fewest] = [link, count]
     }
     if (best !== null) return best

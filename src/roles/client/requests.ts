@@ -59,6 +59,8 @@ export interface Requests {
   answer(connectionId: number, answer: ClientAnswer): void
   wholeAnswer(connectionId: number, answer: X1ClientAnswer): void
   lost(connectionId: number, why: CocoonError): void
+  /** nanoTON that all requests so far can have cost: what was told where an answer ended well, else the most it could be. */
+  mostOwedNano(): bigint
   readonly running: number
   /** Requests running on one connection. */
   runningOn(connectionId: number): number
@@ -99,6 +101,7 @@ export function createRequests(deps: RequestsDeps): Requests {
   const owed = new Map<string, Running>()
   const countByConnection = new Map<number, number>()
   const waiters: (() => void)[] = []
+  let mostOwedNano = 0n
   const stats = createRequestStats(clock)
   const ended: Counter = deps.metrics.counter('requests_total', 'Requests that ended, by result', ['result'])
   const stray = deps.metrics.counter('stray_answers_total', 'Answers for requests that are not running')
@@ -149,6 +152,7 @@ export function createRequests(deps: RequestsDeps): Requests {
       askers: [],
     }
     running.set(entry.key, entry)
+    mostOwedNano += entry.maxCostNano
     countByConnection.set(connection.id, (countByConnection.get(connection.id) ?? 0) + 1)
     stats.queries.add(1)
     stats.bytesSent.add(query.length)
@@ -341,6 +345,7 @@ export function createRequests(deps: RequestsDeps): Requests {
 
   function succeed(entry: Running, info: FinalInfo): void {
     end(entry, 'ok', { tokens: info.tokens.total })
+    mostOwedNano -= entry.maxCostNano - info.costNano
     addTokens(stats, info.tokens)
     charged(entry, info)
     entry.sink.end(info)
@@ -394,6 +399,7 @@ export function createRequests(deps: RequestsDeps): Requests {
     get running() {
       return running.size
     },
+    mostOwedNano: () => mostOwedNano,
     runningOn: (connectionId) => countByConnection.get(connectionId) ?? 0,
     stats,
     idle: () => (running.size === 0 ? Promise.resolve() : new Promise((resolve) => waiters.push(resolve))),
