@@ -15,6 +15,8 @@ const RANKS: Readonly<Record<string, number>> = {
   tee: 2,
   chain: 2,
   models: 2,
+  telemetry: 2,
+  attest: 3,
   ledger: 3,
   devnet: 3,
   engine: 3,

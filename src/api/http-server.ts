@@ -1,4 +1,5 @@
 /** A fastify server with our limits, whose every answer to every mishap is an OpenAI-shaped error. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify'
 import { type Clock, CocoonError, type Counter, type Log, type Metrics, type Random, toHex } from '../util/index.ts'
@@ -46,6 +47,11 @@ export function createHttpServer(
       if (status !== null) requests.add(1, { route: 'none', status: String(status) })
     },
     frameworkErrors: (_error, _request, reply) => void sendError(reply, toHttpError(apiError('request.bad-http'))),
+  })
+  // Node answers these itself when nobody listens, and nobody would know.
+  app.server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) => {
+    requests.add(1, { route: 'none', status: '417' })
+    response.writeHead(417, { connection: 'close' }).end()
   })
   app.addHook('onRoute', ({ url, method }) => {
     const methods = routes.get(url) ?? new Set()

@@ -120,14 +120,17 @@ export type {
   ReadOptions,
   SendBocResult,
 } from './reader.ts'
-export type {
-  KeyManager,
-  NetworkAddress,
-  NetworkEvidence,
-  RegisteredProxy,
-  RegisteredPublicKey,
-  Registry,
-  RootConfig,
+export {
+  type AllowedHashes,
+  allowedHashes,
+  type KeyManager,
+  type NetworkAddress,
+  type NetworkEvidence,
+  type RegisteredProxy,
+  type RegisteredPublicKey,
+  type Registry,
+  type RootConfig,
+  type TestRoots,
 } from './registry.ts'
 export {
   type ChainRegistry,

@@ -23,7 +23,7 @@ import {
   startProxyNode,
 } from '../roles/proxy/index.ts'
 import { createVerifier } from '../tee/index.ts'
-import { CocoonError, toCocoonError } from '../util/index.ts'
+import { type CocoonError, toCocoonError } from '../util/index.ts'
 import { portError, type Process } from './compose.ts'
 import type { RoleChain } from './node-chain.ts'
 

@@ -1,5 +1,6 @@
 /** `cocoon proxy`, `worker`, `client` and `engine`: one node of the network as this process. */
 import { createClientApi, createOpsApi, type Ops } from '../api/index.ts'
+import type { NodeAttestation } from '../attest/index.ts'
 import { formatAddress } from '../chain/index.ts'
 import { createHttpEngine } from '../engine/index.ts'
 import { startWorkerNode } from '../roles/worker/index.ts'
@@ -19,9 +20,15 @@ interface Node extends Running {
   jsonstats(): unknown
 }
 
+/** What `/status` shows: the node's own words, and what it proved and was shown. */
+export const statusOf = (node: Pick<Node, 'status'>, attestation: NodeAttestation): object => ({
+  ...(node.status() as object),
+  attestation: attestation.status(),
+})
+
 const opsOf = (node: Node, p: Process): Ops => ({
   ready: () => node.ready(),
-  status: () => node.status(),
+  status: () => statusOf(node, p.attestation),
   jsonstats: () => node.jsonstats(),
   metricsText: () => p.metrics.text(),
 })
@@ -117,7 +124,9 @@ export async function runClient(config: Config): Promise<number> {
       await client.close(0)
       await onChain?.chain.wallet.close()
       await api.close()
+      p.attestation.close()
       p.registry.close()
+      await p.trace.close()
     },
   }
   return untilStopped(running, p.log, config.shutdownGraceMs)
@@ -137,7 +146,9 @@ async function serveOps(p: Process, node: Node, role: 'proxy' | 'worker'): Promi
     async close(graceMs) {
       await node.close(graceMs)
       await ops.close()
+      p.attestation.close()
       p.registry.close()
+      await p.trace.close()
     },
   }
   return untilStopped(running, p.log, p.config.shutdownGraceMs)

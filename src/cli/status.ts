@@ -1,4 +1,5 @@
 /** `cocoon status`: the nodes of this configuration and the models they offer, as a table. */
+import type { AttestationStatus } from '../attest/index.ts'
 import { CocoonError } from '../util/index.ts'
 import type { Config } from './schema.ts'
 import { describeEvidence } from './ask.ts'
@@ -86,8 +87,29 @@ function print(t: Terminal, nodes: readonly NodeReport[]): void {
     ])
     t.line(table(t, [['model', 'evidence', 'busy', 'price ×', 'enabled', 'worker', 'tokens earned'], ...list]))
   }
-  const registry = proxy?.['registry'] as { evidence?: string } | undefined
-  if (registry?.evidence !== undefined) t.line(`\nevidence of this network: ${describeEvidence(t, registry.evidence)}`)
+  for (const { role, status } of nodes) showRefused(t, role, status?.['attestation'] as AttestationStatus | undefined)
+  const rules = nodes.map((n) => (n.status?.['attestation'] as AttestationStatus | undefined)?.network).find(Boolean)
+  if (rules !== undefined) t.line(`\nevidence of this network: ${describeRules(t, rules)}`)
+}
+
+/** Whom a node refuses, and why: the newest last. */
+function showRefused(t: Terminal, role: string, attestation: AttestationStatus | undefined): void {
+  const refused = attestation?.peers?.refused ?? []
+  if (refused.length === 0) return
+  const list = refused.map(({ remote, code, reason, times, lastAt }) => [
+    remote,
+    code ?? '',
+    String(times),
+    lastAt.slice(0, 19),
+    printable(reason ?? ''),
+  ])
+  t.line(`\n${t.style('yellow', `refused by the ${role}`)}`)
+  t.line(table(t, [['peer', 'code', 'times', 'last', 'why'], ...list]))
+}
+
+function describeRules(t: Terminal, { evidence, testRoots }: AttestationStatus['network']): string {
+  if (evidence !== 'real') return describeEvidence(t, evidence)
+  return testRoots ? t.style('yellow', 'real, on test roots (proves nothing; test network)') : t.style('green', 'real')
 }
 
 function duration(s: number): string {

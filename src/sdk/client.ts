@@ -1,5 +1,6 @@
 /** A client node inside an application: the network behind a `fetch`, without an HTTP port. */
 import { apiError, baseName, createGate, listModel, prepareInference, toHttpError } from '../api/index.ts'
+import { attestationOptions, createAttestation } from '../attest/index.ts'
 import type { ClientNode, ModelOffer } from '../roles/client/index.ts'
 import { toCocoonError, toHex } from '../util/index.ts'
 import { composeClient } from './compose-client.ts'
@@ -38,7 +39,7 @@ const READY_TIMEOUT_MS = 30_000
 
 /**
  * Connects to a network and gives it the shape of a `fetch`. Returns at once; connecting goes on behind it. Throws
- * `config.sdk-option`, `chain.network-file`, `chain.address`.
+ * `config.sdk-option`, `chain.network-file`, `chain.address`, `config.test-roots`.
  *
  * ```ts
  * await using cocoon = createClient({ network: 'network.json' })
@@ -48,7 +49,12 @@ const READY_TIMEOUT_MS = 30_000
 export function createClient(options: CreateClientOptions): CocoonClient {
   const { registry, owner, secret, node: nodeOptions, api, ...rest } = readOptions(options)
   const { log, metrics, clock, random } = rest
+  const attestation = createAttestation(
+    { clock, random, log, registry },
+    { ...attestationOptions.parse({}), role: 'client', policy: null, collateralPath: null },
+  )
   const { node, close: disconnect } = composeClient({
+    ...attestation,
     registry,
     owner,
     secret,
@@ -149,6 +155,7 @@ export function createClient(options: CreateClientOptions): CocoonClient {
     closing.abort()
     await gate.drain(rest.closeGraceMs)
     await disconnect(0)
+    attestation.close()
     registry.close()
   }
 

@@ -17,6 +17,7 @@ import {
   reveal,
   type Secret,
   toCocoonError,
+  type Trace,
 } from '../../util/index.ts'
 import { type ClientChain, createClientChain } from './chain/index.ts'
 import type { Inference, InferenceRequest, InferenceSink, ModelOffer, RunningInference } from './inference.ts'
@@ -27,6 +28,7 @@ import { type ClientFacts, clientJsonStats, clientStatus } from './status.ts'
 
 export interface ClientDeps {
   readonly clock: Clock
+  readonly trace?: Trace | undefined
   readonly random: Random
   readonly log: Log
   readonly metrics: Metrics
@@ -62,7 +64,7 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
   const { clock, random, log, registry } = deps
   const memory = new Map<string, ProxyMemory>()
   const config = (): ReturnType<Registry['current']> => registry.current()
-  const requests = createRequests({ clock, random, log, metrics: deps.metrics, config })
+  const requests = createRequests({ clock, random, log, metrics: deps.metrics, trace: deps.trace, config })
   const secretHash = new Uint8Array(createHash('sha256').update(reveal(deps.secret)).digest())
   const chain: ClientChain | undefined =
     deps.chain &&

@@ -266,7 +266,7 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
         if (connection.peer.extended && constructorId(data) === x1ClientAnswer.id)
           return deps.requests.wholeAnswer(connection.id, decode(x1ClientAnswer, data))
         const message = decodeIfKnown(proxyToClientMessages, data)
-        if (message === null) return log.debug('a message of an unknown kind was ignored')
+        if (message === null) return 'ignored'
         switch (message._) {
           case 'proxy.clientRequestPayment':
             return remember(message.signedPayment, message.dbTokens, message.maxTokens)

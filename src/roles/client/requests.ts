@@ -18,16 +18,20 @@ import { type Connection, MAX_FRAME_PAYLOAD_BYTES } from '../../transport/index.
 import {
   addTokens,
   type Clock,
+  clientSpan,
   CocoonError,
   type Counter,
   createRequestStats,
   type Log,
-  type LogFields,
   type Metrics,
+  noTrace,
   type Random,
   type RequestStats,
+  type Span,
   type Timer,
   toHex,
+  type Trace,
+  traceparentOf,
 } from '../../util/index.ts'
 import type { ChargedTokens, FinalInfo, InferenceRequest, InferenceSink, RunningInference } from './inference.ts'
 import { refusedByPeer } from './refusals.ts'
@@ -37,6 +41,7 @@ export interface RequestsDeps {
   readonly random: Random
   readonly log: Log
   readonly metrics: Metrics
+  readonly trace?: Trace | undefined
   config(): RootConfig
 }
 
@@ -61,6 +66,7 @@ interface Running {
   readonly startedMs: number
   readonly maxCostNano: bigint
   readonly timer: Timer
+  readonly span: Span | null
   hasHead: boolean
 }
 
@@ -74,7 +80,7 @@ const LOGGED_ID_DIGITS = 16
 const SECONDS_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300]
 
 export function createRequests(deps: RequestsDeps): Requests {
-  const { clock } = deps
+  const { clock, trace = noTrace } = deps
   const running = new Map<string, Running>()
   const countByConnection = new Map<number, number>()
   const waiters: (() => void)[] = []
@@ -90,13 +96,15 @@ export function createRequests(deps: RequestsDeps): Requests {
     request: InferenceRequest,
     sink: InferenceSink,
   ): RunningInference {
-    const query = encodeQuery(request)
+    const requestId = deps.random.bytes(32)
+    const ids = clientSpan(requestId)
+    const span = trace.begin('inference', 'client', ids)
+    const query = encodeQuery(request, span === null ? null : traceparentOf(ids))
     if (query.length > MAX_FRAME_PAYLOAD_BYTES - ENVELOPE_BYTES)
       throw new CocoonError('request.too-large', {
         message: `the request is larger than the ${MAX_FRAME_PAYLOAD_BYTES} bytes that a message may have`,
       })
     const { params, version: minConfigVersion } = deps.config()
-    const requestId = deps.random.bytes(32)
     const { maxTokens, maxCoefficient } = request
     const entry: Running = {
       key: toHex(requestId),
@@ -113,6 +121,7 @@ export function createRequests(deps: RequestsDeps): Requests {
           new CocoonError('capacity.timeout', { message: `no complete answer within ${request.timeoutMs / 1000} s` }),
         )
       }),
+      span,
       hasHead: false,
     }
     running.set(entry.key, entry)
@@ -209,6 +218,7 @@ export function createRequests(deps: RequestsDeps): Requests {
         new CocoonError('protocol.answer-status', { message: `the answer has the impossible status ${statusCode}` }),
       )
     entry.hasHead = true
+    entry.span?.event('first answer')
     firstByte.observe((clock.now() - entry.startedMs) / 1000)
     const { connection, maxCostNano } = entry
     entry.sink.head({
@@ -269,7 +279,7 @@ export function createRequests(deps: RequestsDeps): Requests {
     entry.sink.fail(why, info)
   }
 
-  function end(entry: Running, result: 'ok' | 'failed' | 'cancelled', facts: LogFields = {}): void {
+  function end(entry: Running, result: 'ok' | 'failed' | 'cancelled', facts: EndFacts = {}): void {
     entry.timer.cancel()
     running.delete(entry.key)
     const id = entry.connection.id
@@ -284,6 +294,8 @@ export function createRequests(deps: RequestsDeps): Requests {
     const ids = { trace: entry.request.traceId, request: entry.key.slice(0, LOGGED_ID_DIGITS) }
     deps.log.info('request ended', { ...ids, result, ...facts, seconds })
     if (result === 'ok') duration.observe(seconds)
+    const { model } = entry.request
+    entry.span?.end(result === 'ok', { ...facts, result, model, proxy: entry.connection.peer.remote })
     if (running.size === 0) for (const wake of waiters.splice(0)) wake()
   }
 
@@ -312,6 +324,9 @@ export function createRequests(deps: RequestsDeps): Requests {
   }
 }
 
+/** What a log line and a span say about the end. */
+type EndFacts = Readonly<Record<string, string | bigint>>
+
 type Headers = InferenceRequest['headers']
 
 /** What peers write into a first answer; in an answer that came whole they stand in its final info only. */
@@ -324,8 +339,9 @@ function timeHeaders({ workerStart, workerEnd, proxyStart, proxyEnd }: FinalInfo
   ]
 }
 
-function encodeQuery({ path, headers, body }: InferenceRequest): Uint8Array {
+function encodeQuery({ path, headers, body }: InferenceRequest, traceparent: string | null): Uint8Array {
   const all = headers.map(([name, value]) => ({ name, value }))
   all.push({ name: 'Content-Length', value: String(body.length) })
+  if (traceparent !== null) all.push({ name: 'traceparent', value: traceparent })
   return encode(httpRequest, { method: 'POST', url: path, httpVersion: 'HTTP/1.1', headers: all, payload: body })
 }

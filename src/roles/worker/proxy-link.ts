@@ -275,9 +275,9 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
     },
   }
 
-  function receiveMessage(data: Uint8Array): void {
+  function receiveMessage(data: Uint8Array): void | 'ignored' {
     const message = decodeIfKnown(proxyToWorkerMessages, data)
-    if (message === null) return log.debug('a message of an unknown kind was ignored')
+    if (message === null) return 'ignored'
     switch (message._) {
       case 'proxy.runQueryEx':
       case 'proxy.runQuery': {

@@ -48,6 +48,7 @@ import {
   isCheckpointDue,
   issue,
   NO_CHECKPOINTS,
+  type SentCheckpoint,
 } from './checkpoints.ts'
 import { type HistoryEvent, readEvents } from './history.ts'
 import { transferFor } from './orders.ts'
@@ -154,6 +155,8 @@ export function createProxyChain(deps: ProxyChainDeps, options: ProxyChainOption
   let lastCheckpointMs = Number.NEGATIVE_INFINITY
   let unsignedSinceMs: number | null = null
   let isCheckpointSent = false
+  /** Written down, and its message can never arrive: the next one takes its number. */
+  let unsent: SentCheckpoint | null = null
   let timer: Timer | undefined
   let finishDraining = (): void => undefined
   const drained = new Promise<void>((resolve) => (finishDraining = resolve))
@@ -225,13 +228,14 @@ export function createProxyChain(deps: ProxyChainDeps, options: ProxyChainOption
 
   /** A number is written down before it is sent; what it covers is what is durable now. */
   async function checkpoint(): Promise<Extra> {
-    const [next, sent] = issue(checkpoints, session)
+    const [next, sent] = unsent === null ? issue(checkpoints, session) : [checkpoints, unsent]
     const commitment: Commitment = {
       clients: new Map(ledger.clients().map((c) => [c.owner, c.totals.db])),
       workers: new Map(ledger.workers().map((w) => [w.owner, w.totals.db])),
     }
     await ledger.remember({ [FACT.checkpoints]: encodeCheckpoints(next) })
     checkpoints = next
+    unsent = null
     covered.set(sent.seqno, commitment)
     lastCheckpointMs = clock.now()
     isCheckpointSent = true
@@ -240,7 +244,9 @@ export function createProxyChain(deps: ProxyChainDeps, options: ProxyChainOption
       transfer: orderTransfer({ to: contract, body, valueNano: CHECKPOINT_NANO }),
       settlement: { do: 'checkpoint', tokens: null },
       ended(hasLeft) {
-        if (!hasLeft) isCheckpointSent = false
+        if (hasLeft) return
+        isCheckpointSent = false
+        unsent = sent
       },
     }
   }
