@@ -45,7 +45,7 @@ test('going idle for a moment is no way to the front', () => {
   expect(order(queue)).toEqual(['b1', 'b2', 'a2'])
 })
 
-test('a full queue pushes out the newest of whoever has the most in it', () => {
+test('a full queue refuses the next, or pushes out the newest of a client that has far more in it', () => {
   const queue = new FairQueue<string>(3)
   for (const item of ['f1', 'f2', 'f3']) expect(queue.add('flood', 1, item)).toBeNull()
   expect(queue.add('flood', 1, 'f4')?.item).toBe('f4')

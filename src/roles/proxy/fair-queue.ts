@@ -22,6 +22,8 @@ interface Flow<T> {
 
 /** An item whose price fits no free worker must not hold up others for ever, nor may the search. */
 const MAX_LOOKED_AT = 32
+/** Times as many as the one that comes: between clients of about the same load nobody is pushed out. */
+const FAR_MORE = 2
 
 export class FairQueue<T> {
   readonly #max: number
@@ -49,7 +51,7 @@ export class FairQueue<T> {
 
   /**
    * @param cost of serving it, above 0: what is shared fairly
-   * @returns who has to leave when the queue is full: the newest of the client with the most waiting, which may be `item`
+   * @returns who has to leave when the queue is full: `item`, or, where another client has far more waiting, that one's newest
    */
   add(client: string, cost: number, item: T): Waiting<T> | null {
     let flow = this.#flows.get(client)
@@ -58,7 +60,7 @@ export class FairQueue<T> {
     flow.endsAt = startsAt + cost
     if (flow.entries.push({ client, item, cost, startsAt }) === 1) this.#clients++
     this.#size++
-    return this.#size > this.#max ? this.#pushOut() : null
+    return this.#size > this.#max ? this.#pushOut(flow) : null
   }
 
   /** Takes the first item, in fair order, for which `fits` gives something. */
@@ -112,11 +114,11 @@ export class FairQueue<T> {
     return first
   }
 
-  #pushOut(): Waiting<T> {
-    let longest: Flow<T> | null = null
-    for (const flow of this.#flows.values())
-      if (longest === null || flow.entries.length > longest.entries.length) longest = flow
-    const flow = longest as Flow<T>
+  /** Whoever has waited already is worth more than who has just come: only for fairness' sake it has to leave. */
+  #pushOut(newest: Flow<T>): Waiting<T> {
+    let flow = newest
+    for (const other of this.#flows.values()) if (other.entries.length > flow.entries.length) flow = other
+    if (flow.entries.length <= FAR_MORE * newest.entries.length) flow = newest
     const last = flow.entries.at(-1) as Entry<T>
     flow.endsAt = last.startsAt
     this.#leave(last.client, flow, flow.entries.length - 1)

@@ -35,9 +35,9 @@ test('the worker that saw the longest beginning is recalled, with the share that
   const memory = new PrefixMemory()
   memory.remember(['1k', '2k'], 7)
   memory.remember(['1k'], 8)
-  expect(memory.recall(['1k', '2k', '4k'])).toEqual({ connectionId: 7, share: 0.5 })
-  expect(memory.recall(['1k', 'other'])).toEqual({ connectionId: 8, share: 0.5 })
-  expect(memory.recall(['1k'])).toEqual({ connectionId: 8, share: 1 })
+  expect(memory.recall(['1k', '2k', '4k'])).toEqual({ connectionIds: [7], share: 0.5 })
+  expect(memory.recall(['1k', 'other'])).toEqual({ connectionIds: [8, 7], share: 0.5 })
+  expect(memory.recall(['1k'])).toEqual({ connectionIds: [8, 7], share: 1 })
   expect(memory.recall(['unknown'])).toBeNull()
 })
 

@@ -9,8 +9,10 @@ import { createHmac } from 'node:crypto'
 const FIRST_BLOCK_BYTES = 1024
 /** 1 KiB to 64 KiB. */
 const MAX_BLOCKS = 7
-/** 64 Ki entries of about 100 bytes. */
+/** 64 Ki entries of about 200 bytes. */
 export const MAX_PREFIXES = 65_536
+/** A prompt that many ask with is more than one worker's load. */
+const WORKERS_A_PREFIX = 4
 /** Of 32: enough that two prompts never meet by chance. */
 const KEY_BYTES = 12
 
@@ -50,27 +52,28 @@ function startOfPrompt(payload: Uint8Array): number {
 
 export class PrefixMemory {
   /** The oldest first. */
-  readonly #workersByKey = new Map<string, number>()
+  readonly #workersByKey = new Map<string, readonly number[]>()
   readonly #max: number
 
   constructor(max = MAX_PREFIXES) {
     this.#max = max
   }
 
-  /** The worker that saw the longest of these beginnings, and which share of them that is. */
-  recall(keys: PrefixKeys): { readonly connectionId: number; readonly share: number } | null {
+  /** The workers that saw the longest of these beginnings, the last first, and which share of them that is. */
+  recall(keys: PrefixKeys): { readonly connectionIds: readonly number[]; readonly share: number } | null {
     for (let i = keys.length - 1; i >= 0; i--) {
-      const connectionId = this.#workersByKey.get(keys[i] as string)
+      const connectionIds = this.#workersByKey.get(keys[i] as string)
       // Each key stands for twice the bytes of the one before.
-      if (connectionId !== undefined) return { connectionId, share: 2 ** (i + 1 - keys.length) }
+      if (connectionIds !== undefined) return { connectionIds, share: 2 ** (i + 1 - keys.length) }
     }
     return null
   }
 
   remember(keys: PrefixKeys, connectionId: number): void {
     for (const key of keys) {
+      const others = (this.#workersByKey.get(key) ?? []).filter((id) => id !== connectionId)
       this.#workersByKey.delete(key)
-      this.#workersByKey.set(key, connectionId)
+      this.#workersByKey.set(key, [connectionId, ...others.slice(0, WORKERS_A_PREFIX - 1)])
     }
     for (const oldest of this.#workersByKey.keys()) {
       if (this.#workersByKey.size <= this.#max) break

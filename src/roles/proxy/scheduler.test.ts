@@ -125,7 +125,7 @@ test('a new worker is used at once where the others are full', () => {
 
 test('a warm cache wins over a slightly less loaded worker, and loses against a far less loaded one', () => {
   const p = pool({ capacity: 10 }, { capacity: 10 })
-  const warm = { ...wanted, warm: { connectionId: 1, share: 1 } }
+  const warm = { ...wanted, warm: { connectionIds: [1], share: 1 } }
   p.begin(1, NOW)
   expect(p.choose(warm, NOW)).toMatchObject({ slot: { connectionId: 1 }, warm: 1 })
   for (let i = 0; i < 5; i++) p.begin(1, NOW)

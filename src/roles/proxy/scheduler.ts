@@ -35,7 +35,7 @@ export interface Wanted {
   /** Connections that have had this request already. */
   readonly tried?: ReadonlySet<number> | null
   /** Where the prompt's beginning was seen: `share` of it, in [0, 1]. */
-  readonly warm?: { readonly connectionId: number; readonly share: number } | null
+  readonly warm?: { readonly connectionIds: readonly number[]; readonly share: number } | null
   /** A connection that has just become free: looked at in any case. */
   readonly freed?: number | undefined
 }
@@ -155,12 +155,14 @@ export class WorkerPool {
     if (of.places === 0) return { none: 'no-workers' }
     if (of.free === 0 && !wanted.tried?.size && this.#lowest(of) <= wanted.maxCoefficient) return { none: 'busy' }
     const best = new Best(wanted, of.typicalMs[wanted.kind ?? 'streamed'] ?? 0, nowMs)
-    for (const id of [wanted.warm?.connectionId, wanted.freed]) {
-      const slot = id === undefined ? undefined : this.#slotsById.get(id)
-      if (slot !== undefined && of.indexById.has(slot.connectionId)) best.look(slot)
-    }
     if (of.slots.length <= 2 * SAMPLE) for (const slot of of.slots) best.look(slot)
     else {
+      const named = wanted.freed === undefined ? NOBODY : [wanted.freed]
+      for (const ids of [wanted.warm?.connectionIds ?? NOBODY, named])
+        for (const id of ids) {
+          const index = of.indexById.get(id)
+          if (index !== undefined) best.look(of.slots[index] as MutableSlot)
+        }
       for (let i = 0; i < SAMPLE; i++)
         best.look(of.slots[Math.floor(this.#random.fraction() * of.slots.length)] as MutableSlot)
       // Nearly all are full, broken or dear: now each is worth a look.
@@ -244,6 +246,11 @@ export class WorkerPool {
   }
 }
 
+const NOBODY: readonly number[] = []
+
+const warmShare = ({ connectionId }: WorkerSlot, warm: Wanted['warm']): number =>
+  warm?.connectionIds.includes(connectionId) === true ? warm.share : 0
+
 /** The best of those looked at, and why it is nobody. */
 class Best {
   /** Lowest score of those that work. */
@@ -291,7 +298,7 @@ class Best {
       return
     }
     this.#looked++
-    const share = warm?.connectionId === slot.connectionId ? warm.share : 0
+    const share = warmShare(slot, warm)
     const score = scoreOf(slot, { maxCoefficient, kind, warm: share }, this.#typicalMs, this.#nowMs)
     if (works) {
       if (score < this.#wholeScore || (score === this.#wholeScore && isOlder(slot, this.whole)))
@@ -309,7 +316,7 @@ class Best {
         slot,
         score,
         candidates: this.#looked,
-        warm: warm?.connectionId === slot.connectionId ? warm.share : 0,
+        warm: warmShare(slot, warm),
       }
     }
     if (!this.#someEnabled) return { none: 'no-workers' }
