@@ -139,6 +139,34 @@ test('a request that lost the only proxy waits for it to come back, and no longe
   expect(c.heard).toEqual(['protocol.proxy-lost'])
 })
 
+test('a proxy that is back before its workers is asked again until they are there', () => {
+  const c = client(['a'])
+  c.start()
+  c.disconnect('a')
+  c.fail(0, 'protocol.proxy-lost')
+  c.connect('a')
+  for (let i = 1; i <= 10; i++) {
+    c.clock.advance(200)
+    c.fail(i, i % 2 === 0 ? 'capacity.no-workers' : 'request.unknown-model')
+  }
+  c.clock.advance(200)
+  c.asked.at(-1)?.sink.head(HEAD)
+  expect(c.heard).toEqual(['head'])
+})
+
+test('if its workers do not come in time, that is what the caller is told', () => {
+  const c = client(['a'])
+  c.start()
+  c.disconnect('a')
+  c.fail(0, 'protocol.proxy-lost')
+  c.connect('a')
+  for (let at = 1; at <= 60; at++) {
+    c.clock.advance(100)
+    c.fail(at, 'capacity.no-workers')
+  }
+  expect(c.heard).toEqual(['capacity.no-workers'])
+})
+
 test('a caller that leaves stops the attempt that runs, and nothing is tried any more', () => {
   const c = client(['a', 'b'])
   const running = c.start()

@@ -46,7 +46,13 @@ export interface Failover {
 const MAX_ATTEMPTS = 4
 /** Less is not worth asking anybody. */
 const MIN_LEFT_MS = 50
-const LOOK_AGAIN_MS = 50
+const LOOK_AGAIN_MS = 100
+/** What a proxy says that has just started: its workers are on their way, too. */
+const NOT_YET: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'request.unknown-model',
+  'capacity.no-workers',
+  'capacity.not-ready',
+])
 
 /** Another proxy has other workers, another account of ours, perhaps other prices. The request itself is not at fault. */
 const MAY_MOVE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -92,7 +98,11 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
     const live = new Map<number, RunningInference | null>()
     let winner: number | null = null
     let isOver = false
+    let serial = 0
+    /** Of those that count: not the ones that only found a proxy whose workers were not back yet. */
     let attempts = 0
+    /** A request that lost its proxy waits until then for one to come back; null before that. */
+    let patientUntilMs: number | null = null
     let timer: Timer | undefined
     let hedge: Timer | undefined
     /** Of all attempts that failed, what the caller should hear. */
@@ -111,7 +121,8 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
 
     function start(proxy: ReadyProxy): void {
       const startedMs = clock.now()
-      const number = ++attempts
+      const number = ++serial
+      attempts++
       tried.add(proxy.connectionId)
       live.set(number, null)
       const isMine = (): boolean => !isOver && winner === number
@@ -146,7 +157,7 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
           if (isOver || !live.delete(number)) return
           if (isMine()) return fail(error, info)
           if (MAY_MOVE.has(error.code) && error.family !== 'request') records.failed(proxy.address, clock.now())
-          failed(error, info)
+          failed(proxy, error, info)
         },
       }
       const left = number === 1 ? request.timeoutMs : deadlineMs - startedMs
@@ -154,17 +165,25 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
       if (live.has(number)) live.set(number, running)
     }
 
-    function failed(error: CocoonError, info: FinalInfo | undefined): void {
+    function failed(proxy: ReadyProxy, error: CocoonError, info: FinalInfo | undefined): void {
+      const now = clock.now()
+      if (error.code === 'protocol.proxy-lost') patientUntilMs ??= now + options.reconnectWaitMs
+      if (patientUntilMs !== null && now < patientUntilMs && NOT_YET.has(error.code)) {
+        tried.delete(proxy.connectionId)
+        attempts--
+        if (live.size === 0) timer = clock.after(LOOK_AGAIN_MS, () => next(error))
+        return
+      }
       if (told === null || !isBetterNews(told.error, error)) told = { error, info }
       // The other of two may still answer.
       if (live.size > 0) return
       const wasCharged = info !== undefined && info.tokens.total > 0n
       if (wasCharged || !MAY_MOVE.has(error.code)) return fail(error, info)
-      next(error, clock.now() + options.reconnectWaitMs)
+      next(error)
     }
 
     /** Another proxy, or the end. */
-    function next(because: CocoonError, patienceMs: number): void {
+    function next(because: CocoonError): void {
       if (isOver) return
       const now = clock.now()
       const proxy =
@@ -184,9 +203,9 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
           return fail(toCocoonError(error))
         }
       }
-      const mayCome = because.code === 'protocol.proxy-lost' && attempts < MAX_ATTEMPTS && !deps.stopping()
-      if (mayCome && now + LOOK_AGAIN_MS < Math.min(patienceMs, deadlineMs - MIN_LEFT_MS)) {
-        timer = clock.after(LOOK_AGAIN_MS, () => next(because, patienceMs))
+      const mayCome = attempts < MAX_ATTEMPTS && !deps.stopping()
+      if (mayCome && now + LOOK_AGAIN_MS < Math.min(patientUntilMs ?? 0, deadlineMs - MIN_LEFT_MS)) {
+        timer = clock.after(LOOK_AGAIN_MS, () => next(because))
         return
       }
       fail(told?.error ?? because, told?.info)
