@@ -23,6 +23,7 @@ const RANKS: Readonly<Record<string, number>> = {
   'roles/client': 4,
   'roles/proxy': 4,
   'roles/worker': 4,
+  gateway: 4.5,
   api: 5,
   sdk: 5.5,
   cli: 6,

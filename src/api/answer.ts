@@ -10,6 +10,7 @@ import { addDebug } from './debug.ts'
 import { apiError, toErrorBody, toHttpError } from './errors.ts'
 import { createStreamTail, type StreamTail } from './event-stream.ts'
 import type { PreparedInference } from './prepare.ts'
+import { TranslatedOutlet } from './translated-outlet.ts'
 
 export interface AnswerLimits {
   /** A body of known length is held back up to this, so that its price stands in the headers. */
@@ -74,7 +75,7 @@ export class Answer implements InferenceSink {
 
   /** @param baseHeaders what every answer of this node carries */
   constructor(outlet: AnswerOutlet, request: PreparedInference, baseHeaders: readonly string[], deps: AnswerDeps) {
-    this.#outlet = outlet
+    this.#outlet = request.translation === undefined ? outlet : new TranslatedOutlet(outlet, request.translation)
     this.#request = request
     this.#deps = deps
     this.#baseHeaders = baseHeaders

@@ -3,6 +3,7 @@
  * engine's business and pass through. Browser-safe.
  */
 import { z } from 'zod'
+import { parseTon } from '../util/index.ts'
 
 /** Token limits, coefficients and the like travel as signed 32-bit integers. */
 export const MAX_INT31 = 2 ** 31 - 1
@@ -18,7 +19,7 @@ export const MAX_MODEL_CHARS = 512
 export const MAX_INPUTS = 2048
 
 /** Fields that are meant for the client node: they never leave it. */
-export const CONTROL_FIELDS = ['max_coefficient', 'timeout', 'enable_debug', 'request_guid'] as const
+export const CONTROL_FIELDS = ['max_coefficient', 'max_cost', 'timeout', 'enable_debug', 'request_guid'] as const
 
 /** Fields we act on: given twice they are refused, since another reader of the body might take the other one. */
 export const ACTED_FIELDS = [
@@ -33,15 +34,31 @@ export const ACTED_FIELDS = [
   'stream_options',
 ] as const
 
+const MAX_COST_SHAPE = 'must be nanoTON as a whole number, or TON like "0.05 TON"'
+
+/** nanoTON of `50000000`, `"50000000"` and `"0.05 TON"`; null for anything else. */
+export function parseMaxCost(value: number | string): bigint | null {
+  if (typeof value === 'number') return Number.isSafeInteger(value) && value >= 0 ? BigInt(value) : null
+  const text = value.trim()
+  if (/^\d{1,19}$/.test(text)) return BigInt(text)
+  const ton = /^([\d.]+) ?TON$/i.exec(text)?.[1]
+  return ton === undefined ? null : parseTon(ton)
+}
+
 const tokenLimit = z.int().min(1).max(MAX_INT31).nullish()
 const choices = z.int().min(1).max(MAX_CHOICES).nullish()
 const number = z.number().nullish()
 const text = z.string().nullish()
 const flag = z.boolean().nullish()
 
-const envelope = {
+/** What every request for an inference has, whatever API it speaks. */
+export const ENVELOPE_FIELDS = {
   model: z.string().min(1).max(MAX_MODEL_CHARS),
   max_coefficient: z.int().min(0).max(MAX_INT31).nullish(),
+  max_cost: z
+    .union([z.int().min(0), z.string()], { error: MAX_COST_SHAPE })
+    .refine((value) => parseMaxCost(value) !== null, { error: MAX_COST_SHAPE })
+    .nullish(),
   /** Seconds. */
   timeout: z.number().positive().max(MAX_TIMEOUT_SECONDS).nullish(),
   enable_debug: flag,
@@ -49,7 +66,7 @@ const envelope = {
 }
 
 const generation = {
-  ...envelope,
+  ...ENVELOPE_FIELDS,
   max_tokens: tokenLimit,
   max_completion_tokens: tokenLimit,
   n: choices,
@@ -87,7 +104,7 @@ export const completionRequest = z.looseObject({
 })
 
 export const embeddingRequest = z.looseObject({
-  ...envelope,
+  ...ENVELOPE_FIELDS,
   input: z.custom<unknown>((value) => countPrompts(value) !== undefined, { error: PROMPT_SHAPE }),
   encoding_format: z.enum(['float', 'base64']).nullish(),
   dimensions: z.int().min(1).nullish(),
@@ -122,56 +139,3 @@ export function countPrompts(prompt: unknown): number | undefined {
 }
 
 const isTokenId = (value: unknown): boolean => Number.isInteger(value) && (value as number) >= 0
-
-/** A complaint about one field, in words that never repeat its value. */
-export interface FieldComplaint {
-  /** `messages[0].role` */
-  readonly field: string
-  /** Starts with a verb: "must be …", "is required". */
-  readonly says: string
-}
-
-/** The first complaint of a failed check of `value`. */
-export function complaintOf(error: z.ZodError, value: unknown): FieldComplaint {
-  const issue = error.issues[0] as z.core.$ZodIssue
-  const field = issue.path
-    .map((key, i) => (typeof key === 'number' ? `[${key}]` : `${i > 0 ? '.' : ''}${String(key)}`))
-    .join('')
-  return { field, says: isAbsent(value, issue.path) ? 'is required' : words(issue) }
-}
-
-function words(issue: z.core.$ZodIssue): string {
-  switch (issue.code) {
-    case 'invalid_type':
-      return `must be ${ARTICLES[issue.expected] ?? `of type ${issue.expected}`}`
-    case 'too_small':
-      return `must ${issue.inclusive === true ? 'be at least' : 'be more than'} ${issue.minimum}${unit(issue.origin)}`
-    case 'too_big':
-      return `must be at most ${issue.maximum}${unit(issue.origin)}`
-    case 'invalid_value':
-      return `must be one of ${issue.values.map((v) => JSON.stringify(v)).join(', ')}`
-    default:
-      return issue.message
-  }
-}
-
-const ARTICLES: Readonly<Record<string, string>> = {
-  string: 'a string',
-  number: 'a number',
-  int: 'an integer',
-  boolean: 'true or false',
-  array: 'an array',
-  object: 'an object',
-  record: 'an object',
-}
-
-const unit = (origin: string): string => (origin === 'string' ? ' characters' : origin === 'array' ? ' items' : '')
-
-function isAbsent(value: unknown, path: readonly PropertyKey[]): boolean {
-  let at = value
-  for (const key of path) {
-    if (typeof at !== 'object' || at === null) return false
-    at = (at as Record<PropertyKey, unknown>)[key]
-  }
-  return at === undefined
-}

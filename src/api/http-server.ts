@@ -6,6 +6,7 @@ import { type Clock, CocoonError, type Counter, type Log, type Metrics, type Ran
 import { checkHost, isLoopback } from './auth.ts'
 import { apiError, type HttpError, toHttpError } from './errors.ts'
 import type { OpsApiOptions } from './options.ts'
+import { errorBodyFor } from './translated-paths.ts'
 
 export interface HttpDeps {
   readonly clock: Clock
@@ -62,6 +63,10 @@ export function createHttpServer(
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id).header('x-cocoon-request-id', request.id)
     reply.header('x-content-type-options', 'nosniff')
+    // Anthropic’s libraries have their own names for the id and for the key.
+    reply.header('request-id', request.id)
+    const { headers } = request
+    if (typeof headers['x-api-key'] === 'string') headers.authorization ??= `Bearer ${headers['x-api-key']}`
     if (guardHost) checkHost(request.headers.host)
   })
   app.setErrorHandler((thrown: FastifyError, request, reply) => {
@@ -88,11 +93,12 @@ export function createHttpServer(
 }
 
 function sendError(reply: FastifyReply, error: HttpError): FastifyReply {
+  const { id, routeOptions } = reply.request
   return reply
     .code(error.status)
     .headers(error.headers)
     .type('application/json; charset=utf-8')
-    .send(JSON.stringify(error.body))
+    .send(JSON.stringify(errorBodyFor(routeOptions.url ?? '', error, id)))
 }
 
 function notFound(routes: Routes, url: string): CocoonError {

@@ -15,9 +15,10 @@ function memory(limits = ANSWER_MEMORY) {
     run(_request, sink) {
       const entry = { sink, cancelled: false }
       runs.push(entry)
-      return { cancel: () => (entry.cancelled = true) }
+      return { cancel: () => (entry.cancelled = true), charge: () => Promise.resolve('unknown') }
     },
     models: () => Promise.resolve([]),
+    quote: () => ({ maxCostNano: 0n }) as ReturnType<Inference['quote']>,
   }
   const answers = createAnswerMemory(clock, inference, limits)
   return {

@@ -135,10 +135,16 @@ export function createAnswerMemory(clock: Clock, inference: Inference, limits = 
         isGone = true
         kept.listeners.delete(sink)
       },
+      // The first was charged.
+      charge: () => Promise.resolve('nothing'),
     }
   }
 
-  const only = (run: Inference['run']): Inference => ({ run, models: (signal) => inference.models(signal) })
+  const only = (run: Inference['run']): Inference => ({
+    run,
+    models: (signal) => inference.models(signal),
+    quote: (request) => inference.quote(request),
+  })
 
   return {
     inferenceFor(key, scope, body) {
@@ -168,12 +174,12 @@ export function createAnswerMemory(clock: Clock, inference: Inference, limits = 
         }
         keptById.set(id, first)
         try {
-          inference.run(request, record(id, first))
+          const running = inference.run(request, record(id, first))
+          return { cancel: () => void first.listeners.delete(sink), charge: () => running.charge() }
         } catch (error) {
           forget(id)
           throw error
         }
-        return { cancel: () => void first.listeners.delete(sink) }
       }
       return { isRepeated: false, inference: only(run) }
     },

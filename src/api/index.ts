@@ -3,6 +3,7 @@
  * `/metrics` and `/jsonstats` (every node). How requests are checked, answers end and errors look serves the SDK as well.
  */
 export { Answer, type AnswerDeps, type AnswerLimits, type AnswerOutlet } from './answer.ts'
+export { complaintOf, type FieldComplaint } from './complaint.ts'
 export * from './contract.ts'
 export {
   API_ERRORS,
@@ -26,4 +27,6 @@ export {
   type RequestDefaults,
 } from './prepare.ts'
 export { createPrometheusMetrics, type PrometheusOptions } from './prometheus.ts'
+export { errorBodyFor, TRANSLATED_PATHS } from './translated-paths.ts'
+export type { AdminAccess } from './admin.ts'
 export { type ClientApi, type ClientApiDeps, createClientApi } from './server.ts'

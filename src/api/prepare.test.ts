@@ -14,6 +14,7 @@ const prepare = (body: unknown, rest: Partial<CallerRequest> = {}) =>
     headers: [],
     body: utf8(typeof body === 'string' ? body : JSON.stringify(body)),
     traceId: 't',
+    caller: 'owner',
     defaults,
     ...rest,
   })
@@ -26,7 +27,9 @@ const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
 describe('the body', () => {
   test('keeps the very bytes of the caller when nothing has to change', () => {
     const body = utf8('{ "model" : "m",\n "max_tokens":7, "seed": 12345678901234567890, "messages":[{"role":"user"}] }')
-    expect(prepareInference({ path: CHAT, headers: [], body, traceId: 't', defaults }).body).toEqual(Buffer.from(body))
+    expect(prepareInference({ path: CHAT, headers: [], body, traceId: 't', caller: 'owner', defaults }).body).toEqual(
+      Buffer.from(body),
+    )
   })
 
   test('keeps every byte of the fields that stay when others are taken out', () => {
@@ -160,7 +163,7 @@ describe('refusals', () => {
     [chat({ stream: true, stream_options: { include_usage: 1 } }), 'request.bad-field', 'stream_options.include_usage'],
     [chat({ stream_options: {} }), 'request.bad-field', 'stream_options'],
     [chat({ temperature: 'hot' }), 'request.bad-field', 'temperature'],
-    [chat({ stop: [1] }), 'request.bad-field', 'stop'],
+    [chat({ stop: [1] }), 'request.bad-field', 'stop[0]'],
     [chat({ tools: {} }), 'request.bad-field', 'tools'],
     ['{"model":"a","model":"b","messages":[{"role":"user"}]}', 'request.duplicate-field', 'model'],
     [
@@ -192,9 +195,9 @@ describe('refusals', () => {
 
   test('bytes that are not UTF-8 are refused as bad JSON', () => {
     const body = Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])
-    expect(refusal(() => prepareInference({ path: CHAT, headers: [], body, traceId: 't', defaults })).code).toBe(
-      'request.bad-json',
-    )
+    expect(
+      refusal(() => prepareInference({ path: CHAT, headers: [], body, traceId: 't', caller: 'owner', defaults })).code,
+    ).toBe('request.bad-json')
   })
 
   test('nesting is taken up to the limit and refused beyond it, a million levels as fast as one', () => {

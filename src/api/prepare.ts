@@ -1,18 +1,21 @@
 /** From the body a caller sent to what leaves the client: checked, bounded, without control fields and credentials. */
 import type { InferenceRequest } from '../roles/client/index.ts'
+import { complaintOf } from './complaint.ts'
 import {
   ACTED_FIELDS,
-  complaintOf,
   CONTROL_FIELDS,
   countPrompts,
   INFERENCE_PATHS,
   isInferencePath,
   MAX_INT31,
   MAX_JSON_DEPTH,
+  parseMaxCost,
   REQUEST_BY_PATH,
 } from './contract.ts'
 import { apiError } from './errors.ts'
 import { type Member, scanObject, writeObject } from './json-object.ts'
+import type { AnswerTranslation } from './translated-outlet.ts'
+import { type Translate, translatorOf } from './translated-paths.ts'
 
 export interface RequestDefaults {
   /** Token limit of a request that gives none. */
@@ -28,12 +31,16 @@ export interface CallerRequest {
   readonly headers: Iterable<readonly [name: string, value: string]>
   readonly body: Uint8Array
   readonly traceId: string
+  /** Id of the API key that asks, or `OWNER`. */
+  readonly caller: string
   readonly defaults: RequestDefaults
 }
 
 export interface PreparedInference extends InferenceRequest {
   /** Whether the caller asked for the answer in pieces. */
   readonly stream: boolean
+  /** How the answer is said in the API that the caller speaks; absent when that is the engine's. */
+  readonly translation?: AnswerTranslation
 }
 
 /** The fields of all schemas that matter here. */
@@ -47,6 +54,7 @@ interface Fields {
   readonly stream?: boolean | null | undefined
   readonly stream_options?: object | null | undefined
   readonly max_coefficient?: number | null | undefined
+  readonly max_cost?: number | string | null | undefined
   readonly timeout?: number | null | undefined
   readonly enable_debug?: boolean | null | undefined
 }
@@ -57,12 +65,13 @@ interface Fields {
  */
 export function prepareInference(caller: CallerRequest): PreparedInference {
   const path = caller.path.split('?', 1)[0] as string
+  const translate = translatorOf(path)
+  if (translate !== undefined) return prepareTranslated(caller, translate)
   if (!isInferencePath(path))
     throw apiError('request.not-found', { message: `Nothing here; try ${INFERENCE_PATHS.join(', ')} or /v1/models.` })
   const bytes = Buffer.from(caller.body.buffer, caller.body.byteOffset, caller.body.byteLength)
   const members = scanObject(bytes, MAX_JSON_DEPTH)
-  if (members === 'too-deep')
-    throw apiError('request.too-deep', { message: `The body is nested deeper than ${MAX_JSON_DEPTH} levels.` })
+  if (members === 'too-deep') throw tooDeep()
   const json = parseObject(bytes)
   refuseDuplicates(members)
   const fields = checkFields(path, json)
@@ -78,9 +87,22 @@ export function prepareInference(caller: CallerRequest): PreparedInference {
     timeoutMs: isGiven(fields.timeout) ? Math.ceil(fields.timeout * 1000) : caller.defaults.timeoutMs,
     debug: fields.enable_debug === true,
     traceId: caller.traceId,
+    caller: caller.caller,
+    ...maxCostOf(fields, caller.headers),
     stream: fields.stream === true,
   }
 }
+
+function prepareTranslated(caller: CallerRequest, translate: Translate): PreparedInference {
+  const bytes = Buffer.from(caller.body.buffer, caller.body.byteOffset, caller.body.byteLength)
+  if (scanObject(bytes, MAX_JSON_DEPTH) === 'too-deep') throw tooDeep()
+  const { body, translation } = translate(parseObject(bytes), caller.traceId)
+  const chat = { ...caller, path: '/v1/chat/completions', body: Buffer.from(JSON.stringify(body)) }
+  return { ...prepareInference(chat), translation }
+}
+
+const tooDeep = () =>
+  apiError('request.too-deep', { message: `The body is nested deeper than ${MAX_JSON_DEPTH} levels.` })
 
 /** `name` of `name` and of `name@commit:hash`: what workers are found by. */
 export const baseName = (model: string): string => model.split('@', 1)[0] as string
@@ -103,6 +125,22 @@ function headersToForward(
       forwarded.push([name.toLowerCase(), value])
   forwarded.push(['content-length', String(bodyBytes)])
   return forwarded
+}
+
+const MAX_COST_HEADER = 'x-cocoon-max-cost'
+
+/** The lower one of field and header. */
+function maxCostOf(fields: Fields, headers: CallerRequest['headers']): { readonly maxCostNano?: bigint } {
+  const costs: bigint[] = []
+  if (isGiven(fields.max_cost)) costs.push(parseMaxCost(fields.max_cost) ?? 0n)
+  for (const [name, value] of headers)
+    if (name.toLowerCase() === MAX_COST_HEADER) {
+      const nano = parseMaxCost(value)
+      if (nano === null) throw badField(MAX_COST_HEADER, 'must be nanoTON as a whole number, or TON like "0.05 TON"')
+      costs.push(nano)
+    }
+  const [first, ...others] = costs
+  return first === undefined ? {} : { maxCostNano: others.reduce((low, one) => (one < low ? one : low), first) }
 }
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })

@@ -1,4 +1,4 @@
-/** POST /v1/chat/completions, /v1/completions, /v1/embeddings. Shapes: contract.ts. */
+/** Every POST that is an inference. Shapes: contract.ts, and contract.ts of each API that is translated. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { INFERENCE_PATHS } from './contract.ts'
 import { apiError } from './errors.ts'
@@ -6,6 +6,7 @@ import type { Gate } from './gate.ts'
 import { prepareInference, type RequestDefaults } from './prepare.ts'
 import { createAnswerMemory } from './idempotency.ts'
 import { answerInference, type HttpAnswerDeps } from './respond.ts'
+import { TRANSLATED_PATHS } from './translated-paths.ts'
 
 export function addInferenceRoutes(
   app: FastifyInstance,
@@ -28,12 +29,13 @@ export function addInferenceRoutes(
       headers: pairs(request.raw.rawHeaders),
       body: Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0),
       traceId: request.id,
+      caller: request.caller,
       defaults,
     })
     const key = request.headers['idempotency-key']
     let { inference } = deps
     if (typeof key === 'string') {
-      const of = memory.inferenceFor(key, `${request.url} ${request.headers.authorization ?? ''}`, prepared.body)
+      const of = memory.inferenceFor(key, `${request.url} ${request.caller}`, prepared.body)
       inference = of.inference
       if (of.isRepeated) reply.header('idempotent-replayed', 'true')
     }
@@ -41,7 +43,7 @@ export function addInferenceRoutes(
     reply.hijack()
     answerInference(reply.raw, prepared, baseHeaders, inference === deps.inference ? deps : { ...deps, inference })
   }
-  for (const path of INFERENCE_PATHS) app.post(path, handler)
+  for (const path of [...INFERENCE_PATHS, ...TRANSLATED_PATHS]) app.post(path, handler)
 }
 
 function* pairs(flat: readonly string[]): Iterable<readonly [string, string]> {

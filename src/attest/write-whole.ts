@@ -4,7 +4,8 @@ import { dirname } from 'node:path'
 
 export function writeWhole(path: string, text: string): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-  const beside = `${path}.new`
+  // Nodes of one folder write the same file: each has its own beside it.
+  const beside = `${path}.${process.pid}.new`
   const file = openSync(beside, 'w', 0o644)
   try {
     writeFileSync(file, text)

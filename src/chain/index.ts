@@ -60,6 +60,8 @@ export { ownCode, ownCodes } from './contracts/own-code.ts'
 export {
   codeOf,
   type ContractCodes,
+  decodeParams,
+  encodeParams,
   loadParams,
   type Multipliers,
   type RootParams,

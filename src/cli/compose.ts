@@ -38,6 +38,7 @@ import { chooseNetwork } from './network.ts'
 import type { Config } from './schema.ts'
 
 export interface Process {
+  /** Of this network. */
   readonly config: Config
   readonly clock: Clock
   readonly random: Random
@@ -113,7 +114,7 @@ export async function openProcess(
     throw error
   })
   return {
-    config,
+    config: chain === null ? config : inFormOf(chain.network, config, role),
     clock: systemClock,
     random,
     log,
@@ -128,6 +129,10 @@ export async function openProcess(
   }
 }
 
+/** On a chain for tests, addresses have their testnet form: wallets and explorers take no other there. */
+const inFormOf = ({ isTest }: ChainNetwork, config: Config, role: 'client' | 'proxy' | 'worker'): Config =>
+  isTest ? { ...config, [role]: { ...config[role], isTestnet: true } } : config
+
 /** One that traces nothing where no collector is named. */
 function openTrace({ telemetry }: Config, role: string, deps: Omit<OtlpDeps, 'post'>): OtlpTrace {
   const { url, ratio } = telemetry
@@ -139,7 +144,7 @@ function openTrace({ telemetry }: Config, role: string, deps: Omit<OtlpDeps, 'po
 const policyOf = ({ attestation: { policy } }: Config): Policy | null =>
   policy === 'network' ? null : loadPolicy(policy)
 
-/** What nodes of this folder keep of what vendors publish; one file, which they all improve. */
+/** What nodes of this folder keep of what vendors publish. The last that changed it wins; what it lacks is fetched again. */
 export const collateralPath = (home: string): string => join(home, 'collateral', 'bundle.json')
 
 function warnAboutEvidence({ evidence, testRoots }: RootConfig, log: Log): void {

@@ -12,6 +12,7 @@ import { runDevnet } from './devnet.ts'
 import { runDoctor } from './doctor.ts'
 import { showEarnings } from './earnings.ts'
 import { runEngine } from './engine.ts'
+import { type EvidenceFlags, evidenceCommand, takeEvidence } from './evidence.ts'
 import { addImageCommands } from './image/index.ts'
 import { openMoney } from './money.ts'
 import { dropModel, fetchModel, showModels } from './model.ts'
@@ -178,6 +179,9 @@ function program(run: (status: Promise<number>) => void): Command {
   earnings.action((o: { proxy?: string; json?: boolean }) =>
     run(showEarnings(openMoney(load(earnings, null), stdout, stderr, o.json === true), o)),
   )
+
+  const evidence = withSettings(evidenceCommand(cocoon), isAttestation, null)
+  evidence.action((file: string, o: EvidenceFlags) => run(takeEvidence(load(evidence, null).config, file, o, stdout)))
 
   addImageCommands(cocoon, { run, terminal: stdout, progress: stderr })
 

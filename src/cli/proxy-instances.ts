@@ -6,6 +6,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   type Address,
+  decodeParams,
   formatAddress,
   parseAddress,
   proxyContractAddress,
@@ -15,7 +16,6 @@ import {
 import { createSqliteLedger, type DurableLedger } from '../ledger/index.ts'
 import {
   createProxyChain,
-  decodeParams,
   DRAINED_FACT,
   PARAMS_FACT,
   type ProxyChain,

@@ -5,6 +5,7 @@ import { attestationOptions } from '../attest/index.ts'
 import { devnetOptions } from '../devnet/index.ts'
 import { httpEngineOptions, llamaOptions } from '../engine/index.ts'
 import { DEFAULT_MODEL } from '../models/index.ts'
+import { gatewayOptions } from '../gateway/index.ts'
 import { clientOptions } from '../roles/client/index.ts'
 import { proxyOptions } from '../roles/proxy/index.ts'
 import { workerOptions } from '../roles/worker/index.ts'
@@ -108,6 +109,7 @@ export const configSchema = z.strictObject({
         .optional()
         .describe('What short authorization reveals to a proxy; empty is fine only in a network without money'),
       http: clientApiOptions.prefault({}),
+      gateway: gatewayOptions.prefault({}),
     })
     .prefault({}),
   proxy: z.strictObject({ ...proxyOptions.shape, ownerAddress, http: opsOn(11_000).prefault({}) }).prefault({}),

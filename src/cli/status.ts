@@ -1,10 +1,9 @@
 /** `cocoon status`: the nodes of this configuration and the models they offer, as a table. */
 import type { AttestationStatus } from '../attest/index.ts'
-import { CocoonError } from '../util/index.ts'
+import { CocoonError, formatTon, reveal } from '../util/index.ts'
 import type { Config } from './schema.ts'
 import { describeEvidence } from './ask.ts'
 import { printable, table, type Terminal } from './terminal.ts'
-import { reveal } from '../util/index.ts'
 
 const TIMEOUT_MS = 3_000
 
@@ -41,6 +40,17 @@ async function lookAt(config: Config, role: NodeReport['role']): Promise<NodeRep
     const why = cause?.code === 'ECONNREFUSED' ? 'not running' : message
     return { role, url, status: null, reasons: [why] }
   }
+}
+
+/** `chain` of a proxy's status; amounts are nanoTON. */
+interface MoneyView {
+  readonly contract: string
+  readonly state: string
+  readonly balanceNano: string
+  readonly potNano: string
+  readonly walletNano: string | null
+  readonly feesNano: string
+  readonly lastError: string | null
 }
 
 interface WorkerRow {
@@ -87,9 +97,20 @@ function print(t: Terminal, nodes: readonly NodeReport[]): void {
     ])
     t.line(table(t, [['model', 'evidence', 'busy', 'price ×', 'enabled', 'worker', 'tokens earned'], ...list]))
   }
+  showMoney(t, proxy?.['chain'] as MoneyView | null | undefined)
   for (const { role, status } of nodes) showRefused(t, role, status?.['attestation'] as AttestationStatus | undefined)
   const rules = nodes.map((n) => (n.status?.['attestation'] as AttestationStatus | undefined)?.network).find(Boolean)
   if (rules !== undefined) t.line(`\nevidence of this network: ${describeRules(t, rules)}`)
+}
+
+function showMoney(t: Terminal, money: MoneyView | null | undefined): void {
+  if (money === null || money === undefined) return
+  const ton = (nano: string | null): string => (nano === null ? 'not read yet' : `${formatTon(BigInt(nano))} TON`)
+  t.line(
+    `\nproxy contract ${money.contract} (${money.state}): earned ${ton(money.balanceNano)}, for workers ${ton(money.potNano)}; ` +
+      `wallet ${ton(money.walletNano)}, fees ${ton(money.feesNano)} since the start`,
+  )
+  if (money.lastError !== null) t.line(`${t.style('yellow', '!')} ${printable(money.lastError)}`)
 }
 
 /** Whom a node refuses, and why: the newest last. */

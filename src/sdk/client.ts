@@ -1,7 +1,7 @@
 /** A client node inside an application: the network behind a `fetch`, without an HTTP port. */
-import { apiError, baseName, createGate, listModel, prepareInference, toHttpError } from '../api/index.ts'
+import { apiError, baseName, createGate, errorBodyFor, listModel, prepareInference, toHttpError } from '../api/index.ts'
 import { attestationOptions, createAttestation } from '../attest/index.ts'
-import type { ClientNode, ModelOffer } from '../roles/client/index.ts'
+import { type ClientNode, type ModelOffer, OWNER } from '../roles/client/index.ts'
 import { toCocoonError, toHex } from '../util/index.ts'
 import { composeClient } from './compose-client.ts'
 import { type CreateClientOptions, readOptions } from './options.ts'
@@ -10,8 +10,8 @@ import { type Cost, respond } from './respond.ts'
 
 export interface CocoonClient extends AsyncDisposable {
   /**
-   * Answers `/v1/chat/completions`, `/v1/completions`, `/v1/embeddings`, `/v1/models` and `/v1/models/ID` from the network,
-   * whatever host the URL names; statuses, headers and error bodies are those of the HTTP API. Hand it to any library that
+   * Answers the inference paths of the HTTP API, `/v1/models` and `/v1/models/ID` from the network, whatever host the URL
+   * names; statuses, headers and error bodies are those of the HTTP API. Hand it to any library that
    * takes a `fetch`, with a base URL that ends in `/v1`. It rejects only with the reason of an aborted signal, and with a
    * TypeError for arguments that `fetch` itself would refuse. A body that fails without being a stream of events ends with
    * a CocoonError.
@@ -99,7 +99,7 @@ export function createClient(options: CreateClientOptions): CocoonClient {
     const leave = gate.enter()
     try {
       const body = await readBody(request, api.maxBodyBytes, signal)
-      const prepared = prepareInference({ path, headers: request.headers, body, traceId, defaults })
+      const prepared = prepareInference({ path, headers: request.headers, body, traceId, caller: OWNER, defaults })
       await untilConnected(signal)
       const answer = respond(prepared, idHeaders(traceId), signal, answerDeps)
       void answer.over.then(leave)
@@ -146,8 +146,9 @@ export function createClient(options: CreateClientOptions): CocoonClient {
       const fields = { traceId, code: error.code, message: error.message }
       if (error.family === 'bug') log.error('request failed', { ...fields, stack: error.stack })
       else log.debug('request refused', fields)
-      const { status, headers, body } = toHttpError(error)
-      return json(body, traceId, status, headers)
+      const failure = toHttpError(error)
+      const body = errorBodyFor(new URL(request.url).pathname, failure, traceId)
+      return json(body, traceId, failure.status, failure.headers)
     }
   }
 

@@ -1,6 +1,6 @@
 /** A client node put together: identity, verification of proxies, proof of work. The SDK and the CLI both start here. */
-import type { Address, ChainAccess, Registry, WalletSender } from '../chain/index.ts'
-import { type ClientNode, type ClientOptions, startClientNode } from '../roles/client/index.ts'
+import type { Address, Registry } from '../chain/index.ts'
+import { type ClientDeps, type ClientNode, type ClientOptions, startClientNode } from '../roles/client/index.ts'
 import { createPowSolver, createTransportMetrics, type PeerVerifier, type TlsIdentity } from '../transport/index.ts'
 import type { Clock, Log, Metrics, Random, Secret, Trace } from '../util/index.ts'
 
@@ -11,7 +11,7 @@ export interface ClientParts {
   readonly owner: Address
   readonly secret: Secret<string>
   /** In a network with a chain. The wallet is the owner, and stays the caller's to close. */
-  readonly chain?: { readonly access: ChainAccess; readonly wallet: WalletSender }
+  readonly chain?: NonNullable<ClientDeps['chain']>
   readonly options: ClientOptions
   /** Who we are to proxies, and which of them we accept; stays the caller's to close. */
   readonly tls: TlsIdentity

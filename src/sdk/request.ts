@@ -1,5 +1,5 @@
 /** What an application gave to `fetch`, read the way the HTTP API reads a request. */
-import { apiError } from '../api/index.ts'
+import { apiError, INFERENCE_PATHS, TRANSLATED_PATHS } from '../api/index.ts'
 
 /** Which of the API's answers a request is for. Throws `request.not-found`, `request.method-not-allowed`. */
 export type Route =
@@ -7,12 +7,12 @@ export type Route =
   | { readonly to: 'models' }
   | { readonly to: 'model'; readonly id: string }
 
-const INFERENCE = /^\/v1\/(?:chat\/completions|completions|embeddings)$/
+const INFERENCE: ReadonlySet<string> = new Set([...INFERENCE_PATHS, ...TRANSLATED_PATHS])
 const ONE_MODEL = '/v1/models/'
 
 export function routeOf(method: string, url: string): Route {
   const { pathname: path } = new URL(url)
-  if (INFERENCE.test(path)) return onlyIf('POST', method, { to: 'inference', path })
+  if (INFERENCE.has(path)) return onlyIf('POST', method, { to: 'inference', path })
   if (path === '/v1/models') return onlyIf('GET', method, { to: 'models' })
   if (path.startsWith(ONE_MODEL)) return onlyIf('GET', method, { to: 'model', id: decodeId(path) })
   throw apiError('request.not-found', {

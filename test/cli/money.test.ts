@@ -182,7 +182,7 @@ describe('a root contract', () => {
   })
 
   test('is deployed, and found from then on', async () => {
-    const deployed = await json('root', 'deploy', '--yes', '--client-delay', '1', '--min-client-stake', '2')
+    const deployed = await json('root', 'deploy', '--yes', '--client-delay', '15', '--min-client-stake', '2')
     const shown = await json('root', 'show')
     expect(shown).toMatchObject({
       root: deployed['root'],
@@ -190,7 +190,7 @@ describe('a root contract', () => {
       proxies: [],
       params: { pricePerToken: '20', isTest: true },
     })
-    expect((await run('root', 'show')).stdout).toMatch(/closing +proxy after 86400 s, client after 1 s/)
+    expect((await run('root', 'show')).stdout).toMatch(/closing +proxy after 86400 s, client after 15 s/)
   })
 
   test('registers, allows and prices only with --yes', async () => {
@@ -346,6 +346,30 @@ describe('an account with a proxy', () => {
     expect(BigInt(before?.balanceNano ?? 0)).toBeGreaterThan(7n * TON)
     const again = await run('account', 'top-up', '1', '--proxy', proxy.toString())
     expect(again.stderr).toContain('an account that was closed stays so')
+  })
+
+  test('that its proxy refunds while its owner waits is closed all the same', async () => {
+    // The same key under another owner is another wallet, and another account.
+    const other = { COCOON_CLIENT_OWNER_ADDRESS: operator.address.toString() }
+    const asOther = async (...args: string[]): Promise<Record<string, unknown>> => {
+      const ended = await runWith(other, ...args, '--json')
+      expect(ended).toMatchObject({ status: 0 })
+      return JSON.parse(ended.stdout) as Record<string, unknown>
+    }
+    await asOther('wallet', 'faucet', '9', '--for', 'client')
+    const opened = await asOther('account', 'top-up', '4', '--from', 'node', '--proxy', proxy.toString())
+    const contract = Address.parse(opened['contract'] as string)
+    const closing = asOther('account', 'close', '--wait', '--from', 'node', '--proxy', proxy.toString())
+    for (;;) {
+      const { data } = await access.getAccount(contract)
+      if (clientState.loadPrefix(data as Cell).state === 'closing') break
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    const refund = signPayment({ kind: 'refund', tokens: 0n, contract }, proxyKey, proxy, 3n)
+    await carryOut(deps, [
+      { label: 'refund', to: contract, valueNano: TON / 2n, body: redirectExcesses(refund, operator.address) },
+    ])
+    expect(await closing).toMatchObject({ state: 'closed', done: [{ order: 'begin to close the account' }] })
   })
 
   test('a blocked key of the client’s wallet pays nothing, and its owner takes everything back', async () => {

@@ -50,9 +50,9 @@ describe('a network that stays up', () => {
     await until(
       () => up.output().includes('The network stays up') || up.child.exitCode !== null,
       'the network is up',
-      120_000,
+      200_000,
     )
-  }, 130_000)
+  }, 220_000)
 
   test('answers `ask`, and says what it cost', async () => {
     const ended = await cocoon.run(['ask', QUESTION, '--max-tokens', '8', '--json'])
@@ -64,6 +64,7 @@ describe('a network that stays up', () => {
   test('shows nodes and models in `status`', async () => {
     const ended = await cocoon.run(['status'])
     expect(ended.status).toBe(0)
+    expect(ended.stdout).toMatch(/proxy contract \S{48} \(normal\): earned [\d.]+ TON/)
     for (const role of ['client', 'proxy', 'worker']) expect(ended.stdout).toMatch(new RegExp(`${role} +ready`))
     expect(ended.stdout).toMatch(/tiny-\w+ +simulated +0\/60/)
   })
@@ -102,11 +103,11 @@ describe('a network that stays up', () => {
 
 test('nodes end by themselves when their supervisor is killed', async () => {
   const up = cocoon.start(['up', '--model', model])
-  await until(() => up.output().includes('The network stays up'), 'the network is up', 120_000)
+  await until(() => up.output().includes('The network stays up'), 'the network is up', 200_000)
   const pids = (['worker', 'proxy', 'client', 'engine'] as const).map((role) => pidOf(cocoon, role))
   up.child.kill('SIGKILL')
   await until(() => pids.every((pid) => !isAlive(pid)), 'every node is gone')
-}, 150_000)
+}, 250_000)
 
 test('a port in use stops the start, naming port and setting', async () => {
   const squatter = http.createServer()

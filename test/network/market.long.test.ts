@@ -15,7 +15,8 @@ test(`a market (seed ${seed}): ${clients} clients, ${workers} workers, ${proxies
     workers,
     proxies,
     operations,
-    pollMs: 1_000,
+    blockIntervalMs: 500,
+    pollMs: 5_000,
     patienceMs: 1_800_000,
     progress: (text) => process.stdout.write(`${new Date().toISOString()} ${text}\n`),
   })

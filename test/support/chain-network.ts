@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
+  type AccountState,
   Address,
   type ChainAccess,
   chainNetwork,
@@ -72,6 +73,7 @@ export interface ChainNetworkOptions {
   readonly engineUrl: string
   readonly log?: Log
   readonly terms?: Partial<RootTerms>
+  readonly blockIntervalMs?: number
 }
 
 export interface Wallet {
@@ -153,7 +155,7 @@ export async function startChainNetwork(options: ChainNetworkOptions): Promise<C
   const devnet = await startDevnet(
     devnetOptions.parse({
       port: 0,
-      blockIntervalMs: 50,
+      blockIntervalMs: options.blockIntervalMs ?? 50,
       keepTransactions: 10_000_000,
       keepTransactionsPerAccount: 1_000_000,
     }),
@@ -170,7 +172,7 @@ export async function startChainNetwork(options: ChainNetworkOptions): Promise<C
   const code = ownCode('wallet')
   const closers: (() => Promise<void> | void)[] = []
 
-  const balanceOf = async (address: Address): Promise<bigint> => (await access.getAccount(address)).balanceNano
+  const balanceOf = async (address: Address): Promise<bigint> => (await readPatiently(access, address)).balanceNano
   const minted: Address[] = []
   const faucet = async (to: Address, amountNano: bigint): Promise<void> => {
     minted.push(to)
@@ -371,6 +373,18 @@ export async function startChainNetwork(options: ChainNetworkOptions): Promise<C
       rmSync(folder, { recursive: true, force: true })
     },
   }
+}
+
+/** As often as it takes: tests make endpoints fail, and endpoints that fail rest for a while. */
+export async function readPatiently(access: ChainAccess, address: Address): Promise<AccountState> {
+  const deadline = Date.now() + 120_000
+  for (;;)
+    try {
+      return await access.getAccount(address)
+    } catch (error) {
+      if (Date.now() > deadline) throw error
+      await new Promise((resolve) => setTimeout(resolve, 200))
+    }
 }
 
 export function chatRequest(body: Record<string, unknown> = {}): InferenceRequest {

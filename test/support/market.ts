@@ -2,7 +2,14 @@
 import { clientState, proxyState, workerState } from '../../src/chain/index.ts'
 import { formatTon, type Random, seededRandom } from '../../src/util/index.ts'
 import { call } from '../devnet/support.ts'
-import { ask, type ChainTestNetwork, startChainNetwork, type TestClient, type TestProxy } from './chain-network.ts'
+import {
+  ask,
+  type ChainTestNetwork,
+  readPatiently,
+  startChainNetwork,
+  type TestClient,
+  type TestProxy,
+} from './chain-network.ts'
 import { bookEverything } from './conservation.ts'
 import { until } from './network.ts'
 import { startScriptedEngine } from './scripted-engine.ts'
@@ -13,6 +20,7 @@ export interface MarketOptions {
   readonly workers: number
   readonly proxies: number
   readonly operations: number
+  readonly blockIntervalMs?: number
   /** How often each node reads its contracts. */
   readonly pollMs: number
   readonly patienceMs: number
@@ -36,7 +44,7 @@ export interface MarketReport {
 export async function runMarket(options: MarketOptions): Promise<MarketReport> {
   const random = seededRandom(options.seed)
   const engine = await startScriptedEngine()
-  const network = await startChainNetwork({ engineUrl: engine.url })
+  const network = await startChainNetwork({ engineUrl: engine.url, blockIntervalMs: options.blockIntervalMs ?? 50 })
   try {
     return await run(network, options, random)
   } finally {
@@ -60,7 +68,7 @@ async function run(network: ChainTestNetwork, options: MarketOptions, random: Ra
   await until(() => [...proxies.values()].every((p) => p.node.ready().length === 0), 'workers are there', patienceMs)
   progress(`${options.workers} workers`)
   const clients = new Map<number, TestClient>()
-  for (const n of numbers(options.clients)) clients.set(n, await network.startClient(n, { chain }))
+  await Promise.all(numbers(options.clients).map(async (n) => clients.set(n, await network.startClient(n, { chain }))))
   await Promise.all([...clients.values()].map((c) => c.node.whenReady(AbortSignal.timeout(patienceMs))))
   progress(`${clients.size} clients`)
 
@@ -72,7 +80,7 @@ async function run(network: ChainTestNetwork, options: MarketOptions, random: Ra
 
   /** Each ends with the network as it was, sooner or later. */
   const mishaps: Readonly<Record<string, () => Promise<unknown>>> = {
-    'endpoint fails': () => fault({ failReplies: { next: 20 } }),
+    'endpoint fails': () => fault({ failReplies: { next: 4 } }),
     'endpoint lags': () => fault({ staleReplies: { blocks: 3, probability: 0.3 } }),
     'messages are lost': () => fault({ loseMessages: { next: 1 } }),
     'endpoint is well': () => call(network.url, '/devnet/faults', { staleReplies: null, failReplies: null }),
@@ -88,7 +96,9 @@ async function run(network: ChainTestNetwork, options: MarketOptions, random: Ra
     },
   }
   const mishapEvery = Math.max(20, Math.floor(options.operations / 40))
+  const toldEvery = Math.max(1, Math.floor(options.operations / 50))
   for (let i = 1; i <= options.operations; i++) {
+    if (i % toldEvery === 0) progress(`${i} operations`)
     if (i % mishapEvery === 0) {
       const name = pick(Object.keys(mishaps))
       count(name)
@@ -97,10 +107,17 @@ async function run(network: ChainTestNetwork, options: MarketOptions, random: Ra
       continue
     }
     const client = pick([...clients.values()])
-    const asking = ask(client.node).then(({ error }) => {
-      if (error === undefined) answered++
-      else refused++
-    })
+    // Who has just lost its proxy waits for it, as applications do that try again.
+    const connected =
+      client.node.ready().length === 0
+        ? Promise.resolve()
+        : client.node.whenReady(AbortSignal.timeout(patienceMs)).catch(() => undefined)
+    const asking = connected
+      .then(() => ask(client.node))
+      .then(({ error }) => {
+        if (error === undefined) answered++
+        else refused++
+      })
     running.add(asking)
     void asking.finally(() => running.delete(asking))
     if (running.size >= 8) await Promise.race(running)
@@ -133,7 +150,7 @@ async function run(network: ChainTestNetwork, options: MarketOptions, random: Ra
   await network.quiet()
   const books = await bookEverything(network.access, network.minted)
   for (const proxy of proxies.values()) {
-    const { data, balanceNano } = await network.access.getAccount(proxy.contract)
+    const { data, balanceNano } = await readPatiently(network.access, proxy.contract)
     const { balance, stake } = proxyState.loadCell(data as never)
     if (balanceNano < balance + stake) throw new Error('a proxy contract owes more than it holds')
   }
@@ -147,7 +164,7 @@ async function onChain(
   address: Parameters<ChainTestNetwork['balanceOf']>[0],
   isClient: boolean,
 ): Promise<bigint> {
-  const { data } = await network.access.getAccount(address)
+  const { data } = await readPatiently(network.access, address)
   if (data === null) return 0n
   return isClient ? clientState.loadCell(data).tokensUsed : workerState.loadCell(data).tokens
 }

@@ -26,10 +26,12 @@ import {
   type Log,
   type Metrics,
   noMetrics,
+  noTrace,
   Secret,
   silentLog,
   systemClock,
   systemRandom,
+  type Trace,
 } from '../../src/util/index.ts'
 
 export interface NetworkOptions {
@@ -42,6 +44,8 @@ export interface NetworkOptions {
   readonly cocoon?: Record<string, unknown>
   readonly log?: Log
   readonly metrics?: Metrics
+  /** Of all roles. */
+  readonly trace?: Trace
   readonly workers?: number
   /** What the client's `/metrics` says. */
   readonly metricsText?: () => Promise<string>
@@ -79,7 +83,7 @@ const CLIENT_OWNER = `0:${'11'.repeat(32)}`
 const WORKER_OWNER = `0:${'55'.repeat(32)}`
 
 export async function startNetwork(options: NetworkOptions): Promise<TestNetwork> {
-  const { log = silentLog, metrics = noMetrics, clock = systemClock } = options
+  const { log = silentLog, metrics = noMetrics, trace = noTrace, clock = systemClock } = options
   const random = systemRandom
   const solver: PowSolver = createPowSolver()
   const file = (clientPort: number, workerPort: number): Record<string, unknown> => ({
@@ -111,7 +115,16 @@ export async function startNetwork(options: NetworkOptions): Promise<TestNetwork
   const attestation = { client: await attest('client'), proxy: await attest('proxy'), worker: await attest('worker') }
   const anyone = createVerifier({ accept: ['none'] })
   const ledger = createMemoryLedger({ pricePerToken: config.params.pricePerToken })
-  const shared = { clock, random, log, metrics, transportMetrics: createTransportMetrics(metrics), registry, solver }
+  const shared = {
+    clock,
+    random,
+    log,
+    metrics,
+    trace,
+    transportMetrics: createTransportMetrics(metrics),
+    registry,
+    solver,
+  }
   const startProxy = (ports: { clientPort: number; workerPort: number }): Promise<ProxyNode> =>
     startProxyNode(
       {

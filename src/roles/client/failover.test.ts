@@ -35,7 +35,10 @@ function client(names: readonly string[], options: { hedgeAfterMs?: number } = {
     run(request, sink) {
       const entry = { proxy: name, request, sink, cancelled: false }
       asked.push(entry)
-      return { cancel: () => (entry.cancelled = true) }
+      return {
+        cancel: () => (entry.cancelled = true),
+        charge: () => Promise.resolve(entry.cancelled ? 'nothing' : 'unknown'),
+      }
     },
   })
   const ready = names.map(proxy)

@@ -12,7 +12,7 @@ import {
   type Timer,
   toCocoonError,
 } from '../../util/index.ts'
-import type { FinalInfo, InferenceRequest, InferenceSink, RunningInference } from './inference.ts'
+import type { Charge, FinalInfo, InferenceRequest, InferenceSink, RunningInference } from './inference.ts'
 import { type ProxyCandidate, ProxyRecords } from './proxy-choice.ts'
 
 /** A proxy that is ready now. */
@@ -96,6 +96,8 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
     const tried = new Set<number>()
     /** Attempts that run; of several the first answer wins. */
     const live = new Map<number, RunningInference | null>()
+    /** All attempts ever: each may have been charged. */
+    const runs: RunningInference[] = []
     let winner: number | null = null
     let isOver = false
     let serial = 0
@@ -162,6 +164,7 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
       }
       const left = number === 1 ? request.timeoutMs : deadlineMs - startedMs
       const running = proxy.run({ ...request, timeoutMs: left }, attempt)
+      runs.push(running)
       if (live.has(number)) live.set(number, running)
     }
 
@@ -217,7 +220,7 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
       // Never inside the caller's call: a sink may be used before `run` has returned.
       finish()
       queueMicrotask(() => sink.fail(toCocoonError(error)))
-      return { cancel() {} }
+      return { cancel() {}, charge: () => Promise.resolve('nothing') }
     }
     if (options.hedgeAfterMs > 0)
       hedge = clock.after(options.hedgeAfterMs, () => {
@@ -232,10 +235,32 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
         finish()
         for (const running of live.values()) running?.cancel()
       },
+      charge: async () => sumOf(await Promise.all(runs.map((running) => running.charge()))),
     }
   }
 
   return { run }
+}
+
+/**
+ * Of all attempts. One whose proxy was lost before any answer delivered nothing, and a proxy that is gone records nothing: beside
+ * one that was answered it counts as free.
+ */
+function sumOf(charges: readonly Charge[]): Charge {
+  const told = charges.filter((charge) => typeof charge !== 'string')
+  const [first, ...others] = told
+  if (first === undefined) return charges.includes('unknown') ? 'unknown' : 'nothing'
+  return others.reduce((sum, { tokens: t, costNano }) => {
+    const { prompt, cached, completion, reasoning, total } = sum.tokens
+    const tokens = {
+      prompt: prompt + t.prompt,
+      cached: cached + t.cached,
+      completion: completion + t.completion,
+      reasoning: reasoning + t.reasoning,
+      total: total + t.total,
+    }
+    return { ...sum, tokens, costNano: sum.costNano + costNano }
+  }, first)
 }
 
 const NONE: ReadonlySet<number> = new Set()

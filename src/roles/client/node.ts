@@ -18,7 +18,7 @@ import {
   type Secret,
   type Trace,
 } from '../../util/index.ts'
-import { type ClientChain, createClientChain } from './chain/index.ts'
+import { type ClientChain, type ContractList, createClientChain } from './chain/index.ts'
 import { createFailover, type ReadyProxy } from './failover.ts'
 import type { Inference, InferenceRequest, InferenceSink, ModelOffer } from './inference.ts'
 import type { ClientOptions } from './options.ts'
@@ -40,7 +40,12 @@ export interface ClientDeps {
   readonly verifier: PeerVerifier
   readonly solver: PowSolver
   /** Absent in a network without a chain. The wallet is the owner of the client's contracts, and pays for them. */
-  readonly chain?: { readonly access: ChainAccess; readonly wallet: WalletSender }
+  readonly chain?: {
+    readonly access: ChainAccess
+    readonly wallet: WalletSender
+    /** Where its contracts are remembered. */
+    readonly contracts?: ContractList
+  }
 }
 
 export interface ClientNode extends Inference {
@@ -59,6 +64,8 @@ export interface ClientNode extends Inference {
 }
 
 const READY_POLL_MS = 20
+/** More than any number of running requests. */
+const LAST_CHOICE = 1e9
 
 export function startClientNode(deps: ClientDeps, options: ClientOptions): ClientNode {
   const { clock, random, log, registry } = deps
@@ -77,6 +84,7 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
         // An empty secret is everybody's: it is never put on chain, and no proxy of ours would take it.
         secretHash: reveal(deps.secret) === '' ? null : secretHash,
         params: () => registry.current().params,
+        mostOwedNano: () => requests.mostOwedNano(),
       },
       options.chain,
     )
@@ -135,7 +143,7 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
           link,
           connectionId: connection.id,
           address: `${host}:${port}`,
-          running: requests.runningOn(connection.id),
+          running: requests.runningOn(connection.id) + (link.retiring ? LAST_CHOICE : 0),
           run: (request: InferenceRequest, sink: InferenceSink) => requests.run(connection, version, request, sink),
         },
       ]
@@ -179,6 +187,7 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
   })
   return {
     run: failover.run,
+    quote: requests.quote,
     async models(): Promise<readonly ModelOffer[]> {
       const [first] = stopping ? [] : ready()
       if (first === undefined) throw nobody()

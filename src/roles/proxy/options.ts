@@ -28,6 +28,9 @@ export const proxyOptions = z.strictObject({
     .default(10_000)
     .describe('Milliseconds a request waits for a worker at most; refused at once when the wait would be longer'),
   chain: proxyChainOptions.prefault({}),
-  isTestnet: z.boolean().default(false).describe('Write addresses in their testnet form'),
+  isTestnet: z
+    .boolean()
+    .default(false)
+    .describe('Write addresses in their testnet form; on a chain for tests that is always so'),
 })
 export type ProxyOptions = z.infer<typeof proxyOptions>

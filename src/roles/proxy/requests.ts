@@ -122,8 +122,10 @@ interface Running extends Job {
   /** Ended without an answer. */
   earlier: readonly FailedAttempt[]
   progress: Progress
-  /** False once the caller has gone or cancelled: nothing more is sent to it. */
+  /** False once the caller has gone or cancelled: nothing of the answer is sent to it any more. */
   heard: boolean
+  /** It cancelled and is still connected: in the end it is told what was charged. */
+  asksForCharge: boolean
 }
 
 /** One worker's try. */
@@ -152,6 +154,7 @@ const HOP_SHARE = 0.95
 const CANCEL_GRACE_MS = 5_000
 /** Waiting requests are looked at so often: a wait ends this much too late at worst. */
 const TICK_MS = 100
+const CANCELLED = 'cancelled by the caller'
 const COUNT_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300]
 
 export function createRequests(deps: RequestDeps): Requests {
@@ -215,6 +218,7 @@ export function createRequests(deps: RequestDeps): Requests {
       prefix: payload === null ? [] : deps.prefixKeys(client.owner, payload),
       tried: null,
       waiting: null,
+      asksForCharge: false,
     }
     byClientKey.set(clientKey, request)
     requestsOf(client.connection.id).add(request)
@@ -437,6 +441,7 @@ export function createRequests(deps: RequestDeps): Requests {
       await ledger.settle(request.hold, attempt.worker.owner, final.tokens, attempt.id)
       succeed(request, final.tokens)
       if (request.heard) sendLast(request, answer)
+      else if (request.asksForCharge) sendError(request, WIRE_STATUS.cancelled, CANCELLED, finalFor(request, final))
       deps.announce(announcementOf(request, attempt, final.tokens.total))
     } catch (error) {
       log.error('a settlement failed; the request ends unpaid', {
@@ -479,11 +484,13 @@ export function createRequests(deps: RequestDeps): Requests {
   }
 
   function tell(request: Running, code: number, message: string, final?: WorkerFinal): void {
-    if (!request.heard) return
-    const info = finalFor(request, { ...(final ?? { debug: '', start: 0, end: 0 }), tokens: NO_TOKENS })
-    request.client.connection.send(
-      encodeError(request.to, { code, message }, info, request.progress.phase !== 'waiting'),
-    )
+    if (!request.heard && !request.asksForCharge) return
+    const none = { ...(final ?? { debug: '', start: 0, end: 0 }), tokens: NO_TOKENS }
+    sendError(request, code, message, finalFor(request, none))
+  }
+
+  function sendError({ client, to, progress }: Running, code: number, message: string, final: Final): void {
+    client.connection.send(encodeError(to, { code, message }, final, progress.phase !== 'waiting'))
   }
 
   function finalFor(request: Running, final: WorkerFinal): Final {
@@ -551,12 +558,11 @@ export function createRequests(deps: RequestDeps): Requests {
     if (!request.heard) return
     request.heard = false
     const { attempt } = request
-    if (attempt === null) return fail(request, WIRE_STATUS.cancelled, 'cancelled by the caller')
+    if (attempt === null) return fail(request, WIRE_STATUS.cancelled, CANCELLED)
     stopWorker(attempt)
     if (attempt.worker.connection.peer.extended)
       clock.after(CANCEL_GRACE_MS, () => {
-        if (runningByAttempt.get(attempt.key) === request)
-          fail(request, WIRE_STATUS.cancelled, 'cancelled by the caller')
+        if (runningByAttempt.get(attempt.key) === request) fail(request, WIRE_STATUS.cancelled, CANCELLED)
       })
   }
 
@@ -586,9 +592,15 @@ export function createRequests(deps: RequestDeps): Requests {
     answer,
     cancel(clientConnectionId, requestId) {
       const request = byClientKey.get(clientKeyOf(clientConnectionId, requestId))
-      if (request !== undefined) abandon(request)
+      if (request === undefined) return
+      request.asksForCharge = request.client.connection.peer.extended
+      abandon(request)
     },
-    clientLost: (id) => lose(id, abandon),
+    clientLost: (id) =>
+      lose(id, (request) => {
+        request.asksForCharge = false
+        abandon(request)
+      }),
     workerLost: (id) => lose(id, (request) => workerGone(request, id)),
     workerChanged: (model) => carry(dispatcher.pump(baseModelName(model), clock.now())),
     scheduling: () => ({

@@ -52,6 +52,7 @@ export interface Requests {
   drained(connectionId: number): void
   lost(connectionId: number): void
   readonly running: number
+  runningOn(connectionId: number): number
   readonly stats: RequestStats
   idle(): Promise<void>
 }
@@ -213,6 +214,7 @@ export function createRequests(deps: RequestsDeps): Requests {
     lost(connectionId) {
       for (const entry of of(connectionId)) entry.abort.abort()
     },
+    runningOn: (connectionId) => of(connectionId).length,
     get running() {
       return running.size
     },

@@ -9,12 +9,9 @@ import {
   EMPTY_CELL,
   type ChainAccess,
   CHECKPOINT_NANO,
-  codeCell,
-  codeOf,
   DEPLOY_NANO,
-  loadParams,
+  encodeParams,
   orderTransfer,
-  parseBoc,
   pause,
   type ProxyState,
   proxyState,
@@ -23,7 +20,6 @@ import {
   type RootParams,
   type SigningKey,
   signPayment,
-  storeParams,
   type WalletSender,
 } from '../../../chain/index.ts'
 import type { Commitment, Ledger, OwnerKey } from '../../../ledger/index.ts'
@@ -31,7 +27,6 @@ import {
   type Clock,
   CocoonError,
   formatTon,
-  fromHex,
   type Log,
   nanoOf,
   type Random,
@@ -484,24 +479,6 @@ export function createProxyChain(deps: ProxyChainDeps, options: ProxyChainOption
       closing.abort(new CocoonError('chain.closed', { message: 'the proxy is stopping' }))
     },
   }
-}
-
-/** With all three codes, as a root contract holds them. */
-function encodeParams(params: RootParams): string {
-  const { proxy, worker, client } = params.codes
-  const codes = { proxy: codeOf(proxy, 'proxy'), worker: codeOf(worker, 'worker'), client: codeOf(client, 'client') }
-  return storeParams({ ...params, codes })
-    .toBoc()
-    .toString('hex')
-}
-
-/** Of an old ledger's fact. Throws `chain.cell`, `chain.layout`. */
-export function decodeParams(text: string): RootParams {
-  const params = loadParams(parseBoc(fromHex(text), 'kept parameters'))
-  const { proxy, worker, client } = params.codes
-  if (proxy === null || worker === null || client === null)
-    throw new CocoonError('chain.layout', { message: 'the kept parameters name no codes' })
-  return { ...params, codes: { proxy: codeCell(proxy), worker: codeCell(worker), client: codeCell(client) } }
 }
 
 const max = (a: bigint, b: bigint): bigint => (a > b ? a : b)
