@@ -2,6 +2,8 @@
  * The proxy's requests, waiting and running: carries out what admission.ts, dispatcher.ts, request.ts and moves.ts decide.
  * Each is bound to the client's connection it came from, and each attempt to the worker's it went to, under an id of its own;
  * a message from anywhere else, or about an earlier attempt, does not find it. One hold, settled once, whoever answers.
+ *
+ * Longer than a file should be: the life of a request is one state machine, and its parts that are pure live elsewhere.
  */
 import type { Multipliers } from '../../chain/index.ts'
 import { type AdjustedTokens, type Hold, type Ledger, NO_TOKENS, type OwnerKey } from '../../ledger/index.ts'
@@ -31,6 +33,19 @@ import {
 } from '../../util/index.ts'
 import { type Admitted, type Ask, admit, type Refused, sayRefusal } from './admission.ts'
 import { type AnswerTo, encodeError, encodeHead, encodePart, encodeWhole, type Final } from './answers.ts'
+import {
+  type Attempt,
+  attemptsOf,
+  ENGINE_ILL,
+  type FailedAttempt,
+  failureOf,
+  lastOf,
+  NO_VERDICT,
+  type Said,
+  verdictOf,
+  waitedBy,
+  WORKER_LOST,
+} from './attempt.ts'
 import { createDecisions, type Decision } from './decisions.ts'
 import { Dispatcher, type DispatchLimits, type Effect, type Job, type Refusal, type Why } from './dispatcher.ts'
 import { isWorkersFault, MAX_ATTEMPTS, type MoveReason, reasonToMove } from './moves.ts'
@@ -126,26 +141,6 @@ interface Running extends Job {
   heard: boolean
   /** It cancelled and is still connected: in the end it is told what was charged. */
   asksForCharge: boolean
-}
-
-/** One worker's try. */
-interface Attempt {
-  readonly id: Uint8Array
-  readonly key: string
-  readonly worker: Party
-  readonly coefficient: number
-  readonly why: Why
-  readonly startedMs: number
-  /** Until the first answer; null before it. */
-  firstAnswerMs: number | null
-  /** It answered, but as somebody who should get less. */
-  ill: boolean
-}
-
-interface FailedAttempt extends Attempt {
-  readonly failed: MoveReason
-  /** For the caller, if nobody else can serve it. */
-  readonly said: { readonly code: number; readonly message: string }
 }
 
 /** Wait for the worker is shorter than the caller's by this share, at each hop. */
@@ -629,51 +624,10 @@ const kept = (answer: LastAnswer): LastAnswer =>
     ? { ...answer, head: answer.head.slice(), bytes: answer.bytes.slice() }
     : { ...answer, bytes: answer.bytes.slice() }
 
-const lastOf = (request: Running): Attempt | undefined => request.attempt ?? request.earlier.at(-1)
-
-const waitedBy = ({ attempt, earlier }: Running): number =>
-  [...earlier, attempt].reduce((sum, a) => sum + (a?.why.waitedMs ?? 0), 0)
-
-/** For the request's debug information: who had it, why, and how it went. */
-const attemptsOf = ({ attempt, earlier }: Running): readonly object[] =>
-  [...earlier, ...(attempt === null ? [] : [attempt])].map((a) => ({
-    connection: a.worker.connection.id,
-    coefficient: a.coefficient,
-    score: Number(a.why.score.toPrecision(4)),
-    candidates: a.why.candidates,
-    cached_prefix: a.why.warm,
-    queued_ms: a.why.waitedMs,
-    first_answer_ms: a.firstAnswerMs,
-    ...('failed' in a ? { failed: a.failed } : {}),
-  }))
-
-const NO_VERDICT: Verdict = { is: 'none' }
-
-function verdictOf({ kind, heard }: Running, { ill, firstAnswerMs }: Attempt): Verdict {
-  if (ill) return { is: 'failed', kind }
-  return heard && firstAnswerMs !== null ? { is: 'ok', kind, firstAnswerMs } : NO_VERDICT
-}
-
-/** A caller with little time proves nothing; silence for this long is the worker's failure. */
-const HUNG_AFTER_MS = 30_000
-
-/** What a worker says of the request itself is not its failure. */
-function failureOf({ kind, heard }: Running, attempt: Attempt, code: number, nowMs: number): Verdict {
-  const waitedMs = nowMs - attempt.startedMs
-  if (!heard || code === WIRE_STATUS.protocolViolation) return NO_VERDICT
-  if (code === WIRE_STATUS.error && !attempt.ill) return NO_VERDICT
-  if (code !== WIRE_STATUS.timeout) return { is: 'failed', kind }
-  return attempt.firstAnswerMs === null && waitedMs >= HUNG_AFTER_MS ? { is: 'failed', kind, waitedMs } : NO_VERDICT
-}
-
 function tried(request: Running, connectionId: number): void {
   request.tried ??= new Set()
   request.tried.add(connectionId)
 }
-
-type Said = { readonly code: number; readonly message: string; readonly blame?: string }
-const WORKER_LOST: Said = { code: WIRE_STATUS.cancelled, message: 'the worker’s connection was lost' }
-const ENGINE_ILL: Said = { code: WIRE_STATUS.failure, message: 'worker: http failed: the engine is ill' }
 
 /** Of a prompt, about: only for sharing. */
 const BYTES_A_TOKEN = 4
