@@ -38,13 +38,19 @@ const equalWorkers = (over: (i: number) => Partial<SimulatedWorker> = () => ({})
 const crowd = (load: number, count = 20, prompts = 0): SimulatedClient[] =>
   Array.from({ length: count }, (_, i) => ({ name: `client ${i}`, rate: (load * FULL_RATE) / count, prompts }))
 
+/** Not the beginning, when everything is free, nor the end, when nobody comes any more. */
+const COUNTED = { fromMs: 25_000, untilMs: 50_000 }
+const isCounted = (atMs: number): boolean => atMs >= COUNTED.fromMs && atMs < COUNTED.untilMs
+
+/** Outcomes of the requests that arrived in the counted time. */
+const run = (s: Scenario, policy: PolicyName): readonly Outcome[] =>
+  simulate(s, POLICIES[policy](s.seed)).filter((o) => isCounted(o.arrivedMs))
+
 const scenario = (seed: number, over: Partial<Scenario>): Scenario => ({
   seed,
   workers: equalWorkers(),
   clients: crowd(1),
   forMs: 70_000,
-  countFromMs: 25_000,
-  countUntilMs: 50_000,
   timeoutMs: 40_000,
   meanServiceMs: MEAN_SERVICE_MS,
   ...over,
@@ -70,13 +76,15 @@ export const LOADS = [0.5, 0.8, 1, 1.25, 1.5, 2, 3]
 export function underLoad(policy: PolicyName, seed: number): readonly LoadPoint[] {
   return LOADS.map((load) => {
     const s = scenario(seed, { clients: crowd(load), timeoutMs: 20_000 })
-    const outcomes = simulate(s, POLICIES[policy](seed))
+    const all = simulate(s, POLICIES[policy](seed))
+    const outcomes = all.filter((o) => isCounted(o.arrivedMs))
     const served = servedOf(outcomes)
+    const inTime = servedOf(all.filter((o) => isCounted(o.endedMs))).length
     const refused = outcomes.flatMap(({ result }) => (result.is === 'refused' ? [result.afterMs] : []))
     return {
       load,
       waitP50: median(served.map((r) => r.waitedMs)) / 1000,
-      goodput: served.length / ((s.countUntilMs - s.countFromMs) / 1000) / FULL_RATE,
+      goodput: (1000 * inTime) / (COUNTED.untilMs - COUNTED.fromMs) / FULL_RATE,
       waitP99:
         quantile(
           served.map((r) => r.waitedMs),
@@ -99,32 +107,36 @@ export interface Fairness {
 export function beside(policy: PolicyName, seed: number): Fairness {
   const small: SimulatedClient = { name: 'small', rate: 0.03 * FULL_RATE, prompts: 0 }
   const large: SimulatedClient = { name: 'large', rate: 100 * small.rate, prompts: 0 }
-  const run = (clients: readonly SimulatedClient[]): readonly Outcome[] =>
-    simulate(scenario(seed, { clients }), POLICIES[policy](seed)).filter((o) => o.client === 'small')
+  const outcomesOfSmall = (clients: readonly SimulatedClient[]): readonly Outcome[] =>
+    run(scenario(seed, { clients }), policy).filter((o) => o.client === 'small')
   const firstToken = (outcomes: readonly Outcome[]): number => {
     const times = servedOf(outcomes).map((r) => r.firstTokenMs)
     return times.length === 0 ? Number.POSITIVE_INFINITY : median(times) / 1000
   }
-  const both = run([small, large])
-  return { alone: firstToken(run([small])), beside: firstToken(both), served: servedOf(both).length / both.length }
+  const both = outcomesOfSmall([small, large])
+  return {
+    alone: firstToken(outcomesOfSmall([small])),
+    beside: firstToken(both),
+    served: servedOf(both).length / both.length,
+  }
 }
 
 /** Share of requests that succeed at 0.7 × capacity when this share of the workers answers everything with an error, at once. */
 export function successBesideBroken(policy: PolicyName, brokenShare: number, seed: number): number {
   const workers = equalWorkers((i) => ({ isBroken: i < brokenShare * WORKERS }))
-  const outcomes = simulate(scenario(seed, { workers, clients: crowd(0.7) }), POLICIES[policy](seed))
+  const outcomes = run(scenario(seed, { workers, clients: crowd(0.7) }), policy)
   return servedOf(outcomes).length / outcomes.length
 }
 
 /** Mean time to the first token, in seconds, where a third of the workers takes three times as long. */
 export function besideSlow(policy: PolicyName, seed: number): number {
   const workers = equalWorkers((i) => ({ slowness: i % 3 === 0 ? 3 : 1 }))
-  return meanFirstTokenS(simulate(scenario(seed, { workers, clients: crowd(0.5) }), POLICIES[policy](seed)))
+  return meanFirstTokenS(run(scenario(seed, { workers, clients: crowd(0.5) }), policy))
 }
 
 /** Mean time to the first token, in seconds, of clients that ask with the same few long prompts. */
 export function withRepeatedPrompts(policy: PolicyName, seed: number): number {
-  return meanFirstTokenS(simulate(scenario(seed, { clients: crowd(0.7, 200, 10) }), POLICIES[policy](seed)))
+  return meanFirstTokenS(run(scenario(seed, { clients: crowd(0.7, 200, 10) }), policy))
 }
 
 function meanFirstTokenS(outcomes: readonly Outcome[]): number {

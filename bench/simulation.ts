@@ -42,9 +42,6 @@ export interface Scenario {
   readonly clients: readonly SimulatedClient[]
   /** How long requests arrive. */
   readonly forMs: number
-  /** Arrivals before this are not counted, nor after that: those would be served when nobody comes any more. */
-  readonly countFromMs: number
-  readonly countUntilMs: number
   /** A caller's patience. */
   readonly timeoutMs: number
   readonly meanServiceMs: number
@@ -67,7 +64,9 @@ export type Result =
 
 export interface Outcome {
   readonly client: string
+  /** Since the first could arrive. */
   readonly arrivedMs: number
+  readonly endedMs: number
   readonly result: Result
 }
 
@@ -90,16 +89,16 @@ export function simulate(scenario: Scenario, policy: Policy): readonly Outcome[]
   const workers = new Map(scenario.workers.map((w) => [w.id, { ...w, cached: [] as number[] }]))
   for (const worker of scenario.workers) policy.join(worker, START_MS - 60_000)
 
-  function end(job: SimulatedJob, result: Result): void {
+  function end(job: SimulatedJob, result: Result, nowMs: number): void {
     job.result = result
-    outcomes.push({ client: job.account, arrivedMs: job.arrivedMs, result })
+    outcomes.push({ client: job.account, arrivedMs: job.arrivedMs - START_MS, endedMs: nowMs - START_MS, result })
   }
 
   function carry(effects: readonly Effect<SimulatedJob>[], nowMs: number): void {
     for (const effect of effects) {
       const { job } = effect
       if (effect.do === 'refuse')
-        end(job, job.tried === null ? { is: 'refused', afterMs: nowMs - job.arrivedMs } : { is: 'failed' })
+        end(job, job.tried === null ? { is: 'refused', afterMs: nowMs - job.arrivedMs } : { is: 'failed' }, nowMs)
       else if (effect.do === 'start') start(job, effect.slot.connectionId, nowMs)
     }
   }
@@ -118,7 +117,7 @@ export function simulate(scenario: Scenario, policy: Policy): readonly Outcome[]
     const waitedMs = nowMs - job.arrivedMs
     events.at(nowMs + serviceMs, (now) => {
       if (job.result !== null) return
-      end(job, { is: 'served', waitedMs, firstTokenMs: waitedMs + firstTokenMs })
+      end(job, { is: 'served', waitedMs, firstTokenMs: waitedMs + firstTokenMs }, now)
       carry(policy.finished(job, id, { is: 'ok', kind: job.kind, firstAnswerMs: firstTokenMs }, serviceMs, now), now)
     })
   }
@@ -128,7 +127,7 @@ export function simulate(scenario: Scenario, policy: Policy): readonly Outcome[]
     job.tried = (job.tried ?? new Set<number>()).add(id)
     job.at = 0
     const freed = policy.finished(job, id, FAILED, FAILS_AFTER_MS, nowMs)
-    if (job.tried.size >= MAX_ATTEMPTS) end(job, { is: 'failed' })
+    if (job.tried.size >= MAX_ATTEMPTS) end(job, { is: 'failed' }, nowMs)
     else carry(policy.again(job, nowMs), nowMs)
     carry(freed, nowMs)
   }
@@ -154,7 +153,7 @@ export function simulate(scenario: Scenario, policy: Policy): readonly Outcome[]
     }
     events.at(job.deadlineMs, (now) => {
       if (job.result !== null) return
-      end(job, { is: 'timeout' })
+      end(job, { is: 'timeout' }, now)
       if (job.at === 0) policy.leave(job)
       else carry(policy.finished(job, job.at, { is: 'none' }, now - job.startedMs, now), now)
     })
@@ -179,8 +178,7 @@ export function simulate(scenario: Scenario, policy: Policy): readonly Outcome[]
   }
   events.at(START_MS, tick)
   events.run()
-  const { countFromMs, countUntilMs } = scenario
-  return outcomes.filter(({ arrivedMs }) => arrivedMs >= START_MS + countFromMs && arrivedMs < START_MS + countUntilMs)
+  return outcomes
 }
 
 const FAILED: Verdict = { is: 'failed', kind: 'streamed' }
