@@ -35,6 +35,7 @@ import type { AuthOffer } from './client-session.ts'
 import type { ProxyIdentity } from './identity.ts'
 import type { ProxyOptions } from './options.ts'
 import { createPaymentSigner } from './payments.ts'
+import { createPrefixKeys } from './prefix-memory.ts'
 import { type Announcement, createRequests } from './requests.ts'
 import { WorkerPool } from './scheduler.ts'
 import { proxyJsonStats, proxyStatus, type ProxyFacts } from './status.ts'
@@ -83,7 +84,7 @@ const COMMIT_EVERY_MS = { low: 1_000, high: 2_000 }
 
 export async function startProxyNode(deps: ProxyDeps, options: ProxyOptions): Promise<ProxyNode> {
   const { clock, ledger, log, registry, key } = deps
-  const pool = new WorkerPool()
+  const pool = new WorkerPool(deps.random)
   const { isTestnet } = options
   const contract = proxyContractAddress(registry.current().params, {
     owner: deps.owner,
@@ -131,6 +132,7 @@ export async function startProxyNode(deps: ProxyDeps, options: ProxyOptions): Pr
     config: (): RootConfig => registry.current(),
     identity: () => identity,
     enabled: isEnabled,
+    now: () => clock.now(),
     sha256: (bytes: Uint8Array) => new Uint8Array(createHash('sha256').update(bytes).digest()),
   }
   const workers = createWorkers({ ...shared, requests: () => requests })
@@ -141,6 +143,8 @@ export async function startProxyNode(deps: ProxyDeps, options: ProxyOptions): Pr
     metrics: deps.metrics,
     ledger,
     pool,
+    queue: { maxQueued: options.maxQueuedRequests, maxQueueWaitMs: options.maxQueueWaitMs },
+    prefixKeys: createPrefixKeys(deps.random.bytes(32)),
     rules: () => ({
       configVersion: registry.current().version,
       // Work that could not be settled would be lost: refused as a proxy that does not take part refuses it.
@@ -202,6 +206,7 @@ export async function startProxyNode(deps: ProxyDeps, options: ProxyOptions): Pr
 
   deps.metrics.gauge('worker_connections', 'Ready worker connections', () => workers.parties.size)
   deps.metrics.gauge('client_connections', 'Ready client connections', () => clients.parties.size)
+  deps.metrics.gauge('queued_requests', 'Requests waiting for a worker', () => requests.scheduling().waiting)
   deps.metrics.gauge('running_requests', 'Requests running now', () => requests.running)
 
   let timer: Timer | undefined
