@@ -61,6 +61,8 @@ class Metered implements InferenceSink {
   #firstByteMs: number | null = null
   /** Set when it is over for the caller. */
   #ending: { readonly result: ReceiptResult; readonly code: string | null } | null = null
+  /** What the answer said it cost. */
+  #told: FinalInfo | undefined
   #recorded = false
   #running: RunningInference | null = null
 
@@ -124,14 +126,13 @@ class Metered implements InferenceSink {
 
   end(info: FinalInfo): void {
     this.#end('ok', null)
-    this.#settle(info)
+    this.#settleLater(info)
     this.#sink.end(info)
   }
 
   fail(error: CocoonError, info?: FinalInfo): void {
     this.#end('failed', error.code)
-    if (info !== undefined) this.#settle(info)
-    else this.#settleLater()
+    this.#settleLater(info)
     this.#sink.fail(error, info)
   }
 
@@ -141,9 +142,15 @@ class Metered implements InferenceSink {
     this.#passage?.leave()
   }
 
-  /** Until it is certain what it cost, all that it could cost stays reserved. */
-  #settleLater(): void {
-    void this.#running?.charge().then((charge) => this.#settle(charge))
+  /**
+   * Until it is certain what it cost, all that it could cost stays reserved. The answer tells of the attempt that won; another
+   * that was stopped for it may have been charged as well.
+   */
+  #settleLater(told: FinalInfo | undefined = this.#told): void {
+    this.#told = told
+    void this.#running?.charge().then((charge) => {
+      this.#settle(typeof charge === 'string' && told !== undefined ? told : charge)
+    })
   }
 
   #settle(charge: Charge): void {

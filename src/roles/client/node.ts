@@ -187,7 +187,11 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
   })
   return {
     run: failover.run,
-    quote: requests.quote,
+    quote(request) {
+      const quote = requests.quote(request)
+      // Of two hedged attempts both may be charged.
+      return options.hedgeAfterMs > 0 ? { ...quote, maxCostNano: 2n * quote.maxCostNano } : quote
+    },
     async models(): Promise<readonly ModelOffer[]> {
       const [first] = stopping ? [] : ready()
       if (first === undefined) throw nobody()
