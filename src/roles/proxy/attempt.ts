@@ -1,5 +1,6 @@
 /** One worker's try at a request: what it says of the worker, and what is told of it. Pure. */
 import { WIRE_STATUS } from '../../transport/index.ts'
+import type { Span } from '../../util/index.ts'
 import type { Why } from './dispatcher.ts'
 import type { MoveReason } from './moves.ts'
 import type { Party } from './requests.ts'
@@ -12,6 +13,8 @@ export interface Attempt {
   readonly coefficient: number
   readonly why: Why
   readonly startedMs: number
+  /** Null where the request is not traced. */
+  readonly span: Span | null
   /** Until the first answer; null before it. */
   firstAnswerMs: number | null
   /** It answered, but as somebody who should get less. */

@@ -28,6 +28,7 @@ import {
   randomUint64,
   type Timer,
   uniform,
+  type Trace,
 } from '../../util/index.ts'
 import { createProxyChain, isRealSecret, type ProxyChain } from './chain/index.ts'
 import { createClients } from './clients.ts'
@@ -47,6 +48,7 @@ export interface ProxyDeps {
   readonly random: Random
   readonly log: Log
   readonly metrics: Metrics
+  readonly trace?: Trace | undefined
   readonly transportMetrics: TransportMetrics
   readonly registry: Registry
   readonly ledger: Ledger
@@ -141,6 +143,7 @@ export async function startProxyNode(deps: ProxyDeps, options: ProxyOptions): Pr
     random: deps.random,
     log,
     metrics: deps.metrics,
+    trace: deps.trace,
     ledger,
     pool,
     queue: { maxQueued: options.maxQueuedRequests, maxQueueWaitMs: options.maxQueueWaitMs },

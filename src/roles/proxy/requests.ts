@@ -24,12 +24,15 @@ import {
   type Counter,
   createRequestStats,
   type Log,
-  type LogFields,
   type Metrics,
+  noTrace,
+  proxySpan,
   type Random,
   type RequestStats,
   type Timer,
   toHex,
+  type Trace,
+  type TraceAttributes,
 } from '../../util/index.ts'
 import { type Admitted, type Ask, admit, type Refused, sayRefusal } from './admission.ts'
 import { type AnswerTo, encodeError, encodeHead, encodePart, encodeWhole, type Final } from './answers.ts'
@@ -79,6 +82,7 @@ export interface RequestDeps {
   readonly random: Random
   readonly log: Log
   readonly metrics: Metrics
+  readonly trace?: Trace | undefined
   readonly ledger: Ledger
   readonly pool: WorkerPool
   readonly queue: DispatchLimits
@@ -153,7 +157,7 @@ const CANCELLED = 'cancelled by the caller'
 const COUNT_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300]
 
 export function createRequests(deps: RequestDeps): Requests {
-  const { clock, ledger, log } = deps
+  const { clock, ledger, log, trace = noTrace } = deps
   const dispatcher = new Dispatcher<Running>(deps.pool, deps.queue)
   const runningByAttempt = new Map<string, Running>()
   const allocate = createScratch()
@@ -259,6 +263,7 @@ export function createRequests(deps: RequestDeps): Requests {
       coefficient,
       why,
       startedMs,
+      span: trace.begin('route', 'server', proxySpan(request.clientRequestId, id)),
       firstAnswerMs: null,
       ill: false,
     }
@@ -340,6 +345,7 @@ export function createRequests(deps: RequestDeps): Requests {
     const outcome = receiveAnswer(request.progress, message, bounds)
     if (request.progress.phase === 'waiting') {
       attempt.firstAnswerMs = clock.now() - attempt.startedMs
+      attempt.span?.event('first answer')
       const reason = reasonToMove(request.progress, message, outcome)
       if (reason !== null) attempt.ill = isWorkersFault(reason)
       if (reason !== null && move(request, attempt, reason, outcome.do === 'fail' ? outcome : ENGINE_ILL)) return
@@ -363,6 +369,7 @@ export function createRequests(deps: RequestDeps): Requests {
     request.earlier = [...request.earlier, { ...attempt, failed: reason, said }]
     request.attempt = null
     count.moved.add(1, { reason })
+    attempt.span?.end(false, { moved: reason, worker: attempt.worker.owner })
     log.info('a request moves to another worker', {
       request: attempt.key.slice(0, LOGGED_ID_DIGITS),
       worker: attempt.worker.owner,
@@ -465,12 +472,14 @@ export function createRequests(deps: RequestDeps): Requests {
   }
 
   /** Both ids: the client logs the one, the worker the other. */
-  function logEnd(request: Running, result: 'ok' | 'failed', facts: LogFields): void {
+  function logEnd(request: Running, result: 'ok' | 'failed', facts: TraceAttributes): void {
+    const worker = lastOf(request)?.worker.owner
+    request.attempt?.span?.end(result === 'ok', { ...facts, result, model: request.model, worker: worker ?? '' })
     log.info('request ended', {
       request: lastOf(request)?.key.slice(0, LOGGED_ID_DIGITS),
       clientRequest: toHex(request.clientRequestId.subarray(0, LOGGED_ID_DIGITS / 2)),
       client: request.client.owner,
-      worker: lastOf(request)?.worker.owner,
+      worker,
       attempts: request.earlier.length + (request.attempt === null ? 0 : 1),
       result,
       ...facts,
