@@ -5,6 +5,7 @@
 import { existsSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { parseArgs } from 'node:util'
+import { openApiDocument } from '../src/api/index.ts'
 import { renderConfigurationDocs } from '../src/cli/config-docs.ts'
 import { filesBelow, lineAt, ROOT, readText } from '../test/support/source-files.ts'
 import { dashboardQueries, renderDashboard } from './dashboard.ts'
@@ -12,6 +13,7 @@ import { dashboardQueries, renderDashboard } from './dashboard.ts'
 /** Files that are made of the program. */
 const GENERATED: readonly (readonly [path: string, render: () => string])[] = [
   ['docs/configuration.md', renderConfigurationDocs],
+  ['docs/openapi.json', () => `${JSON.stringify(openApiDocument(), null, 1)}\n`],
   ['deploy/grafana/cocoon.json', renderDashboard],
 ]
 const ALERTS = 'deploy/prometheus/alerts.yml'

@@ -9,7 +9,7 @@ import { isHeaderValue, passHeaders } from './answer-headers.ts'
 import { addDebug } from './debug.ts'
 import { apiError, toErrorBody, toHttpError } from './errors.ts'
 import { createStreamTail, type StreamTail } from './event-stream.ts'
-import type { PreparedInference } from './prepare.ts'
+import type { PreparedInference } from './caller.ts'
 import { TranslatedOutlet } from './translated-outlet.ts'
 
 export interface AnswerLimits {

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { parseTon } from '../util/index.ts'
+import { chatMessage, chatTool, chatToolChoice, responseFormat, unknownTool } from './chat-fields.ts'
 
 /** Token limits, coefficients and the like travel as signed 32-bit integers. */
 export const MAX_INT31 = 2 ** 31 - 1
@@ -34,7 +35,7 @@ export const ACTED_FIELDS = [
   'stream_options',
 ] as const
 
-const MAX_COST_SHAPE = 'must be nanoTON as a whole number, or TON like "0.05 TON"'
+export const MAX_COST_SHAPE = 'must be nanoTON as a whole number, or TON like "0.05 TON"'
 
 /** nanoTON of `50000000`, `"50000000"` and `"0.05 TON"`; null for anything else. */
 export function parseMaxCost(value: number | string): bigint | null {
@@ -78,21 +79,32 @@ const generation = {
   frequency_penalty: number,
   presence_penalty: number,
   stop: z.union([z.string(), z.array(z.string())], { error: 'must be a string or an array of strings' }).nullish(),
-  seed: z.number().nullish(),
+  /** Longer than a double holds is fine: the bytes travel on as they are. */
+  seed: z.number().refine(Number.isInteger, 'must be an integer').nullish(),
   user: text,
   logit_bias: z.record(z.string(), z.number()).nullish(),
 }
 
-export const chatRequest = z.looseObject({
-  ...generation,
-  messages: z.array(z.looseObject({ role: z.string() })).min(1),
-  tools: z.array(z.looseObject({ type: z.string() })).nullish(),
-  parallel_tool_calls: flag,
-  response_format: z.looseObject({ type: z.string() }).nullish(),
-  logprobs: flag,
-  top_logprobs: z.int().min(0).nullish(),
-  reasoning_effort: text,
-})
+export const chatRequest = z
+  .looseObject({
+    ...generation,
+    messages: z.array(chatMessage).min(1),
+    tools: z.array(chatTool).nullish(),
+    tool_choice: chatToolChoice.nullish(),
+    parallel_tool_calls: flag,
+    response_format: responseFormat.nullish(),
+    logprobs: flag,
+    top_logprobs: z.int().min(0).nullish(),
+    reasoning_effort: text,
+  })
+  .superRefine((request, context) => {
+    const complain = (field: string, message: string): void =>
+      context.addIssue({ code: 'custom', path: [field], message })
+    const problem = unknownTool(request)
+    if (problem !== undefined) complain('tool_choice', problem)
+    if ((request.top_logprobs ?? 0) > 0 && request.logprobs !== true)
+      complain('top_logprobs', 'is only allowed with logprobs: true')
+  })
 
 const PROMPT_SHAPE = 'must be a string, an array of strings, or token ids'
 
@@ -113,11 +125,30 @@ export const embeddingRequest = z.looseObject({
   max_completion_tokens: z.null({ error: 'does not apply to embeddings: nothing is generated' }).optional(),
 })
 
+const NOTHING_GENERATED = 'does not apply: nothing is generated'
+
+export const rerankRequest = z.looseObject({
+  ...ENVELOPE_FIELDS,
+  query: z.string().min(1),
+  documents: z
+    .array(z.union([z.string(), z.looseObject({})], { error: 'must be a text or an object' }))
+    .min(1)
+    .max(MAX_INPUTS),
+  top_n: z.int().min(1).nullish(),
+  return_documents: flag,
+  max_tokens: z.null({ error: NOTHING_GENERATED }).optional(),
+  max_completion_tokens: z.null({ error: NOTHING_GENERATED }).optional(),
+})
+
 export const REQUEST_BY_PATH = {
   '/v1/chat/completions': chatRequest,
   '/v1/completions': completionRequest,
   '/v1/embeddings': embeddingRequest,
+  '/v1/rerank': rerankRequest,
 } as const
+
+/** Answers without generated tokens: nothing is reserved for them. */
+export const WITHOUT_GENERATION: ReadonlySet<InferencePath> = new Set(['/v1/embeddings', '/v1/rerank'])
 
 export type InferencePath = keyof typeof REQUEST_BY_PATH
 

@@ -4,6 +4,7 @@ import { CocoonError, type ErrorCode, type ErrorFamily, type ErrorInfo, toCocoon
 /** Codes of this folder, each with what happened and what mends it. */
 export const API_ERRORS = {
   'request.bad-json': 'The body is not valid JSON.',
+  'request.bad-form': 'The body is not a valid form.',
   'request.not-an-object': 'The body must be a JSON object.',
   'request.too-deep': 'The body is nested too deeply.',
   'request.idempotency-key': 'The Idempotency-Key is malformed, or was used for another request.',

@@ -17,15 +17,12 @@ export {
 export { createStreamTail, type StreamTail } from './event-stream.ts'
 export { createGate, type Gate } from './gate.ts'
 export { type ListedModel, listModel } from './models.ts'
+export { openApiDocument } from './openapi.ts'
 export { createOpsApi, type Ops, type OpsApi } from './ops.ts'
 export { type ClientApiOptions, clientApiOptions, type OpsApiOptions, opsApiOptions } from './options.ts'
-export {
-  baseName,
-  type CallerRequest,
-  type PreparedInference,
-  prepareInference,
-  type RequestDefaults,
-} from './prepare.ts'
+export { baseName, type CallerRequest, type PreparedInference, type RequestDefaults } from './caller.ts'
+export { prepareInference } from './prepare.ts'
+export { TRANSCRIPTION_PATH } from './transcription.ts'
 export { createPrometheusMetrics, type PrometheusOptions } from './prometheus.ts'
 export { errorBodyFor, TRANSLATED_PATHS } from './translated-paths.ts'
 export type { AdminAccess } from './admin.ts'

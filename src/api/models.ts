@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { Inference, ModelOffer } from '../roles/client/index.ts'
 import { apiError } from './errors.ts'
-import { baseName } from './prepare.ts'
+import { baseName } from './caller.ts'
 
 /** One model as listed. */
 export interface ListedModel {

@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { utf8 } from '../util/index.ts'
+import type { CallerRequest } from './caller.ts'
 import { MAX_JSON_DEPTH } from './contract.ts'
-import { type CallerRequest, prepareInference } from './prepare.ts'
+import { prepareInference } from './prepare.ts'
 
 const CHAT = '/v1/chat/completions'
 const HELLO = { model: 'm', messages: [{ role: 'user', content: 'hi' }] }
@@ -24,7 +25,46 @@ const sent = (body: unknown, rest: Partial<CallerRequest> = {}): unknown =>
 
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
 
+const parts = (part: object) => ({ messages: [{ role: 'user', content: [part] }] })
+const toolNamed = (name: string) => ({ type: 'function', function: { name } })
+const TOOL = toolNamed('f')
+
 describe('the body', () => {
+  test('keeps everything that OpenAI defines and what only some engines know', () => {
+    const body = {
+      ...HELLO,
+      max_tokens: 5,
+      n: 2,
+      seed: 7,
+      logprobs: true,
+      top_logprobs: 3,
+      tools: [TOOL, { type: 'web_search' }],
+      tool_choice: toolNamed('f'),
+      parallel_tool_calls: false,
+      response_format: { type: 'structural_tag', tags: [] },
+      chat_template_kwargs: { enable_thinking: false },
+      messages: [
+        { role: 'developer', content: 'x' },
+        {
+          role: 'user',
+          name: 'a',
+          content: [
+            { type: 'text', text: 'x' },
+            { type: 'image_url', image_url: { url: 'https://x/y.png', detail: 'low' } },
+            { type: 'video_url', video_url: { url: 'x' } },
+          ],
+        },
+        {
+          role: 'assistant',
+          content: null,
+          tool_calls: [{ id: 'a', type: 'function', function: { name: 'f', arguments: '{}' } }],
+        },
+        { role: 'tool', tool_call_id: 'a', content: 'x' },
+      ],
+    }
+    expect(sent(body)).toEqual(body)
+  })
+
   test('keeps the very bytes of the caller when nothing has to change', () => {
     const body = utf8('{ "model" : "m",\n "max_tokens":7, "seed": 12345678901234567890, "messages":[{"role":"user"}] }')
     expect(prepareInference({ path: CHAT, headers: [], body, traceId: 't', caller: 'owner', defaults }).body).toEqual(
@@ -165,6 +205,31 @@ describe('refusals', () => {
     [chat({ temperature: 'hot' }), 'request.bad-field', 'temperature'],
     [chat({ stop: [1] }), 'request.bad-field', 'stop[0]'],
     [chat({ tools: {} }), 'request.bad-field', 'tools'],
+    [chat({ seed: 1.5 }), 'request.bad-field', 'seed'],
+    [chat({ top_logprobs: 3 }), 'request.bad-field', 'top_logprobs'],
+    [chat({ tools: [{ type: 'function' }] }), 'request.bad-field', 'tools[0].function'],
+    [chat({ tools: [{ type: 'function', function: { name: 7 } }] }), 'request.bad-field', 'tools[0].function.name'],
+    [chat({ tool_choice: 'always' }), 'request.bad-field', 'tool_choice'],
+    [chat({ tool_choice: 'required' }), 'request.bad-field', 'tool_choice'],
+    [chat({ tools: [TOOL], tool_choice: toolNamed('g') }), 'request.bad-field', 'tool_choice'],
+    [chat({ response_format: { type: 'json_schema' } }), 'request.bad-field', 'response_format.json_schema'],
+    [
+      chat({ response_format: { type: 'json_schema', json_schema: { schema: 'x' } } }),
+      'request.bad-field',
+      'response_format.json_schema.schema',
+    ],
+    [chat({ messages: [{ role: 'robot', content: 'x' }] }), 'request.bad-field', 'messages[0].role'],
+    [chat({ messages: [{ role: 'user', content: 7 }] }), 'request.bad-field', 'messages[0].content'],
+    [chat({ messages: [{ role: 'tool', content: 'x' }] }), 'request.bad-field', 'messages[0].tool_call_id'],
+    [chat(parts({ type: 'text' })), 'request.bad-field', 'messages[0].content[0].text'],
+    [chat(parts({ type: 'image_url', image_url: 'x' })), 'request.bad-field', 'messages[0].content[0].image_url'],
+    [chat(parts({ type: 'image_url', image_url: {} })), 'request.bad-field', 'messages[0].content[0].image_url.url'],
+    [chat(parts({})), 'request.bad-field', 'messages[0].content[0].type'],
+    [
+      chat({ messages: [{ role: 'assistant', tool_calls: [{ id: 'a', function: { name: 'f' } }] }] }),
+      'request.bad-field',
+      'messages[0].tool_calls[0].function.arguments',
+    ],
     ['{"model":"a","model":"b","messages":[{"role":"user"}]}', 'request.duplicate-field', 'model'],
     [
       '{"max_tokens":1,"model":"b","max\\u005ftokens":9,"messages":[{"role":"user"}]}',

@@ -1,5 +1,4 @@
 /** From the body a caller sent to what leaves the client: checked, bounded, without control fields and credentials. */
-import type { InferenceRequest } from '../roles/client/index.ts'
 import { complaintOf } from './complaint.ts'
 import {
   ACTED_FIELDS,
@@ -9,39 +8,21 @@ import {
   isInferencePath,
   MAX_INT31,
   MAX_JSON_DEPTH,
-  parseMaxCost,
   REQUEST_BY_PATH,
+  WITHOUT_GENERATION,
 } from './contract.ts'
 import { apiError } from './errors.ts'
+import {
+  baseName,
+  type CallerRequest,
+  headersToForward,
+  type PreparedInference,
+  type RequestDefaults,
+} from './caller.ts'
+import { maxCostOf } from './max-cost.ts'
 import { type Member, scanObject, writeObject } from './json-object.ts'
-import type { AnswerTranslation } from './translated-outlet.ts'
+import { prepareTranscription, TRANSCRIPTION_PATH } from './transcription.ts'
 import { type Translate, translatorOf } from './translated-paths.ts'
-
-export interface RequestDefaults {
-  /** Token limit of a request that gives none. */
-  readonly maxTokens: number
-  /** Per mille. */
-  readonly maxCoefficient: number
-  readonly timeoutMs: number
-}
-
-export interface CallerRequest {
-  /** As asked for; a query string is cut off. */
-  readonly path: string
-  readonly headers: Iterable<readonly [name: string, value: string]>
-  readonly body: Uint8Array
-  readonly traceId: string
-  /** Id of the API key that asks, or `OWNER`. */
-  readonly caller: string
-  readonly defaults: RequestDefaults
-}
-
-export interface PreparedInference extends InferenceRequest {
-  /** Whether the caller asked for the answer in pieces. */
-  readonly stream: boolean
-  /** How the answer is said in the API that the caller speaks; absent when that is the engine's. */
-  readonly translation?: AnswerTranslation
-}
 
 /** The fields of all schemas that matter here. */
 interface Fields {
@@ -65,6 +46,7 @@ interface Fields {
  */
 export function prepareInference(caller: CallerRequest): PreparedInference {
   const path = caller.path.split('?', 1)[0] as string
+  if (path === TRANSCRIPTION_PATH) return prepareTranscription(caller)
   const translate = translatorOf(path)
   if (translate !== undefined) return prepareTranslated(caller, translate)
   if (!isInferencePath(path))
@@ -75,11 +57,11 @@ export function prepareInference(caller: CallerRequest): PreparedInference {
   const json = parseObject(bytes)
   refuseDuplicates(members)
   const fields = checkFields(path, json)
-  const limit = path === '/v1/embeddings' ? undefined : tokenLimit(fields, caller.defaults)
+  const limit = WITHOUT_GENERATION.has(path) ? undefined : tokenLimit(fields, caller.defaults)
   const body = rewrite(bytes, members, json, fields.model, limit)
   return {
     path,
-    headers: headersToForward(caller.headers, body.length),
+    headers: headersToForward(caller.headers, 'application/json', body.length),
     body,
     model: baseName(fields.model),
     maxTokens: limit?.reserved ?? 0,
@@ -88,7 +70,7 @@ export function prepareInference(caller: CallerRequest): PreparedInference {
     debug: fields.enable_debug === true,
     traceId: caller.traceId,
     caller: caller.caller,
-    ...maxCostOf(fields, caller.headers),
+    ...maxCostOf(fields.max_cost, caller.headers),
     stream: fields.stream === true,
   }
 }
@@ -103,45 +85,6 @@ function prepareTranslated(caller: CallerRequest, translate: Translate): Prepare
 
 const tooDeep = () =>
   apiError('request.too-deep', { message: `The body is nested deeper than ${MAX_JSON_DEPTH} levels.` })
-
-/** `name` of `name` and of `name@commit:hash`: what workers are found by. */
-export const baseName = (model: string): string => model.split('@', 1)[0] as string
-
-/**
- * The only headers of a caller that go further. Whatever names a person, a program or a credential stays: engines need
- * none of it.
- */
-const FORWARDED_HEADERS: ReadonlySet<string> = new Set(['accept'])
-/** A list of media types is short; longer is a way to smuggle something out. */
-const MAX_HEADER_CHARS = 256
-
-function headersToForward(
-  headers: Iterable<readonly [name: string, value: string]>,
-  bodyBytes: number,
-): (readonly [string, string])[] {
-  const forwarded: (readonly [string, string])[] = [['content-type', 'application/json']]
-  for (const [name, value] of headers)
-    if (FORWARDED_HEADERS.has(name.toLowerCase()) && value.length <= MAX_HEADER_CHARS && /^[\x20-\x7e]*$/.test(value))
-      forwarded.push([name.toLowerCase(), value])
-  forwarded.push(['content-length', String(bodyBytes)])
-  return forwarded
-}
-
-const MAX_COST_HEADER = 'x-cocoon-max-cost'
-
-/** The lower one of field and header. */
-function maxCostOf(fields: Fields, headers: CallerRequest['headers']): { readonly maxCostNano?: bigint } {
-  const costs: bigint[] = []
-  if (isGiven(fields.max_cost)) costs.push(parseMaxCost(fields.max_cost) ?? 0n)
-  for (const [name, value] of headers)
-    if (name.toLowerCase() === MAX_COST_HEADER) {
-      const nano = parseMaxCost(value)
-      if (nano === null) throw badField(MAX_COST_HEADER, 'must be nanoTON as a whole number, or TON like "0.05 TON"')
-      costs.push(nano)
-    }
-  const [first, ...others] = costs
-  return first === undefined ? {} : { maxCostNano: others.reduce((low, one) => (one < low ? one : low), first) }
-}
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 

@@ -4,7 +4,8 @@ import type { Fiat } from '../gateway/index.ts'
 import type { Inference, ModelOffer, Quote } from '../roles/client/index.ts'
 import { INFERENCE_PATHS } from './contract.ts'
 import { moneyFields } from './money-fields.ts'
-import { prepareInference, type RequestDefaults } from './prepare.ts'
+import type { RequestDefaults } from './caller.ts'
+import { prepareInference } from './prepare.ts'
 
 /** Price multipliers and coefficients are fractions of these. */
 const WHOLE_MULTIPLIER = 10_000n

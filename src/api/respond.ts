@@ -2,7 +2,7 @@
 import type { ServerResponse } from 'node:http'
 import type { CocoonError } from '../util/index.ts'
 import { Answer, type AnswerDeps, type AnswerLimits, type AnswerOutlet, valueOf } from './answer.ts'
-import type { PreparedInference } from './prepare.ts'
+import type { PreparedInference } from './caller.ts'
 
 export interface HttpAnswerDeps extends AnswerDeps {
   readonly limits: AnswerLimits & {

@@ -3,9 +3,11 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { INFERENCE_PATHS } from './contract.ts'
 import { apiError } from './errors.ts'
 import type { Gate } from './gate.ts'
-import { prepareInference, type RequestDefaults } from './prepare.ts'
 import { createAnswerMemory } from './idempotency.ts'
+import type { RequestDefaults } from './caller.ts'
+import { prepareInference } from './prepare.ts'
 import { answerInference, type HttpAnswerDeps } from './respond.ts'
+import { TRANSCRIPTION_PATH } from './transcription.ts'
 import { TRANSLATED_PATHS } from './translated-paths.ts'
 
 export function addInferenceRoutes(
@@ -44,6 +46,11 @@ export function addInferenceRoutes(
     answerInference(reply.raw, prepared, baseHeaders, inference === deps.inference ? deps : { ...deps, inference })
   }
   for (const path of [...INFERENCE_PATHS, ...TRANSLATED_PATHS]) app.post(path, handler)
+  void app.register(async (forms) => {
+    forms.removeAllContentTypeParsers()
+    forms.addContentTypeParser('multipart/form-data', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+    forms.post(TRANSCRIPTION_PATH, handler)
+  })
 }
 
 function* pairs(flat: readonly string[]): Iterable<readonly [string, string]> {

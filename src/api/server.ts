@@ -12,6 +12,7 @@ import { addInferenceRoutes } from './routes.ts'
 import { addModelRoutes } from './models.ts'
 import { addQuoteRoutes } from './quote.ts'
 import { addOpsRoutes, type Ops, type OpsApi } from './ops.ts'
+import { openApiDocument } from './openapi.ts'
 import type { ClientApiOptions } from './options.ts'
 
 export interface ClientApi extends OpsApi {
@@ -55,6 +56,10 @@ export function createClientApi(deps: ClientApiDeps, options: ClientApiOptions):
   // After cors: refusals need its headers too, or a page cannot read them.
   app.after(() => {
     addOpsRoutes(app, ops, options)
+    let document: string | undefined
+    app.get('/openapi.json', async (_request, reply) =>
+      reply.type('application/json; charset=utf-8').send((document ??= JSON.stringify(openApiDocument()))),
+    )
     addOpenAiRoutes(app, deps, options, gate)
     if (deps.gateway !== undefined && deps.admin !== undefined) addAdminRoutes(app, deps.gateway, deps.admin)
   })

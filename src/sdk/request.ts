@@ -1,5 +1,5 @@
 /** What an application gave to `fetch`, read the way the HTTP API reads a request. */
-import { apiError, INFERENCE_PATHS, TRANSLATED_PATHS } from '../api/index.ts'
+import { apiError, INFERENCE_PATHS, TRANSCRIPTION_PATH, TRANSLATED_PATHS } from '../api/index.ts'
 
 /** Which of the API's answers a request is for. Throws `request.not-found`, `request.method-not-allowed`. */
 export type Route =
@@ -7,7 +7,9 @@ export type Route =
   | { readonly to: 'models' }
   | { readonly to: 'model'; readonly id: string }
 
-const INFERENCE: ReadonlySet<string> = new Set([...INFERENCE_PATHS, ...TRANSLATED_PATHS])
+const INFERENCE: ReadonlySet<string> = new Set([...INFERENCE_PATHS, ...TRANSLATED_PATHS, TRANSCRIPTION_PATH])
+const JSON_BODY = /^application\/json\s*(?:;|$)/i
+const FORM = /^multipart\/form-data\s*;/i
 const ONE_MODEL = '/v1/models/'
 
 export function routeOf(method: string, url: string): Route {
@@ -44,8 +46,8 @@ export async function readBody(
 ): Promise<Uint8Array> {
   const { headers } = request
   if ((headers.get('content-encoding') ?? 'identity') !== 'identity') throw apiError('request.unsupported-media')
-  if (!/^application\/json\s*(?:;|$)/i.test(headers.get('content-type') ?? ''))
-    throw apiError('request.unsupported-media')
+  const wanted = new URL(request.url).pathname === TRANSCRIPTION_PATH ? FORM : JSON_BODY
+  if (!wanted.test(headers.get('content-type') ?? '')) throw apiError('request.unsupported-media')
   if (request.body === null) return new Uint8Array()
   const reader = request.body.getReader()
   const stop = (): void => void reader.cancel(signal?.reason).catch(() => undefined)

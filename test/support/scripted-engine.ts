@@ -11,10 +11,18 @@ export type Script = (
   reply: http.ServerResponse,
 ) => void | Promise<void>
 
+export interface SeenRequest {
+  readonly path: string
+  /** Empty when it is not JSON. */
+  readonly body: Record<string, unknown>
+  readonly raw: Uint8Array
+  readonly headers: http.IncomingHttpHeaders
+}
+
 export interface ScriptedEngine {
   readonly url: string
   /** Bodies of the requests that came in. */
-  readonly seen: { path: string; body: Record<string, unknown>; headers: http.IncomingHttpHeaders }[]
+  readonly seen: SeenRequest[]
   /** How many requests were hung up on by the worker. */
   hungUp: number
   script: Script
@@ -39,9 +47,12 @@ export async function startScriptedEngine(
     request.on('data', (c: Buffer) => chunks.push(c))
     request.on('end', () => {
       reply.on('close', () => void (reply.writableFinished || engine.hungUp++))
+      const raw = Buffer.concat(chunks)
+      const isJson = request.headers['content-type'] === 'application/json'
       const entry = {
         path: request.url ?? '',
-        body: JSON.parse(Buffer.concat(chunks).toString()) as Record<string, unknown>,
+        body: isJson ? (JSON.parse(raw.toString()) as Record<string, unknown>) : {},
+        raw,
         headers: request.headers,
       }
       engine.seen.push(entry)

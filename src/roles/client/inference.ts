@@ -4,11 +4,11 @@ import type { CocoonError } from '../../util/index.ts'
 import type { EvidenceLabel } from '../../transport/index.ts'
 
 export interface InferenceRequest {
-  /** `/v1/chat/completions`, `/v1/completions`, `/v1/embeddings`. */
+  /** A path that engines serve: `/v1/chat/completions`, `/v1/audio/transcriptions`, … */
   readonly path: string
   /** Headers fit to leave the client: no `Authorization`, no cookies, no hop-by-hop ones. */
   readonly headers: readonly (readonly [name: string, value: string])[]
-  /** JSON body for the engine, control fields already removed, token limit already in it. */
+  /** Body for the engine, JSON or a form; control fields already removed, token limit already in it. */
   readonly body: Uint8Array
   /** Base model name. */
   readonly model: string

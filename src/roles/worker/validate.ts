@@ -3,14 +3,18 @@
  * again here. Fields that nobody here knows pass through; the engine judges them.
  */
 import type { HttpRequest } from '../../tl/index.ts'
-import { isZero } from '../../util/index.ts'
+import { CocoonError, isZero, parseForm } from '../../util/index.ts'
 
 /** Routes that engines serve, with the field that each cannot do without. */
 const ROUTES: Readonly<Record<string, string>> = {
   '/v1/chat/completions': 'messages',
   '/v1/completions': 'prompt',
   '/v1/embeddings': 'input',
+  '/v1/rerank': 'documents',
 }
+
+/** The one request that is a form and not JSON. */
+const TRANSCRIPTIONS = '/v1/audio/transcriptions'
 
 export interface ValidRequest {
   readonly path: string
@@ -51,11 +55,11 @@ export function validateRequest(
   privateKey: Uint8Array | undefined,
 ): ValidRequest | Invalid {
   const path = request.url.slice(Math.max(0, request.url.indexOf('/')))
-  const needed = Object.hasOwn(ROUTES, path) ? ROUTES[path] : undefined
+  const needed = path === TRANSCRIPTIONS ? 'file' : Object.hasOwn(ROUTES, path) ? ROUTES[path] : undefined
   if (needed === undefined || request.method !== 'POST') return invalid(621, 'unsupported method')
   for (const { name, value } of request.headers)
     if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name) || /[\r\n\0]/.test(value)) return invalid(621, 'bad header')
-  const body = parseBody(request.payload)
+  const body = path === TRANSCRIPTIONS ? parseFormBody(request) : parseBody(request.payload)
   if (typeof body === 'string') return invalid(621, body)
   if ('is_encrypted' in body) return { code: 602, message: 'cannot find private key for an encrypted request' }
   if (privateKey !== undefined && !isZero(privateKey))
@@ -80,6 +84,8 @@ const RULES: readonly (readonly [field: string, isRight: (v: unknown) => boolean
   ['best_of', (v) => isCount(v) && v !== 0, 'must be positive'],
   ['messages', Array.isArray, 'must be an array'],
   ['prompt', (v) => typeof v === 'string' || Array.isArray(v), 'must be a string or an array'],
+  ['query', (v) => typeof v === 'string', 'must be a string'],
+  ['documents', Array.isArray, 'must be an array'],
   ['input', (v) => typeof v === 'string' || Array.isArray(v), 'must be a string or an array'],
 ]
 
@@ -107,6 +113,25 @@ function parseBody(payload: Uint8Array): Body | string {
       : 'expected json object'
   } catch {
     return 'expected json object'
+  }
+}
+
+/** Fields that an OpenAI form has as numbers and flags; the rest of it is text. */
+const NUMBERS: ReadonlySet<string> = new Set(['max_tokens', 'max_completion_tokens'])
+
+/** The texts of the form as if they were JSON, so that the same rules hold; of two parts of one name the last counts. */
+function parseFormBody({ headers, payload }: HttpRequest): Body | string {
+  try {
+    const type = headers.find(({ name }) => name.toLowerCase() === 'content-type')?.value ?? ''
+    const fields: Record<string, unknown> = Object.create(null) as Record<string, unknown>
+    for (const { name, value } of parseForm(payload, type).parts) {
+      const text = name === 'file' ? '' : strictUtf8.decode(value)
+      if (name === 'stream') fields[name] = text === 'true' || text === '1'
+      else fields[name] = NUMBERS.has(name) && /^\d{1,10}$/.test(text) ? Number(text) : text
+    }
+    return fields
+  } catch (error) {
+    return error instanceof CocoonError ? `bad form: ${error.message}` : 'bad form: a field is not UTF-8'
   }
 }
 

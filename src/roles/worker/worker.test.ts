@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { Address } from '../../chain/index.ts'
 import type { HttpRequest, WorkerCompareBalanceWithProxyResult } from '../../tl/index.ts'
+import { writeForm } from '../../util/index.ts'
 import { type KnownProxy, receive, type SessionInput, type SessionView, type WorkerSession } from './session.ts'
 import { validateRequest } from './validate.ts'
 
@@ -133,6 +134,46 @@ describe('a request', () => {
     expect(validateRequest(request(good), 'm', new Uint8Array(32).fill(1))).toMatchObject({
       code: 602,
       message: expect.stringContaining('unencrypted'),
+    })
+  })
+
+  test('for a ranking needs documents', () => {
+    const rank = (body: object) => validateRequest(request(body, { url: '/v1/rerank' }), 'm', undefined)
+    expect(rank({ model: 'm', query: 'q', documents: ['x'] })).toMatchObject({ path: '/v1/rerank' })
+    expect(rank({ model: 'm', query: 'q' })).toMatchObject({ code: 621, message: expect.stringContaining('documents') })
+    expect(rank({ model: 'm', query: 7, documents: [] })).toMatchObject({ code: 621 })
+  })
+
+  describe('for a transcription', () => {
+    const asked = (fields: Record<string, string>, over: Partial<HttpRequest> = {}): HttpRequest => {
+      const parts = Object.entries(fields).map(([name, value]) => ({ name, value: Buffer.from(value) }))
+      return {
+        ...request({}, { url: '/v1/audio/transcriptions' }),
+        headers: [{ name: 'Content-Type', value: 'multipart/form-data; boundary=X' }],
+        payload: writeForm({ boundary: 'X', parts }),
+        ...over,
+      }
+    }
+
+    test('the form travels on as it is', () => {
+      const form = asked({ model: 'm', max_tokens: '7', stream: 'true', file: 'RIFF' })
+      expect(validateRequest(form, 'm', undefined)).toEqual({
+        path: '/v1/audio/transcriptions',
+        headers: [['Content-Type', 'multipart/form-data; boundary=X']],
+        body: form.payload,
+      })
+    })
+
+    test.each([
+      ['no file', asked({ model: 'm' }), /file/],
+      ['no model', asked({ file: 'RIFF' }), /model/],
+      ['another model', asked({ model: 'x', file: 'RIFF' }), /model name mismatch/],
+      ['a limit that is no number', asked({ model: 'm', file: 'RIFF', max_tokens: 'all' }), /max_tokens/],
+      ['a body that is no form', asked({}, { payload: Buffer.from('{}') }), /bad form/],
+      ['no content type', asked({ model: 'm', file: 'RIFF' }, { headers: [] }), /bad form/],
+    ])('%s is refused', (_what, form, says) => {
+      const refused = validateRequest(form, 'm', undefined)
+      expect(refused).toMatchObject({ code: 621, message: expect.stringMatching(says) })
     })
   })
 

@@ -1,0 +1,172 @@
+/**
+ * The document that describes this API to tools: OpenAPI 3.1, made from the schemas that requests are checked with.
+ * `GET /openapi.json` serves it; docs/openapi.json is the same, for reading and for generators.
+ */
+import { z } from 'zod'
+import { INFERENCE_PATHS, REQUEST_BY_PATH } from './contract.ts'
+import { countTokensRequest, messagesRequest } from './messages/contract.ts'
+import { responsesRequest } from './responses/contract.ts'
+import { TRANSCRIPTION_PATH, transcriptionRequest } from './transcription.ts'
+
+type Json = Readonly<Record<string, unknown>>
+
+interface Operation {
+  readonly summary: string
+  readonly request?: z.ZodType
+  /** How the request's body travels, when not as JSON. */
+  readonly mediaType?: 'multipart/form-data'
+  /** With `stream: true` it answers with server-sent events. */
+  readonly streams?: true
+  /** Served without the API key. */
+  readonly open?: true
+  readonly parameters?: readonly Json[]
+  /** Media type of the answer, when not JSON. */
+  readonly answers?: string
+}
+
+/** What a request can cost, without running it: the same body, at a path of its own. */
+const quotes = (): Readonly<Record<string, Operation>> =>
+  Object.fromEntries(
+    INFERENCE_PATHS.map((path) => [
+      path.replace('/v1/', '/v1/quote/'),
+      { summary: `The most that this request to ${path} can cost.`, request: REQUEST_BY_PATH[path] },
+    ]),
+  )
+
+const POSTS: Readonly<Record<string, Operation>> = {
+  '/v1/chat/completions': {
+    summary: 'Chat completion. Fields that are not described travel on to the engine.',
+    request: REQUEST_BY_PATH['/v1/chat/completions'],
+    streams: true,
+  },
+  '/v1/completions': { summary: 'Text completion.', request: REQUEST_BY_PATH['/v1/completions'], streams: true },
+  '/v1/embeddings': { summary: 'Embeddings.', request: REQUEST_BY_PATH['/v1/embeddings'] },
+  '/v1/rerank': { summary: 'Documents ranked for a query.', request: REQUEST_BY_PATH['/v1/rerank'] },
+  [TRANSCRIPTION_PATH]: {
+    summary: 'Sound to text.',
+    request: transcriptionRequest,
+    mediaType: 'multipart/form-data',
+    streams: true,
+  },
+  ...quotes(),
+  '/v1/responses': { summary: 'OpenAI’s Responses, without a memory.', request: responsesRequest, streams: true },
+  '/v1/messages': { summary: 'Anthropic’s Messages.', request: messagesRequest, streams: true },
+  '/v1/messages/count_tokens': { summary: 'Length of a prompt, in tokens.', request: countTokensRequest },
+}
+
+const MODEL_ID: Json = {
+  name: 'model',
+  in: 'path',
+  required: true,
+  description: 'As listed; slashes may be escaped or not.',
+  schema: { type: 'string' },
+}
+
+const GETS: Readonly<Record<string, Operation>> = {
+  '/v1/models': { summary: 'Models on offer now, with their workers.' },
+  '/v1/models/{model}': { summary: 'One of them.', parameters: [MODEL_ID] },
+  '/v1/prices': { summary: 'What tokens of each model cost now, at the cheapest and at the dearest worker.' },
+  '/healthz': { summary: 'Whether the process lives.', open: true },
+  '/readyz': { summary: 'Whether requests can be served, and why not.', open: true },
+  '/openapi.json': { summary: 'This document.', open: true },
+  '/status': { summary: 'What the node says of itself.' },
+  '/jsonstats': { summary: 'The same in the shape that existing monitoring reads.' },
+  '/metrics': { summary: 'Prometheus metrics.', answers: 'text/plain' },
+}
+
+/** @returns plain JSON, the same at every call */
+export function openApiDocument(): Json {
+  const paths: Record<string, Json> = {}
+  for (const [path, operation] of Object.entries(GETS)) paths[path] = { get: describe(path, operation) }
+  for (const [path, operation] of Object.entries(POSTS)) paths[path] = { post: describe(path, operation) }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Cocoon client node',
+      version: '1',
+      description:
+        'AI inference in hardware enclaves, paid per token. An API key is needed only where the node has one; prices stand in the headers and in usage.',
+    },
+    servers: [{ url: 'http://127.0.0.1:10000' }],
+    paths,
+    components: {
+      securitySchemes: { key: { type: 'http', scheme: 'bearer' } },
+      schemas: { Error: ERROR },
+      headers: HEADERS,
+    },
+  }
+}
+
+function describe(path: string, operation: Operation): Json {
+  const { summary, request, mediaType = 'application/json', streams, open, parameters, answers } = operation
+  return {
+    operationId: path.replaceAll(/[^a-z]+/g, '_').replace(/^_|_$/g, ''),
+    summary,
+    security: open === true ? [] : [{}, { key: [] }],
+    ...(parameters !== undefined && { parameters }),
+    ...(request !== undefined && {
+      requestBody: { required: true, content: { [mediaType]: { schema: schemaOf(request, mediaType) } } },
+    }),
+    responses: {
+      '200': {
+        description: 'The answer.',
+        ...(request !== undefined && { headers: HEADER_REFERENCES }),
+        content: {
+          [answers ?? 'application/json']: {},
+          ...(streams === true && { 'text/event-stream': {} }),
+        },
+      },
+      default: {
+        description: 'A refusal or a failure; the first word of its code says who must act.',
+        content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
+      },
+    },
+  }
+}
+
+/** What a caller may write. What only a function can check is not in it. */
+function schemaOf(request: z.ZodType, mediaType: string): Json {
+  const { $schema: _, ...schema } = z.toJSONSchema(request, { io: 'input', unrepresentable: 'any' }) as Record<
+    string,
+    unknown
+  >
+  if (mediaType !== 'multipart/form-data') return schema
+  const { properties, required } = schema as { properties: Json; required: string[] }
+  return {
+    ...schema,
+    properties: { ...properties, file: { type: 'string', format: 'binary' } },
+    required: [...required, 'file'],
+  }
+}
+
+const ERROR: Json = {
+  type: 'object',
+  required: ['error'],
+  properties: {
+    error: {
+      type: 'object',
+      required: ['message', 'type', 'param', 'code'],
+      properties: {
+        message: { type: 'string' },
+        type: { type: 'string' },
+        param: { type: ['string', 'null'], description: 'The field at fault.' },
+        code: { type: 'string' },
+      },
+    },
+  },
+}
+
+const header = (description: string): Json => ({ description, schema: { type: 'string' } })
+
+const HEADERS: Readonly<Record<string, Json>> = {
+  'x-request-id': header('Under which this node’s log tells about the request.'),
+  'x-cocoon-cost-nano': header('What it cost, in nanoTON; in the trailers of a stream.'),
+  'x-cocoon-tokens': header('Adjusted tokens charged; in the trailers of a stream.'),
+  'x-cocoon-max-cost-nano': header('The most it could cost: the reservation.'),
+  'x-cocoon-evidence': header('What the proxy proved about itself: verified, simulated or none.'),
+  'x-cocoon-proxy': header('The proxy that took the request.'),
+}
+
+const HEADER_REFERENCES: Json = Object.fromEntries(
+  Object.keys(HEADERS).map((name) => [name, { $ref: `#/components/headers/${name}` }]),
+)
