@@ -113,3 +113,11 @@ test('a peer’s sentence cannot forge lines or fill a log', () => {
   expect(message).not.toMatch(/[\n\u001b]/)
   expect(message.length).toBeLessThanOrEqual(512)
 })
+
+test.each([
+  ['no ready workers for model m: the queue is full; try again in 2500 ms', 2500],
+  ['no ready workers for model m: waited 10.0 s; try again in 999999999 ms', 60_000],
+  ['no ready workers for model m', 1000],
+])('a busy proxy’s "%s" sends the caller away for %i ms', (message, retryAfterMs) => {
+  expect(refusedByPeer(651, message)).toMatchObject({ code: 'capacity.busy', info: { retryAfterMs } })
+})
