@@ -5,7 +5,9 @@ import os from 'node:os'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Benchmark, type Figure, meetsGoal } from './benchmark.ts'
+import { attestBenchmark } from './attest.bench.ts'
 import { chainBenchmark } from './chain.bench.ts'
+import { evidenceBenchmark } from './evidence.bench.ts'
 import { latencyBenchmark } from './latency.bench.ts'
 import { ledgerBenchmark } from './ledger.bench.ts'
 import { memoryBenchmark } from './memory.bench.ts'
@@ -19,6 +21,8 @@ const BENCHMARKS: readonly Benchmark[] = [
   memoryBenchmark,
   powBenchmark,
   microBenchmark,
+  attestBenchmark,
+  evidenceBenchmark,
 ]
 const BASELINES = new URL('./baselines.json', import.meta.url)
 

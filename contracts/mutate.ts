@@ -13,17 +13,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
-import { createVitest } from 'vitest/node'
 import { buildFile, compileContract, CONTRACTS, type ContractBuild, type ContractName } from './build.ts'
-
-interface Mutant {
-  readonly file: string
-  /** Counted from one. */
-  readonly line: number
-  /** The line as it is and as it would be. */
-  readonly was: string
-  readonly is: string
-}
+import { type Mutant, mutantsOf } from './mutants.ts'
+import { loadTests, type LoadedTests, standInForVitest } from './quick-runner.ts'
 
 const FOLDER = fileURLToPath(new URL('./', import.meta.url))
 
@@ -41,63 +33,8 @@ const TESTS: Readonly<Record<string, readonly string[]>> = {
   client: ['client', 'proxy', 'build', 'model'],
   worker: ['worker', 'proxy', 'build', 'model'],
   proxy: ['proxy', 'worker', 'build', 'model'],
-  root: ['root'],
+  root: ['root', 'model'],
   wallet: ['wallet', 'build'],
-}
-
-/** One edit a line at a time; every pattern is tried at every place of the line. */
-const EDITS: readonly (readonly [RegExp, readonly string[]])[] = [
-  [/ >= /g, [' > ', ' < ']],
-  [/ <= /g, [' < ', ' > ']],
-  [/ > /g, [' >= ', ' < ']],
-  [/(?<!=) < /g, [' <= ', ' > ']],
-  [/ == /g, [' != ']],
-  [/ != /g, [' == ']],
-  [/ \+ /g, [' - ']],
-  [/ - /g, [' + ']],
-  [/ \* /g, [' + ']],
-  [/ \+= /g, [' -= ', ' = ']],
-  [/ -= /g, [' += ']],
-  [/ & (?!~)/g, [' | ']],
-  [/ \| (?=\()/g, [' & ']],
-  [/\bmax\(/g, ['min(']],
-  [/\bmin\(/g, ['max(']],
-  [/STATE_CLOSED/g, ['STATE_CLOSING', 'STATE_NORMAL']],
-  [/STATE_CLOSING/g, ['STATE_CLOSED', 'STATE_NORMAL']],
-  [/STATE_NORMAL/g, ['STATE_CLOSING', 'STATE_CLOSED']],
-  [/\bNOTICE\b(?! =)/g, ['(NOTICE + 1)']],
-  [/\bRENT_FLOOR\b(?! =)/g, ['RENT', '0']],
-  [/\bRENT\b(?! =)/g, ['RENT_FLOOR']],
-  [/\bATTACHED\b(?! =)/g, ['(ATTACHED + 1)', '(ATTACHED - 1)']],
-  [/\bCHARGE_HOP\b(?! =)/g, ['0']],
-  [/\bCLOSED_GRACE\b(?! =)/g, ['0']],
-  [/SEND_MODE_CARRY_ALL_BALANCE/g, ['SEND_MODE_REGULAR']],
-  [/SEND_MODE_PAY_FEES_SEPARATELY/g, ['SEND_MODE_REGULAR']],
-  [/ \| (?:SEND|RESERVE)_MODE_BOUNCE_ON_ACTION_FAIL/g, ['']],
-  [/SEND_MODE_IGNORE_ERRORS/g, ['SEND_MODE_REGULAR']],
-  [/BounceMode\.RichBounce/g, ['BounceMode.NoBounce']],
-  [/\bERR_\w+/g, ['1199']],
-  [/ \? /g, [' == false ? ']],
-  [/\btrue\b/g, ['false']],
-  [/\bfalse\b/g, ['true']],
-]
-/** Whole lines that are left out. */
-const DROPPED =
-  /^\s*(?:assert \(.*|.*\.assertEnd\(\);|.*\.assertBasechain\(\);|.*assertParams\(\);|assert\w+\(.*\);|contract\.set.*;|st\.save\(\);|st\.\w+ [-+]?= .*;|self\.\w+ [-+]?= .*;|reserve\w*\(.*\);|.*commitContract.*|(?:refund|returnExcess|report)\(.*\);|st\.(?:report|setUnlockTs|setSecretHash)\(.*\);|return;)$/
-
-export function mutantsOf(file: string, source: string): Mutant[] {
-  const mutants: Mutant[] = []
-  const lines = source.split('\n')
-  for (const [index, was] of lines.entries()) {
-    if (/^\s*\/\//.test(was) || /^(?:import|struct|get fun|const OP_)/.test(was)) continue
-    const code = was.replace(/\s*\/\/.*$/, '')
-    const add = (is: string): void => void (is !== code && mutants.push({ file, line: index + 1, was: code, is }))
-    for (const [pattern, replacements] of EDITS)
-      for (const match of code.matchAll(pattern))
-        for (const by of replacements) add(code.slice(0, match.index) + by + code.slice(match.index + match[0].length))
-    if (DROPPED.test(code)) add('')
-  }
-  return mutants
 }
 
 interface Explained {
@@ -156,7 +93,7 @@ async function run(): Promise<number> {
     }
     showProgress(index + 1, mutants.length, Object.values(counts))
   }
-  await judge.close()
+  judge.close()
   process.stdout.write(`${clear()}${mutants.length} mutants: ${JSON.stringify(counts, null, 2)}\n`)
   if (isWhole) {
     for (const e of explained)
@@ -175,21 +112,16 @@ async function createJudge(fresh: boolean) {
   const known = new Set<string>(existsSync(cache) ? readFileSync(cache, 'utf8').split('\n') : [])
   const folder = mkdtempSync(join(tmpdir(), 'cocoon-mutant-'))
   process.env['COCOON_MUTANT_FOLDER'] = folder
-  const vitest = await createVitest('test', {
-    watch: false,
-    bail: 1,
-    reporters: [{}],
-    maxWorkers: 1,
-    isolate: false,
-    pool: 'threads',
-    root: fileURLToPath(new URL('../', import.meta.url)),
-    include: ['contracts/test/**/*.test.ts'],
-  })
+  standInForVitest()
+  const tests = new Map<string, LoadedTests>()
+  for (const name of new Set(Object.values(TESTS).flat())) {
+    const loaded = await loadTests(new URL(`test/${name}.test.ts`, import.meta.url))
+    const failure = await loaded.firstFailure()
+    if (failure !== null) throw new RangeError(`${name}.test.ts fails on the contracts as they are: ${failure}`)
+    tests.set(name, loaded)
+  }
   return {
-    close: async (): Promise<void> => {
-      await vitest.close()
-      rmSync(folder, { recursive: true })
-    },
+    close: (): void => rmSync(folder, { recursive: true }),
     verdictOf: async (mutant: Mutant): Promise<Verdict> => {
       const lines = readFileSync(join(FOLDER, mutant.file), 'utf8').split('\n')
       lines[mutant.line - 1] = mutant.is
@@ -208,9 +140,7 @@ async function createJudge(fresh: boolean) {
       for (const build of changed)
         writeFileSync(buildFile(build.contract, pathToFileURL(`${folder}/`)), JSON.stringify(build))
       for (const test of new Set(changed.flatMap((build) => TESTS[build.contract] ?? []))) {
-        const specifications = await vitest.globTestSpecifications([`contracts/test/${test}.test.ts`])
-        const result = await vitest.runTestSpecifications(specifications)
-        if (result.unhandledErrors.length === 0 && result.testModules.every((m) => m.ok())) continue
+        if ((await tests.get(test)?.firstFailure()) === null) continue
         appendFileSync(cache, `${key}\n`)
         return 'killed'
       }

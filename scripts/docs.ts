@@ -1,6 +1,6 @@
 /**
  * Do the documents still say what is there? `--check` holds links, sources named in comments, dependencies and commands
- * against the repository; `--write` first writes docs/configuration.md and docs/openapi.json from the schemas. Exit 1 with one line a finding.
+ * against the repository; `--write` first writes the generated ones. Exit 1 with one line a finding.
  */
 import { existsSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
@@ -8,12 +8,15 @@ import { parseArgs } from 'node:util'
 import { openApiDocument } from '../src/api/index.ts'
 import { renderConfigurationDocs } from '../src/cli/config-docs.ts'
 import { filesBelow, lineAt, ROOT, readText } from '../test/support/source-files.ts'
+import { dashboardQueries, renderDashboard } from './dashboard.ts'
 
-/** Written from the code, and what writes them. */
-const GENERATED: Readonly<Record<string, () => string>> = {
-  'docs/configuration.md': renderConfigurationDocs,
-  'docs/openapi.json': () => `${JSON.stringify(openApiDocument(), null, 1)}\n`,
-}
+/** Files that are made of the program. */
+const GENERATED: readonly (readonly [path: string, render: () => string])[] = [
+  ['docs/configuration.md', renderConfigurationDocs],
+  ['docs/openapi.json', () => `${JSON.stringify(openApiDocument(), null, 1)}\n`],
+  ['deploy/grafana/cocoon.json', renderDashboard],
+]
+const ALERTS = 'deploy/prometheus/alerts.yml'
 /** What README promises and `.ci/run` must call, word for word. */
 const TEST_LINE = 'npm ci && npm test'
 const START_LINE = 'npm ci && npm start'
@@ -25,7 +28,7 @@ if (!flags.check && !flags.write) {
   process.stderr.write('usage: node bin/run.mjs scripts/docs.ts --check | --write\n')
   process.exit(2)
 }
-if (flags.write) for (const [path, render] of Object.entries(GENERATED)) writeFileSync(join(ROOT, path), render())
+if (flags.write) for (const [path, render] of GENERATED) writeFileSync(join(ROOT, path), render())
 
 const files = filesBelow('')
 const documents = files.filter((path) => path.endsWith('.md'))
@@ -36,6 +39,7 @@ const findings = [
   ...files.filter((path) => /^(?:src|test|bench|scripts)\/.*\.ts$/.test(path)).flatMap(checkSources),
   ...checkDependencies(),
   ...checkGenerated(),
+  ...checkMetrics(),
   ...checkPromisedLines(),
 ]
 for (const finding of findings) process.stderr.write(`${finding}\n`)
@@ -154,9 +158,33 @@ function checkDependencies(): string[] {
 }
 
 function checkGenerated(): string[] {
-  return Object.entries(GENERATED)
-    .filter(([path, render]) => !existsSync(join(ROOT, path)) || readText(path) !== render())
-    .map(([path]) => `${path} is not what the schema says; run npm run docs:write`)
+  return GENERATED.filter(([path, render]) => !existsSync(join(ROOT, path)) || readText(path) !== render()).map(
+    ([path]) => `${path} is not what the program says; run npm run docs:write`,
+  )
+}
+
+/** What dashboard and alerts ask for must be something that a node tells. */
+function checkMetrics(): string[] {
+  const declared = new Set(
+    files
+      .filter((path) => /^src\/.*(?<!\.test|\.suite)\.ts$/.test(path))
+      .flatMap((path) =>
+        [...readText(path).matchAll(/\.(?:counter|gauge|histogram)\(\s*'([a-z_0-9]+)'/g)].map((m) => m[1]),
+      ),
+  )
+  const asked = [
+    ...dashboardQueries().map((q) => ['the dashboard', q]),
+    ...readText(ALERTS)
+      .split('\n')
+      .map((q) => [ALERTS, q]),
+  ]
+  return asked.flatMap(([where, query]) =>
+    [...(query as string).matchAll(/\bcocoon_([a-z_0-9]+)/g)]
+      .map((m) => (m[1] as string).replace(/_bucket$/, ''))
+      // Those of prom-client itself: of the process and of Node.
+      .filter((name) => !declared.has(name) && !/^(?:process|nodejs)_/.test(name))
+      .map((name) => `${where} asks for cocoon_${name}, which no node tells`),
+  )
 }
 
 function checkPromisedLines(): string[] {

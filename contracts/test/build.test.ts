@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Address, beginCell, Cell } from '@ton/core'
 import { expect, test } from 'vitest'
 import { buildFile, compileContract, COMPILED_FILE, compiledSource, CONTRACTS } from '../build.ts'
+import { costReport, SIX_FREQUENT } from './support/cost-report.ts'
 import { measureGas } from './support/gas-run.ts'
 import { envelope, OP, orderPayload, totalPayload } from './support/messages.ts'
 import { walletData } from './support/wallet.ts'
@@ -37,9 +38,12 @@ test.skipIf(mutated)('the program carries the code that stands in contracts/buil
   expect(readFileSync(COMPILED_FILE, 'utf8')).toBe(compiledSource(builds))
 })
 
-test.skipIf(mutated)('contracts/gas.json is what the orders cost', async () => {
+test.skipIf(mutated)('contracts/gas.json and docs/contract-costs.md are what the orders cost', async () => {
   const stored = JSON.parse(readFileSync(new URL('../gas.json', import.meta.url), 'utf8'))
-  expect(await measureGas()).toEqual(stored)
+  const report = await measureGas()
+  expect(report).toEqual(stored)
+  const document = readFileSync(new URL('../../docs/contract-costs.md', import.meta.url), 'utf8')
+  expect(document).toBe(costReport(report, vectors))
 })
 
 test.skipIf(mutated)(
@@ -50,16 +54,20 @@ test.skipIf(mutated)(
     const known: Record<string, number> = vectors.bestKnownGas
     const dearer = Object.keys(known).filter((name) => !(ours(name) < (known[name] as number)))
     expect(dearer).toEqual([])
-    const six = [
-      'client register',
-      'client top up',
-      'client charge',
-      'worker payout',
-      'client request refund with surplus',
-      'client grant refund',
-    ]
-    const sum = (of: (name: string) => number): number => six.map(of).reduce((a, b) => a + b, 0)
+    const sum = (of: (name: string) => number): number => SIX_FREQUENT.map(of).reduce((a, b) => a + b, 0)
     expect(sum(ours)).toBeLessThan(0.85 * sum((name) => known[name] as number))
+  },
+)
+
+test.skipIf(mutated)(
+  'from the wallet to the last excess every order burns less TON than with the deployed contracts',
+  () => {
+    const { endToEndNano, rentNanoPerYear } = JSON.parse(readFileSync(new URL('../gas.json', import.meta.url), 'utf8'))
+    // Deploying is paid once; the code that makes orders cheap is a little larger.
+    const { deployedEndToEndNano: deployed, deployedRentNanoPerYear: rent } = vectors
+    const dearer = Object.keys(deployed).filter((name) => !(endToEndNano[name] < deployed[name]))
+    expect(dearer).toEqual(['wallet and proxy deploy', 'worker deploy'])
+    expect(Object.keys(rent).filter((name) => !(rentNanoPerYear[name] < rent[name]))).toEqual([])
   },
 )
 

@@ -3,7 +3,7 @@ import { addConservation, type Conservation, missingFrom, play } from './model/p
 
 const GAMES = Number(process.env['COCOON_GAMES'] ?? 2_000)
 const FIRST = Number(process.env['COCOON_SEED'] ?? 1_000)
-const STEPS = Number(process.env['COCOON_STEPS'] ?? 60)
+const STEPS = Number(process.env['COCOON_STEPS'] ?? 40)
 
 test(`${GAMES} games of ${STEPS} messages: nobody is paid, stored or kept other than the model says`, async () => {
   const tally = { done: 0, refused: 0, undone: 0 }

@@ -146,6 +146,9 @@ describe('the last payout', () => {
     expect(request(outcome).exit).toBe(1002)
     expect(await world.workerState()).toEqual({ state: 0, tokens: 0n })
     expect(request(outcome, 1)).toMatchObject({ state: 0, tokens: 0n })
+    // Its rent went to the owner the first time; there is none to send again, not even a message of nothing.
+    const again = await expectDone(world, worker, strange(last(2_000_000_000n)))
+    expect(received(again, WORKER_OWNER, OP.payout)).toEqual([])
     await expectDone(world, worker, strange(payout(5n)))
   })
 

@@ -3,6 +3,7 @@
  * engine's business and pass through. Browser-safe.
  */
 import { z } from 'zod'
+import { parseTon } from '../util/index.ts'
 import { chatMessage, chatTool, chatToolChoice, responseFormat, unknownTool } from './chat-fields.ts'
 
 /** Token limits, coefficients and the like travel as signed 32-bit integers. */
@@ -19,7 +20,7 @@ export const MAX_MODEL_CHARS = 512
 export const MAX_INPUTS = 2048
 
 /** Fields that are meant for the client node: they never leave it. */
-export const CONTROL_FIELDS = ['max_coefficient', 'timeout', 'enable_debug', 'request_guid'] as const
+export const CONTROL_FIELDS = ['max_coefficient', 'max_cost', 'timeout', 'enable_debug', 'request_guid'] as const
 
 /** Fields we act on: given twice they are refused, since another reader of the body might take the other one. */
 export const ACTED_FIELDS = [
@@ -34,6 +35,17 @@ export const ACTED_FIELDS = [
   'stream_options',
 ] as const
 
+export const MAX_COST_SHAPE = 'must be nanoTON as a whole number, or TON like "0.05 TON"'
+
+/** nanoTON of `50000000`, `"50000000"` and `"0.05 TON"`; null for anything else. */
+export function parseMaxCost(value: number | string): bigint | null {
+  if (typeof value === 'number') return Number.isSafeInteger(value) && value >= 0 ? BigInt(value) : null
+  const text = value.trim()
+  if (/^\d{1,19}$/.test(text)) return BigInt(text)
+  const ton = /^([\d.]+) ?TON$/i.exec(text)?.[1]
+  return ton === undefined ? null : parseTon(ton)
+}
+
 const tokenLimit = z.int().min(1).max(MAX_INT31).nullish()
 const choices = z.int().min(1).max(MAX_CHOICES).nullish()
 const number = z.number().nullish()
@@ -44,6 +56,10 @@ const flag = z.boolean().nullish()
 export const ENVELOPE_FIELDS = {
   model: z.string().min(1).max(MAX_MODEL_CHARS),
   max_coefficient: z.int().min(0).max(MAX_INT31).nullish(),
+  max_cost: z
+    .union([z.int().min(0), z.string()], { error: MAX_COST_SHAPE })
+    .refine((value) => parseMaxCost(value) !== null, { error: MAX_COST_SHAPE })
+    .nullish(),
   /** Seconds. */
   timeout: z.number().positive().max(MAX_TIMEOUT_SECONDS).nullish(),
   enable_debug: flag,

@@ -75,10 +75,17 @@ const STATUS_BY_CODE: Readonly<Partial<Record<ErrorCode, number>>> = {
   'request.method-not-allowed': 405,
   'request.timeout': 408,
   'request.too-large': 413,
+  'request.invalid-key': 401,
+  'request.key-expired': 401,
+  'request.key-revoked': 401,
+  'request.key-scope': 403,
+  'request.key-model': 403,
+  'request.no-account': 404,
   'request.message-too-large': 413,
   'request.unsupported-media': 415,
   'request.headers-too-large': 431,
   'capacity.busy': 429,
+  'capacity.rate-limit': 429,
   'capacity.timeout': 504,
   'engine.timeout': 504,
 }
@@ -86,6 +93,7 @@ const STATUS_BY_CODE: Readonly<Partial<Record<ErrorCode, number>>> = {
 /** Codes that OpenAI has a word for, which client libraries and people look for. */
 const OPENAI_CODES: Readonly<Partial<Record<ErrorCode, string>>> = {
   'request.unauthorized': 'invalid_api_key',
+  'request.invalid-key': 'invalid_api_key',
   'request.unknown-model': 'model_not_found',
   'request.context-overflow': 'context_length_exceeded',
 }
@@ -115,7 +123,7 @@ export function toErrorBody(error: CocoonError): OpenAiErrorBody {
 function typeOf(error: CocoonError): string {
   if (error.family === 'request') return 'invalid_request_error'
   if (error.family === 'payment') return 'insufficient_quota'
-  return error.code === 'capacity.busy' ? 'rate_limit_error' : 'server_error'
+  return STATUS_BY_CODE[error.code] === 429 ? 'rate_limit_error' : 'server_error'
 }
 
 function messageOf(error: CocoonError): string {
@@ -135,6 +143,8 @@ function headersOf(error: CocoonError, status: number): Record<string, string> {
   }
   if (status === 401) headers['www-authenticate'] = 'Bearer'
   if (status === 405 && typeof allow === 'string') headers.allow = allow
+  for (const [name, value] of Object.entries(error.info))
+    if (name.startsWith('x-ratelimit-')) headers[name] = String(value)
   // Clients retry every 5xx of their own accord; a fault of ours does not go away, nor does a price.
   if (status === 500 || error.code === 'capacity.price') headers['x-should-retry'] = 'false'
   return headers

@@ -1,4 +1,5 @@
 /** A fastify server with our limits, whose every answer to every mishap is an OpenAI-shaped error. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify'
 import { type Clock, CocoonError, type Counter, type Log, type Metrics, type Random, toHex } from '../util/index.ts'
@@ -48,6 +49,11 @@ export function createHttpServer(
     },
     frameworkErrors: (_error, _request, reply) => void sendError(reply, toHttpError(apiError('request.bad-http'))),
   })
+  // Node answers these itself when nobody listens, and nobody would know.
+  app.server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) => {
+    requests.add(1, { route: 'none', status: '417' })
+    response.writeHead(417, { connection: 'close' }).end()
+  })
   app.addHook('onRoute', ({ url, method }) => {
     const methods = routes.get(url) ?? new Set()
     for (const one of typeof method === 'string' ? [method] : method) methods.add(one)
@@ -57,10 +63,8 @@ export function createHttpServer(
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id).header('x-cocoon-request-id', request.id)
     reply.header('x-content-type-options', 'nosniff')
-    // Anthropic’s libraries have their own names for the id and for the key.
+    // Anthropic’s libraries have a name of their own for the id.
     reply.header('request-id', request.id)
-    const { headers } = request
-    if (typeof headers['x-api-key'] === 'string') headers.authorization ??= `Bearer ${headers['x-api-key']}`
     if (guardHost) checkHost(request.headers.host)
   })
   app.setErrorHandler((thrown: FastifyError, request, reply) => {

@@ -20,6 +20,8 @@ interface Operation {
   /** Served without the API key. */
   readonly open?: true
   readonly parameters?: readonly Json[]
+  /** The path whose request this one takes. */
+  readonly like?: string
   /** Media type of the answer, when not JSON. */
   readonly answers?: string
 }
@@ -44,6 +46,16 @@ const POSTS: Readonly<Record<string, Operation>> = {
   '/v1/messages/count_tokens': { summary: 'Length of a prompt, in tokens.', request: countTokensRequest },
 }
 
+/** The same requests, for what they can cost; nothing runs. */
+const QUOTES = Object.fromEntries(
+  Object.entries(POSTS)
+    .filter(([path]) => path !== TRANSCRIPTION_PATH)
+    .map(([path, { request }]): [string, Operation] => [
+      path.replace('/v1/', '/v1/quote/'),
+      { summary: `What a request to ${path} can cost.`, ...(request !== undefined && { request }), like: path },
+    ]),
+)
+
 const MODEL_ID: Json = {
   name: 'model',
   in: 'path',
@@ -55,6 +67,7 @@ const MODEL_ID: Json = {
 const GETS: Readonly<Record<string, Operation>> = {
   '/v1/models': { summary: 'Models on offer now, with their workers.' },
   '/v1/models/{model}': { summary: 'One of them.', parameters: [MODEL_ID] },
+  '/v1/prices': { summary: 'Prices per model and class of tokens.' },
   '/healthz': { summary: 'Whether the process lives.', open: true },
   '/readyz': { summary: 'Whether requests can be served, and why not.', open: true },
   '/openapi.json': { summary: 'This document.', open: true },
@@ -67,7 +80,8 @@ const GETS: Readonly<Record<string, Operation>> = {
 export function openApiDocument(): Json {
   const paths: Record<string, Json> = {}
   for (const [path, operation] of Object.entries(GETS)) paths[path] = { get: describe(path, operation) }
-  for (const [path, operation] of Object.entries(POSTS)) paths[path] = { post: describe(path, operation) }
+  for (const [path, operation] of Object.entries({ ...POSTS, ...QUOTES }))
+    paths[path] = { post: describe(path, operation) }
   return {
     openapi: '3.1.0',
     info: {
@@ -87,19 +101,22 @@ export function openApiDocument(): Json {
 }
 
 function describe(path: string, operation: Operation): Json {
-  const { summary, request, mediaType = 'application/json', streams, open, parameters, answers } = operation
+  const { summary, request, mediaType = 'application/json', streams, open, parameters, like, answers } = operation
   return {
     operationId: path.replaceAll(/[^a-z]+/g, '_').replace(/^_|_$/g, ''),
     summary,
     security: open === true ? [] : [{}, { key: [] }],
     ...(parameters !== undefined && { parameters }),
     ...(request !== undefined && {
-      requestBody: { required: true, content: { [mediaType]: { schema: schemaOf(request, mediaType) } } },
+      requestBody: {
+        required: true,
+        content: { [mediaType]: { schema: like === undefined ? schemaOf(request, mediaType) : schemaAt(like) } },
+      },
     }),
     responses: {
       '200': {
         description: 'The answer.',
-        ...(request !== undefined && { headers: HEADER_REFERENCES }),
+        ...(request !== undefined && like === undefined && { headers: HEADER_REFERENCES }),
         content: {
           [answers ?? 'application/json']: {},
           ...(streams === true && { 'text/event-stream': {} }),
@@ -112,6 +129,10 @@ function describe(path: string, operation: Operation): Json {
     },
   }
 }
+
+const schemaAt = (path: string): Json => ({
+  $ref: `#/paths/${path.replaceAll('/', '~1')}/post/requestBody/content/application~1json/schema`,
+})
 
 /** What a caller may write. What only a function can check is not in it. */
 function schemaOf(request: z.ZodType, mediaType: string): Json {

@@ -15,6 +15,7 @@ const prepare = (body: unknown, rest: Partial<CallerRequest> = {}) =>
     headers: [],
     body: utf8(typeof body === 'string' ? body : JSON.stringify(body)),
     traceId: 't',
+    caller: 'owner',
     defaults,
     ...rest,
   })
@@ -66,7 +67,9 @@ describe('the body', () => {
 
   test('keeps the very bytes of the caller when nothing has to change', () => {
     const body = utf8('{ "model" : "m",\n "max_tokens":7, "seed": 12345678901234567890, "messages":[{"role":"user"}] }')
-    expect(prepareInference({ path: CHAT, headers: [], body, traceId: 't', defaults }).body).toEqual(Buffer.from(body))
+    expect(prepareInference({ path: CHAT, headers: [], body, traceId: 't', caller: 'owner', defaults }).body).toEqual(
+      Buffer.from(body),
+    )
   })
 
   test('keeps every byte of the fields that stay when others are taken out', () => {
@@ -257,9 +260,9 @@ describe('refusals', () => {
 
   test('bytes that are not UTF-8 are refused as bad JSON', () => {
     const body = Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])
-    expect(refusal(() => prepareInference({ path: CHAT, headers: [], body, traceId: 't', defaults })).code).toBe(
-      'request.bad-json',
-    )
+    expect(
+      refusal(() => prepareInference({ path: CHAT, headers: [], body, traceId: 't', caller: 'owner', defaults })).code,
+    ).toBe('request.bad-json')
   })
 
   test('nesting is taken up to the limit and refused beyond it, a million levels as fast as one', () => {

@@ -16,6 +16,7 @@ import {
   baseName,
   type CallerRequest,
   headersToForward,
+  maxCostOf,
   type PreparedInference,
   type RequestDefaults,
 } from './caller.ts'
@@ -34,6 +35,7 @@ interface Fields {
   readonly stream?: boolean | null | undefined
   readonly stream_options?: object | null | undefined
   readonly max_coefficient?: number | null | undefined
+  readonly max_cost?: number | string | null | undefined
   readonly timeout?: number | null | undefined
   readonly enable_debug?: boolean | null | undefined
 }
@@ -67,6 +69,8 @@ export function prepareInference(caller: CallerRequest): PreparedInference {
     timeoutMs: isGiven(fields.timeout) ? Math.ceil(fields.timeout * 1000) : caller.defaults.timeoutMs,
     debug: fields.enable_debug === true,
     traceId: caller.traceId,
+    caller: caller.caller,
+    ...maxCostOf(fields.max_cost, caller.headers),
     stream: fields.stream === true,
   }
 }

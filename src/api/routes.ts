@@ -29,6 +29,7 @@ export function addInferenceRoutes(
       headers: pairs(request.raw.rawHeaders),
       body: Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0),
       traceId: request.id,
+      caller: request.caller,
       defaults,
     })
     const baseHeaders = Object.entries(reply.getHeaders()).flatMap(([name, value]) => [name, String(value)])

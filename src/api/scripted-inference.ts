@@ -1,5 +1,12 @@
 /** Test support: an `Inference` that does what a test says and remembers what it was asked. */
-import type { FinalInfo, Inference, InferenceRequest, InferenceSink, ModelOffer } from '../roles/client/index.ts'
+import type {
+  Charge,
+  FinalInfo,
+  Inference,
+  InferenceRequest,
+  InferenceSink,
+  ModelOffer,
+} from '../roles/client/index.ts'
 import { utf8 } from '../util/index.ts'
 
 /** A request in the hands of a test. */
@@ -11,6 +18,8 @@ export interface ScriptedCall {
   part(text: string | Uint8Array): void
   end(info?: Partial<FinalInfo>): void
   fail: InferenceSink['fail']
+  /** What the node learns of the charge after a cancelling; without it, it learns nothing. */
+  charge: Charge
   /** Resolves when the API cancels. */
   readonly whenCancelled: Promise<void>
 }
@@ -43,6 +52,7 @@ export function scriptedInference(script: (call: ScriptedCall) => unknown = () =
       })
       const call: ScriptedCall = {
         request,
+        charge: 'unknown',
         whenCancelled,
         get cancelled() {
           return cancels > 0
@@ -57,8 +67,15 @@ export function scriptedInference(script: (call: ScriptedCall) => unknown = () =
           })
         },
         part: (text) => sink.part(typeof text === 'string' ? utf8(text) : text),
-        end: (info) => sink.end({ ...FINAL, ...info }),
-        fail: (error, info) => sink.fail(error, info),
+        end(info) {
+          const final = { ...FINAL, ...info }
+          this.charge = final
+          sink.end(final)
+        },
+        fail(error, info) {
+          this.charge = info ?? 'nothing'
+          sink.fail(error, info)
+        },
       }
       calls.push(call)
       script(call)
@@ -67,8 +84,14 @@ export function scriptedInference(script: (call: ScriptedCall) => unknown = () =
           if (++cancels > 1) throw new Error('cancelled twice')
           resolve()
         },
+        charge: () => Promise.resolve(call.charge),
       }
     },
+    quote: ({ maxTokens }) => ({
+      maxCostNano: 2n * BigInt(maxTokens),
+      pricePerTokenNano: 2n,
+      multipliers: { prompt: 10_000, cached: 10_000, completion: 10_000, reasoning: 10_000 },
+    }),
     models() {
       return this.offers instanceof Error ? Promise.reject(this.offers) : Promise.resolve(this.offers)
     },

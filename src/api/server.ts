@@ -1,12 +1,16 @@
 /** The HTTP server of a client node: OpenAI's endpoints in front of an `Inference`, and the operations endpoints. */
 import cors from '@fastify/cors'
 import type { FastifyInstance } from 'fastify'
+import type { Gateway } from '../gateway/index.ts'
 import type { Inference } from '../roles/client/index.ts'
-import { createKeyCheck, isLoopback } from './auth.ts'
+import { type AdminAccess, addAdminRoutes } from './admin.ts'
+import { isLoopback } from './auth.ts'
+import { createCallerCheck } from './callers.ts'
 import { createGate } from './gate.ts'
 import { createHttpServer, type HttpDeps } from './http-server.ts'
 import { addInferenceRoutes } from './routes.ts'
 import { addModelRoutes } from './models.ts'
+import { addQuoteRoutes } from './quote.ts'
 import { addOpsRoutes, type Ops, type OpsApi } from './ops.ts'
 import { openApiDocument } from './openapi.ts'
 import type { ClientApiOptions } from './options.ts'
@@ -22,8 +26,13 @@ export interface ClientApi extends OpsApi {
 }
 
 export interface ClientApiDeps extends HttpDeps {
+  /** Where there is a gateway, its metered one: every endpoint runs on this. */
   readonly inference: Inference
   readonly ops: Ops
+  /** Keys, budgets and receipts; without one, the API key of the options is all there is. */
+  readonly gateway?: Gateway
+  /** Opens `/admin`; needed where there is a gateway. */
+  readonly admin?: AdminAccess
 }
 
 export function createClientApi(deps: ClientApiDeps, options: ClientApiOptions): ClientApi {
@@ -52,6 +61,7 @@ export function createClientApi(deps: ClientApiDeps, options: ClientApiOptions):
       reply.type('application/json; charset=utf-8').send((document ??= JSON.stringify(openApiDocument()))),
     )
     addOpenAiRoutes(app, deps, options, gate)
+    if (deps.gateway !== undefined && deps.admin !== undefined) addAdminRoutes(app, deps.gateway, deps.admin)
   })
   return {
     app,
@@ -75,7 +85,16 @@ const EXPOSED_HEADERS = [
   'x-cocoon-max-cost-nano',
   'x-cocoon-evidence',
   'x-cocoon-proxy',
+  'x-ratelimit-limit-requests',
+  'x-ratelimit-remaining-requests',
+  'x-ratelimit-reset-requests',
+  'x-ratelimit-limit-tokens',
+  'x-ratelimit-remaining-tokens',
+  'x-ratelimit-reset-tokens',
 ]
+
+/** What only lists; all else asks a model. */
+const LISTS = /^\/v1\/(?:models|prices)\b/
 
 const FIRST_BYTE_BUCKETS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
 
@@ -91,21 +110,23 @@ function addOpenAiRoutes(
     FIRST_BYTE_BUCKETS,
   )
   void app.register(async (scope) => {
-    if (options.apiKey !== undefined) {
-      const checkKey = createKeyCheck(options.apiKey)
-      scope.addHook('onRequest', async (request) => checkKey(request.headers.authorization))
-    }
+    const check = createCallerCheck(options.apiKey, deps.gateway)
+    scope.decorateRequest('caller', '')
+    scope.addHook('onRequest', async (request) => {
+      request.caller = check(request.headers, LISTS.test(request.url) ? 'models' : 'inference')
+    })
     // While draining, connections end with the answer they carry.
     scope.addHook('onRequest', async (_request, reply) => {
       if (gate.draining) reply.header('connection', 'close')
     })
     addModelRoutes(scope, deps.inference)
+    const defaults = {
+      maxTokens: options.defaultMaxTokens,
+      maxCoefficient: options.defaultMaxCoefficient,
+      timeoutMs: options.defaultTimeoutMs,
+    }
+    addQuoteRoutes(scope, deps.inference, defaults, deps.admin?.fiat)
     await scope.register(async (inner) => {
-      const defaults = {
-        maxTokens: options.defaultMaxTokens,
-        maxCoefficient: options.defaultMaxCoefficient,
-        timeoutMs: options.defaultTimeoutMs,
-      }
       addInferenceRoutes(inner, gate, defaults, {
         inference: deps.inference,
         clock: deps.clock,

@@ -4,8 +4,15 @@
  */
 import { z } from 'zod'
 import { CocoonError, type FormPart, parseForm, utf8, writeForm } from '../util/index.ts'
-import { baseName, type CallerRequest, headersToForward, type PreparedInference } from './caller.ts'
-import { CONTROL_FIELDS, MAX_INT31, MAX_MODEL_CHARS, MAX_TIMEOUT_SECONDS } from './contract.ts'
+import { baseName, type CallerRequest, headersToForward, maxCostOf, type PreparedInference } from './caller.ts'
+import {
+  CONTROL_FIELDS,
+  MAX_COST_SHAPE,
+  MAX_INT31,
+  MAX_MODEL_CHARS,
+  MAX_TIMEOUT_SECONDS,
+  parseMaxCost,
+} from './contract.ts'
 import { apiError } from './errors.ts'
 import { checked } from './request-translation.ts'
 
@@ -24,6 +31,10 @@ const flag = z.enum(['true', 'false', '1', '0']).transform((given) => given === 
 export const transcriptionRequest = z.looseObject({
   model: z.string().min(1).max(MAX_MODEL_CHARS),
   max_coefficient: whole(0, MAX_INT31).optional(),
+  max_cost: z
+    .string()
+    .refine((value) => parseMaxCost(value) !== null, MAX_COST_SHAPE)
+    .optional(),
   /** Seconds. */
   timeout: z
     .string()
@@ -77,6 +88,8 @@ export function prepareTranscription(caller: CallerRequest): PreparedInference {
     timeoutMs: fields.timeout === undefined ? caller.defaults.timeoutMs : Math.ceil(fields.timeout * 1000),
     debug: fields.enable_debug === true,
     traceId: caller.traceId,
+    caller: caller.caller,
+    ...maxCostOf(fields.max_cost, caller.headers),
     stream: fields.stream === true,
   }
 }

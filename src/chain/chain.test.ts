@@ -183,7 +183,15 @@ test.each([
     'registered_proxies.0.address',
   ],
   [JSON.stringify({ root_owner_address: owner, price_per_token: -1 }), 'price_per_token'],
-  [JSON.stringify({ root_owner_address: owner, cocoon: { evidence: 'real' } }), 'cocoon.evidence'],
+  [JSON.stringify({ root_owner_address: owner, cocoon: { evidence: 'hardware' } }), 'cocoon.evidence'],
+  [
+    JSON.stringify({ root_owner_address: owner, cocoon: { test_roots: { intel: '00'.repeat(64) } } }),
+    'cocoon.test_roots',
+  ],
+  [
+    JSON.stringify({ root_owner_address: owner, cocoon: { evidence: 'real', test_roots: { intel: '00' } } }),
+    'cocoon.test_roots.intel',
+  ],
 ])('the network file %s is refused, naming %s', (text, named) => {
   expect(() => parseNetworkFile(text, 'net.json')).toThrowError(
     expect.objectContaining({ code: 'chain.network-file', message: expect.stringContaining(named) }),

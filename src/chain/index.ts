@@ -60,6 +60,8 @@ export { ownCode, ownCodes } from './contracts/own-code.ts'
 export {
   codeOf,
   type ContractCodes,
+  decodeParams,
+  encodeParams,
   loadParams,
   type Multipliers,
   type RootParams,
@@ -120,14 +122,17 @@ export type {
   ReadOptions,
   SendBocResult,
 } from './reader.ts'
-export type {
-  KeyManager,
-  NetworkAddress,
-  NetworkEvidence,
-  RegisteredProxy,
-  RegisteredPublicKey,
-  Registry,
-  RootConfig,
+export {
+  type AllowedHashes,
+  allowedHashes,
+  type KeyManager,
+  type NetworkAddress,
+  type NetworkEvidence,
+  type RegisteredProxy,
+  type RegisteredPublicKey,
+  type Registry,
+  type RootConfig,
+  type TestRoots,
 } from './registry.ts'
 export {
   type ChainRegistry,

@@ -10,7 +10,7 @@ import { type Clock, CocoonError, fromBase64, fromHex, type Log, NANO_PER_TON, t
 import { parseAddress } from './address.ts'
 import { codeCell, type CodeCell, parseBoc } from './cell-hash.ts'
 import { parseNetworkAddress, parseProxyAddresses } from './network-address.ts'
-import type { KeyManager, RegisteredProxy, Registry, RootConfig } from './registry.ts'
+import type { KeyManager, RegisteredProxy, Registry, RootConfig, TestRoots } from './registry.ts'
 
 /** Fixed by the reference for every network without a chain. */
 const FIXED = {
@@ -38,6 +38,12 @@ const hash = z.string().transform((text, ctx) => {
   return z.NEVER
 })
 
+const hexOf = (bytes: number): z.ZodType<string, string> =>
+  z
+    .string()
+    .regex(new RegExp(`^[0-9a-fA-F]{${2 * bytes}}$`), `must be ${2 * bytes} hex digits`)
+    .transform((text) => text.toLowerCase())
+
 const NetworkFile = z.strictObject({
   proxy_hashes: z.array(hash).default([]),
   worker_hashes: z.array(hash).default([]),
@@ -63,10 +69,23 @@ const NetworkFile = z.strictObject({
   '@type': z.string().optional(),
   cocoon: z
     .strictObject({
-      evidence: z.enum(['none', 'simulated']).default('none'),
+      evidence: z.enum(['none', 'simulated', 'real']).default('none'),
+      test_roots: z
+        .strictObject({
+          intel: hexOf(64).optional(),
+          amd: z
+            .array(z.strictObject({ product: z.enum(['Milan', 'Genoa', 'Turin']), key_pin: hexOf(32) }))
+            .min(1)
+            .optional(),
+        })
+        .optional(),
       check_hashes: z.boolean().default(false),
       root_contract_address: z.string().optional(),
       client_balance_nano: nano.default(DEFAULT_TEST_BALANCE_NANO),
+    })
+    .refine((ours) => ours.test_roots === undefined || ours.evidence === 'real', {
+      path: ['test_roots'],
+      message: 'means nothing unless evidence is "real"',
     })
     .prefault({}),
 })
@@ -115,8 +134,20 @@ export function parseNetworkFile(text: string, name: string): RootConfig {
       ? {}
       : { keyManager: parseKeyManager(file.key_manager_address, `${name}: key_manager_address`) }),
     evidence: file.cocoon.evidence,
+    ...testRootsOf(file.cocoon.test_roots),
     checkHashes: file.cocoon.check_hashes,
     testClientBalanceNano: file.cocoon.client_balance_nano,
+  }
+}
+
+function testRootsOf(roots: z.output<typeof NetworkFile>['cocoon']['test_roots']): { readonly testRoots?: TestRoots } {
+  if (roots === undefined) return {}
+  const { intel, amd } = roots
+  return {
+    testRoots: {
+      ...(intel === undefined ? {} : { intel }),
+      ...(amd === undefined ? {} : { amd: amd.map((root) => ({ product: root.product, keyPin: root.key_pin })) }),
+    },
   }
 }
 

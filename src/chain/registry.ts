@@ -30,8 +30,16 @@ export interface RegisteredPublicKey {
   readonly expiresAtS: number
 }
 
-/** Which evidence a network's peers must show. `simulated` proves nothing and exists for test networks only. */
-export type NetworkEvidence = 'none' | 'simulated'
+/** Which evidence a network's peers must show. Only `real` proves anything; the others exist for test networks only. */
+export type NetworkEvidence = 'none' | 'simulated' | 'real'
+
+/** Makers of hardware that exist in tests only. What names them proves nothing to anybody else. */
+export interface TestRoots {
+  /** X ‖ Y of a P-256 key, 128 hex digits. */
+  readonly intel?: string
+  /** SHA-256 of a key, hex, and the product line that it certifies. */
+  readonly amd?: readonly { readonly product: 'Milan' | 'Genoa' | 'Turin'; readonly keyPin: string }[]
+}
 
 export interface RootConfig {
   readonly owner: Address
@@ -54,11 +62,25 @@ export interface RootConfig {
   readonly keyManager?: KeyManager
   readonly registeredPublicKeys?: readonly RegisteredPublicKey[]
   readonly evidence: NetworkEvidence
+  /** Only in a network file, which is always a test network. */
+  readonly testRoots?: TestRoots
   /** Whether image and model hashes are compared with the lists above. */
   readonly checkHashes: boolean
   /** nanoTON that a client nobody has seen before owns; only where the network has no chain. */
   readonly testClientBalanceNano: bigint
 }
+
+/** The image hashes that a registry allows for one role. */
+export interface AllowedHashes {
+  /** Throws what `Registry.current` throws. */
+  current(): ReadonlySet<string>
+  subscribe(listener: () => void): () => void
+}
+
+export const allowedHashes = (registry: Registry, of: 'proxies' | 'workers'): AllowedHashes => ({
+  current: () => (of === 'proxies' ? registry.current().proxyHashes : registry.current().workerHashes),
+  subscribe: (listener) => registry.subscribe(listener),
+})
 
 export interface Registry {
   /** The newest accepted configuration. Throws `chain.stale` where a chain was not read for too long: nobody goes on with a guess. */

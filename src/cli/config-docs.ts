@@ -6,6 +6,12 @@ const SECTIONS: readonly (readonly [prefix: string, title: string, about: string
   ['ton', 'TON', 'How the chain is reached, for networks that have one: [TON](chain.md).'],
   ['wallet', 'Owner’s wallet', 'What `cocoon wallet`, `account` and `root` pay from.'],
   ['log', 'Log', 'What is written where. Prompts, answers and keys are in no line at any level.'],
+  [
+    'attestation',
+    'Attestation',
+    'What peers must prove, and where nodes learn what hardware makers publish ([attestation](attestation.md)).',
+  ],
+  ['telemetry', 'Traces', 'Where spans of requests go ([operations](operations.md#traces)).'],
   ['client', 'Client', 'The node that pays and asks; `client.http` is its OpenAI-compatible API.'],
   ['proxy', 'Proxy', 'The node that routes and accounts; `proxy.http` are its operations endpoints.'],
   ['worker', 'Worker', 'The node that answers; `worker.engine` is the inference engine behind it.'],

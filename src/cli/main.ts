@@ -12,6 +12,7 @@ import { runDevnet } from './devnet.ts'
 import { runDoctor } from './doctor.ts'
 import { showEarnings } from './earnings.ts'
 import { runEngine } from './engine.ts'
+import { type EvidenceFlags, evidenceCommand, takeEvidence } from './evidence.ts'
 import { addImageCommands } from './image/index.ts'
 import { openMoney } from './money.ts'
 import { dropModel, fetchModel, showModels } from './model.ts'
@@ -23,10 +24,11 @@ import { showStatus } from './status.ts'
 import { terminalOn } from './terminal.ts'
 import { runUp } from './up/index.ts'
 import { printConfig } from './show-config.ts'
+import { addCollateralCommands } from './collateral/index.ts'
 import { addVerifyCommands } from './verify/index.ts'
 import { addWalletCommands } from './wallet/index.ts'
 
-const EXIT = { done: 0, failed: 1, usage: 2 } as const
+const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const
 const settings = allSettings()
 const stdout = terminalOn(process.stdout)
 const stderr = terminalOn(process.stderr)
@@ -44,7 +46,9 @@ function program(run: (status: Promise<number>) => void): Command {
     about: string,
     start: (loaded: Loaded) => Promise<number>,
   ): void => {
-    const command = withSettings(cocoon.command(name).description(about), (s) => s.path[0] === name, name)
+    const isNode = name !== 'engine' && name !== 'devnet'
+    const isOwn = (s: Setting): boolean => s.path[0] === name || (isNode && isAttestation(s))
+    const command = withSettings(cocoon.command(name).description(about), isOwn, name)
     command.action(() => run(start(load(command, name))))
   }
 
@@ -139,11 +143,16 @@ function program(run: (status: Promise<number>) => void): Command {
 
   addModelIdentityCommands(model, run, stdout)
 
-  addVerifyCommands(cocoon, {
-    withSettings: (command) => withSettings(command, isGeneral, null),
-    load: (command) => load(command, null),
+  const general = {
+    withSettings: (command: Command) => withSettings(command, isGeneral, null),
+    load: (command: Command) => load(command, null),
     run,
     terminal: stdout,
+  }
+  addVerifyCommands(cocoon, general)
+  addCollateralCommands(cocoon, {
+    ...general,
+    withSettings: (command) => withSettings(command, isAttestation, null),
   })
 
   const isWallet = (s: Setting): boolean => s.path[0] === 'wallet'
@@ -170,6 +179,9 @@ function program(run: (status: Promise<number>) => void): Command {
   earnings.action((o: { proxy?: string; json?: boolean }) =>
     run(showEarnings(openMoney(load(earnings, null), stdout, stderr, o.json === true), o)),
   )
+
+  const evidence = withSettings(evidenceCommand(cocoon), isAttestation, null)
+  evidence.action((file: string, o: EvidenceFlags) => run(takeEvidence(load(evidence, null).config, file, o, stdout)))
 
   addImageCommands(cocoon, { run, terminal: stdout, progress: stderr })
 
@@ -199,6 +211,7 @@ function program(run: (status: Promise<number>) => void): Command {
 }
 
 const isGeneral = (): boolean => false
+const isAttestation = (s: Setting): boolean => s.path[0] === 'attestation'
 
 /** Adds the general settings, and those that `chosen` picks; a role's own without the role's name in front. */
 function withSettings(command: Command, chosen: (s: Setting) => boolean, role: string | null): Command {
@@ -313,6 +326,7 @@ function report(error: unknown): number {
   stderr.line(
     `${stderr.style('red', 'error')} ${known.message}${known.family === 'bug' ? `\n${known.stack ?? ''}` : ` [${known.code}]`}`,
   )
+  if (known.code === 'config.stopped') return EXIT.interrupted
   return known.family === 'config' || known.code === 'chain.network-file' || known.code === 'chain.address'
     ? EXIT.usage
     : EXIT.failed

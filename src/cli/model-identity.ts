@@ -16,40 +16,43 @@ interface ArchiveFlags {
   readonly json?: boolean
 }
 
+interface MeasureFlags extends ArchiveFlags {
+  readonly name?: string
+  readonly archive?: string
+  readonly tree?: string
+}
+
 export function addModelIdentityCommands(model: Command, run: (status: Promise<number>) => void, t: Terminal): void {
   model
     .command('measure')
     .description('the hash of a model’s archive, and with it the name that workers advertise')
-    .argument('<file>', 'the archive, a tar with its padding')
+    .argument('<file>', 'the archive (a tar with its padding), or the folder that becomes one')
     .option('--name <model@commit>', 'repository and revision, to print the whole name and what registries list')
     .option('--unpadded', 'the tar has no padding yet: count it in')
-    .option('--tree <file>', 'write the dm-verity tree beside the archive')
+    .option('--archive <file>', 'write the archive that a folder becomes')
+    .option('--tree <file>', 'write the dm-verity tree for the archive')
     .option('--json', 'print JSON')
-    .action((file: string, flags: ArchiveFlags & { name?: string; tree?: string }) => run(measure(file, flags, t)))
+    .action((file: string, flags: MeasureFlags) => run(measure(file, flags, t)))
   model
     .command('check')
     .description('whether an archive is the one that a name stands for')
-    .argument('<file>', 'the archive, a tar with its padding')
+    .argument('<file>', 'the archive (a tar with its padding), or the folder that becomes one')
     .argument('<name>', 'model@commit:hash, or the hash alone')
     .option('--unpadded', 'the tar has no padding yet: count it in')
     .option('--json', 'print JSON')
     .action((file: string, name: string, flags: ArchiveFlags) => run(check(file, name, flags, t)))
 }
 
-async function measure(
-  file: string,
-  flags: ArchiveFlags & { readonly name?: string; readonly tree?: string },
-  t: Terminal,
-): Promise<number> {
+async function measure(file: string, flags: MeasureFlags, t: Terminal): Promise<number> {
   const [model = '', commit = '', ...more] = flags.name?.split('@') ?? []
   if (flags.name !== undefined && (model === '' || commit === '' || more.length > 0))
     throw new CocoonError('config.value', { message: `--name must be model@commit, not "${flags.name}"` })
-  const { rootHash, dataBlocks, fileBytes } = await withProgress(file, flags, flags.tree)
+  const { rootHash, dataBlocks, archiveBytes } = await withProgress(file, flags)
   const identity = flags.name === undefined ? null : { model, commit, hash: rootHash }
   const found = {
     hash: rootHash,
     dataBlocks,
-    fileBytes,
+    archiveBytes,
     ...(identity === null ? {} : { name: formatModelIdentity(identity), registryHash: modelRegistryHash(identity) }),
   }
   if (flags.json === true) t.line(JSON.stringify(found, null, 2))
@@ -68,7 +71,7 @@ async function check(file: string, name: string, flags: ArchiveFlags, t: Termina
   return isSame ? 0 : 1
 }
 
-async function withProgress(file: string, { unpadded }: ArchiveFlags, treePath?: string): Promise<MeasuredArchive> {
+async function withProgress(file: string, { unpadded, archive, tree }: MeasureFlags): Promise<MeasuredArchive> {
   const bar = drawProgress(process.stderr, file, () => systemClock.now())
   const stop = new AbortController()
   const onInterrupt = (): void => stop.abort()
@@ -76,7 +79,8 @@ async function withProgress(file: string, { unpadded }: ArchiveFlags, treePath?:
   try {
     return await measureArchive(file, {
       padding: unpadded === true ? 'lacks' : 'has',
-      ...(treePath === undefined ? {} : { treePath }),
+      ...(tree === undefined ? {} : { treePath: tree }),
+      ...(archive === undefined ? {} : { archivePath: archive }),
       signal: stop.signal,
       // A pipe gets results only.
       ...(process.stderr.isTTY

@@ -15,6 +15,9 @@ import {
   type Payer,
   payFrom,
   payThroughWallet,
+  readRoot,
+  requireRoot,
+  type RootState,
   transactionUrl,
   type WalletSender,
 } from '../chain/index.ts'
@@ -228,6 +231,22 @@ export async function asNodeWallet<T>(
       message: `the ${role}'s wallet ${addressText(money, wallet.address)} is not deployed yet: deploy it with \`cocoon wallet fund ${role} 2\``,
     })
   return withOwner(money, (sender) => use(orderDeps(money, payThroughWallet(sender, wallet.address))))
+}
+
+/** The network's root contract. Throws `config.root-contract`, `chain.no-root`, and `chain.test-flag` for one of the other kind. */
+export async function rootOf({
+  network,
+  access,
+  signal,
+}: Money): Promise<{ readonly address: Address; readonly state: RootState }> {
+  const address = requireRoot(network)
+  const state = await readRoot(access, address, signal)
+  const { isTest } = state.params
+  if (isTest === network.isTest) return { address, state }
+  const kind = isTest ? 'test networks' : 'a real network'
+  throw new CocoonError('chain.test-flag', {
+    message: `the root contract ${formatAddress(address, network.isTest)} is for ${kind}, and this is ${network.name}: correct --network or --root-contract-address`,
+  })
 }
 
 export const NOTHING = Cell.EMPTY

@@ -9,6 +9,8 @@ import { openNodeSender } from './paying.ts'
 import { readPrivateFile, writePrivateFile } from './private-file.ts'
 
 export interface RoleChain {
+  /** Its name. */
+  readonly network: string
   /** Gets what the node earns, and may block its wallet. */
   readonly owner: Address
   readonly chain: { readonly access: ChainAccess; readonly wallet: WalletSender }
@@ -29,7 +31,7 @@ export async function openRoleChain(p: Process, nodeChain: NodeChain, role: Node
     wallet: wallet.address.toString({ testOnly: network.isTest }),
     nano: balanceNano,
   })
-  return { owner, chain: { access, wallet: sender } }
+  return { network: network.name, owner, chain: { access, wallet: sender } }
 }
 
 const SECRET_BYTES = 32

@@ -16,7 +16,7 @@ import {
 } from '../chain/index.ts'
 import { type Devnet, devnetOptions, startDevnet } from '../devnet/index.ts'
 import { NANO_PER_TON as TON, noMetrics, silentLog, systemClock, systemRandom } from '../util/index.ts'
-import { askFaucet } from './faucet.ts'
+import { askFaucet, devnetId } from './faucet.ts'
 import { loadNodeWallet, type NodeWallet } from './keys.ts'
 import { openNodeSender } from './paying.ts'
 import { takeProcessLock } from './process-lock.ts'
@@ -86,10 +86,31 @@ describe('on a local chain', () => {
     const plain = { label: 'give', to: owner, valueNano: TON, body: Cell.EMPTY, bounce: false }
     await carryOut({ ...deps, reader: access, payer: payFrom(sender), pollMs: network.pollMs }, [plain])
     expect((await access.getAccount(owner)).balanceNano).toBe(TON)
-    const [lock] = [join(home, 'sent', 'devnet')]
+    const lock = join(home, 'sent', `devnet-${await devnetId(network)}`)
     expect(statSync(lock).mode & 0o077).toBe(0)
     await sender.close()
     await (await openNodeSender(home, network, wallet(), { ...deps, access })).close()
+  })
+
+  test('what was paid on a local chain that is gone is not taken for paid on the next one', async () => {
+    const give = async (on: ChainNetwork): Promise<bigint> => {
+      const there = openChainAccess(on, deps)
+      await askFaucet(on, there, wallet().address, 3n * TON)
+      const sender = await openNodeSender(home, on, wallet(), { ...deps, access: there })
+      const to = new Address(0, Buffer.alloc(32, 0x21))
+      // The same order from the same state: only the chain differs.
+      const order = { label: 'give', to, valueNano: TON, body: Cell.EMPTY, bounce: false }
+      await carryOut({ ...deps, reader: there, payer: payFrom(sender), pollMs: on.pollMs }, [order])
+      await sender.close()
+      return (await there.getAccount(to)).balanceNano
+    }
+    expect(await give(network)).toBe(TON)
+    const next = await startDevnet(devnetOptions.parse({ port: 0, blockIntervalMs: 40 }), deps)
+    try {
+      expect(await give(chainNetwork('devnet', { endpoints: [`${next.url}/api/v2`] }))).toBe(TON)
+    } finally {
+      await next.close()
+    }
   })
 
   test('a faucet is refused where money is money, and one that is not there is named', async () => {

@@ -11,14 +11,15 @@ import {
   type PayingWallet,
   type WalletSender,
 } from '../chain/index.ts'
+import { devnetId } from './faucet.ts'
 import type { NodeWallet } from './keys.ts'
 import { takeProcessLock } from './process-lock.ts'
 
 type PayingDeps = ChainDeps & { readonly access: ChainAccess }
 
 /**
- * A node's wallet. Goes on with what the journal holds. Journals are kept by network and wallet, since what is open on one
- * chain means nothing on another. Throws `config.locked` while another process pays from the wallet, `chain.journal`.
+ * A node's wallet. Goes on with what the journal holds. Journals are kept by chain and wallet, since what is open on one chain
+ * means nothing on another. Throws `config.locked` while another process pays from the wallet, `chain.journal`.
  */
 export const openNodeSender = (
   home: string,
@@ -43,7 +44,7 @@ async function open(
   deps: PayingDeps,
 ): Promise<WalletSender> {
   const name = formatAddress(address, network.isTest)
-  const path = join(home, 'sent', network.name, `${name}.jsonl`)
+  const path = join(home, 'sent', await chainName(network), `${name}.jsonl`)
   const release = takeProcessLock(
     `${path}.lock`,
     (pid) => `process ${pid} pays from the wallet ${name}: stop that node first, or pay from another wallet`,
@@ -65,4 +66,9 @@ async function open(
     release()
     throw error
   }
+}
+
+/** A local chain whose folder was deleted is another one afterwards, and nothing that was sent on the first is under way there. */
+async function chainName(network: ChainNetwork): Promise<string> {
+  return network.name === 'devnet' ? `devnet-${await devnetId(network)}` : network.name
 }

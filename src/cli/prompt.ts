@@ -7,10 +7,11 @@ export const canAsk = (): boolean => process.stdin.isTTY === true && process.std
 
 /** Throws `config.stopped` at Ctrl-C. */
 async function ask(question: string, isHidden: boolean): Promise<string> {
-  process.stderr.write(question)
   // Readline repeats what is typed; a secret goes to a stream that swallows it.
   const output = isHidden ? new Writable({ write: (_chunk, _encoding, done) => done() }) : process.stderr
+  // First, since it switches the terminal's own echo off: whoever is quick to answer must not be shown.
   const lines = createInterface({ input: process.stdin, output, terminal: true })
+  process.stderr.write(question)
   const stopped = new Promise<never>((_, reject) => {
     lines.once('SIGINT', () => reject(new CocoonError('config.stopped', { message: 'stopped' })))
     lines.once('close', () => reject(new CocoonError('config.stopped', { message: 'no answer' })))

@@ -6,6 +6,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   type Address,
+  decodeParams,
   formatAddress,
   parseAddress,
   proxyContractAddress,
@@ -15,7 +16,6 @@ import {
 import { createSqliteLedger, type DurableLedger } from '../ledger/index.ts'
 import {
   createProxyChain,
-  decodeParams,
   DRAINED_FACT,
   PARAMS_FACT,
   type ProxyChain,
@@ -23,7 +23,7 @@ import {
   startProxyNode,
 } from '../roles/proxy/index.ts'
 import { createVerifier } from '../tee/index.ts'
-import { CocoonError, toCocoonError } from '../util/index.ts'
+import { type CocoonError, toCocoonError } from '../util/index.ts'
 import { portError, type Process } from './compose.ts'
 import type { RoleChain } from './node-chain.ts'
 

@@ -1,5 +1,7 @@
 /** `cocoon proxy`, `worker`, `client` and `engine`: one node of the network as this process. */
+import { join } from 'node:path'
 import { createClientApi, createOpsApi, type Ops } from '../api/index.ts'
+import type { NodeAttestation } from '../attest/index.ts'
 import { formatAddress } from '../chain/index.ts'
 import { createHttpEngine } from '../engine/index.ts'
 import { startWorkerNode } from '../roles/worker/index.ts'
@@ -7,9 +9,11 @@ import { composeClient } from '../sdk/index.ts'
 import { createPowSolver } from '../transport/index.ts'
 import { Secret } from '../util/index.ts'
 import { openProcess, portError, type Process } from './compose.ts'
+import { openClientGateway } from './gateway/open.ts'
 import { loadKey, ownerOf } from './keys.ts'
 import { type Running, untilStopped } from './lifecycle.ts'
 import { clientSecret, openRoleChain } from './node-chain.ts'
+import { type ContractList, openContractList } from '../roles/client/index.ts'
 import { openProxyInstances } from './proxy-instances.ts'
 import type { Config } from './schema.ts'
 
@@ -19,15 +23,22 @@ interface Node extends Running {
   jsonstats(): unknown
 }
 
+/** What `/status` shows: the node's own words, and what it proved and was shown. */
+export const statusOf = (node: Pick<Node, 'status'>, attestation: NodeAttestation): object => ({
+  ...(node.status() as object),
+  attestation: attestation.status(),
+})
+
 const opsOf = (node: Node, p: Process): Ops => ({
   ready: () => node.ready(),
-  status: () => node.status(),
+  status: () => statusOf(node, p.attestation),
   jsonstats: () => node.jsonstats(),
   metricsText: () => p.metrics.text(),
 })
 
-export async function runProxy(config: Config): Promise<number> {
-  const p = await openProcess(config, 'proxy')
+export async function runProxy(asConfigured: Config): Promise<number> {
+  const p = await openProcess(asConfigured, 'proxy')
+  const { config } = p
   const key = loadKey(config.home, 'proxy', p.random)
   const onChain = p.chain === null ? null : await openRoleChain(p, p.chain, 'proxy')
   const owner = onChain?.owner ?? ownerOf(config.proxy.ownerAddress, key, 'proxy.ownerAddress')
@@ -54,8 +65,9 @@ export async function runProxy(config: Config): Promise<number> {
   return Promise.race([serveOps(p, node, 'proxy'), proxy.failed])
 }
 
-export async function runWorker(config: Config): Promise<number> {
-  const p = await openProcess(config, 'worker')
+export async function runWorker(asConfigured: Config): Promise<number> {
+  const p = await openProcess(asConfigured, 'worker')
+  const { config } = p
   const onChain = p.chain === null ? null : await openRoleChain(p, p.chain, 'worker')
   const owner =
     onChain?.owner ??
@@ -80,8 +92,13 @@ export async function runWorker(config: Config): Promise<number> {
   return serveOps(p, node, 'worker')
 }
 
-export async function runClient(config: Config): Promise<number> {
-  const p = await openProcess(config, 'client')
+/** One for each network: contracts of one mean nothing on another. */
+const contractList = ({ home }: Config, network: string): ContractList =>
+  openContractList(join(home, 'client', `contracts-${network}.json`))
+
+export async function runClient(asConfigured: Config): Promise<number> {
+  const p = await openProcess(asConfigured, 'client')
+  const { config } = p
   const onChain = p.chain === null ? null : await openRoleChain(p, p.chain, 'client')
   const { chain: _chain, ...rest } = p
   // On a chain, the wallet is the owner of the client's contracts, and there is always a secret.
@@ -97,17 +114,27 @@ export async function runClient(config: Config): Promise<number> {
           ...rest,
           owner: onChain.chain.wallet.address,
           secret: clientSecret(config.client.secret, config.home, p.random),
-          chain: onChain.chain,
+          chain: { ...onChain.chain, contracts: contractList(config, onChain.network) },
           options: config.client,
         },
   )
   const { node } = client
+  const { gateway, admin, meter } = await openClientGateway(p).catch(async (error: unknown) => {
+    await client.close(0)
+    throw error
+  })
+  const ops: Ops = {
+    ...opsOf(node, p),
+    ready: () => [...node.ready(), ...[gateway.trouble()?.message].filter((one) => one !== undefined)],
+  }
+  const { clock, random, log, metrics } = p
   const api = createClientApi(
-    { inference: node, ops: opsOf(node, p), clock: p.clock, random: p.random, log: p.log, metrics: p.metrics },
+    { inference: meter(node), gateway, admin, ops, clock, random, log, metrics },
     config.client.http,
   )
   const url = await api.listen().catch(async (error: unknown) => {
     await client.close(0)
+    await gateway.close()
     throw portError(error, 'the client’s API', '--http-port (client.http.port)')
   })
   p.log.info('the client’s API listens', { url: `${url}/v1` })
@@ -117,7 +144,10 @@ export async function runClient(config: Config): Promise<number> {
       await client.close(0)
       await onChain?.chain.wallet.close()
       await api.close()
+      await gateway.close()
+      p.attestation.close()
       p.registry.close()
+      await p.trace.close()
     },
   }
   return untilStopped(running, p.log, config.shutdownGraceMs)
@@ -137,7 +167,9 @@ async function serveOps(p: Process, node: Node, role: 'proxy' | 'worker'): Promi
     async close(graceMs) {
       await node.close(graceMs)
       await ops.close()
+      p.attestation.close()
       p.registry.close()
+      await p.trace.close()
     },
   }
   return untilStopped(running, p.log, p.config.shutdownGraceMs)

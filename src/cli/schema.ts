@@ -1,12 +1,15 @@
 /** Every setting of the product in one schema: the file's shape, and where flags and environment variables come from. */
 import { z } from 'zod'
 import { clientApiOptions, opsApiOptions } from '../api/index.ts'
+import { attestationOptions } from '../attest/index.ts'
 import { devnetOptions } from '../devnet/index.ts'
 import { httpEngineOptions, llamaOptions } from '../engine/index.ts'
 import { DEFAULT_MODEL } from '../models/index.ts'
+import { gatewayOptions } from '../gateway/index.ts'
 import { clientOptions } from '../roles/client/index.ts'
 import { proxyOptions } from '../roles/proxy/index.ts'
 import { workerOptions } from '../roles/worker/index.ts'
+import { telemetryOptions } from '../telemetry/index.ts'
 import { Secret } from '../util/index.ts'
 
 const ownerAddress = z
@@ -90,6 +93,8 @@ export const configSchema = z.strictObject({
         .describe('`auto`: pretty on a terminal, JSON otherwise'),
     })
     .prefault({}),
+  attestation: attestationOptions.prefault({}),
+  telemetry: telemetryOptions.prefault({}),
   shutdownGraceMs: z
     .int()
     .min(0)
@@ -104,6 +109,7 @@ export const configSchema = z.strictObject({
         .optional()
         .describe('What short authorization reveals to a proxy; empty is fine only in a network without money'),
       http: clientApiOptions.prefault({}),
+      gateway: gatewayOptions.prefault({}),
     })
     .prefault({}),
   proxy: z.strictObject({ ...proxyOptions.shape, ownerAddress, http: opsOn(11_000).prefault({}) }).prefault({}),

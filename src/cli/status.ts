@@ -1,9 +1,9 @@
 /** `cocoon status`: the nodes of this configuration and the models they offer, as a table. */
-import { CocoonError } from '../util/index.ts'
+import type { AttestationStatus } from '../attest/index.ts'
+import { CocoonError, formatTon, reveal } from '../util/index.ts'
 import type { Config } from './schema.ts'
 import { describeEvidence } from './ask.ts'
 import { printable, table, type Terminal } from './terminal.ts'
-import { reveal } from '../util/index.ts'
 
 const TIMEOUT_MS = 3_000
 
@@ -40,6 +40,17 @@ async function lookAt(config: Config, role: NodeReport['role']): Promise<NodeRep
     const why = cause?.code === 'ECONNREFUSED' ? 'not running' : message
     return { role, url, status: null, reasons: [why] }
   }
+}
+
+/** `chain` of a proxy's status; amounts are nanoTON. */
+interface MoneyView {
+  readonly contract: string
+  readonly state: string
+  readonly balanceNano: string
+  readonly potNano: string
+  readonly walletNano: string | null
+  readonly feesNano: string
+  readonly lastError: string | null
 }
 
 interface WorkerRow {
@@ -86,8 +97,40 @@ function print(t: Terminal, nodes: readonly NodeReport[]): void {
     ])
     t.line(table(t, [['model', 'evidence', 'busy', 'price ×', 'enabled', 'worker', 'tokens earned'], ...list]))
   }
-  const registry = proxy?.['registry'] as { evidence?: string } | undefined
-  if (registry?.evidence !== undefined) t.line(`\nevidence of this network: ${describeEvidence(t, registry.evidence)}`)
+  showMoney(t, proxy?.['chain'] as MoneyView | null | undefined)
+  for (const { role, status } of nodes) showRefused(t, role, status?.['attestation'] as AttestationStatus | undefined)
+  const rules = nodes.map((n) => (n.status?.['attestation'] as AttestationStatus | undefined)?.network).find(Boolean)
+  if (rules !== undefined) t.line(`\nevidence of this network: ${describeRules(t, rules)}`)
+}
+
+function showMoney(t: Terminal, money: MoneyView | null | undefined): void {
+  if (money === null || money === undefined) return
+  const ton = (nano: string | null): string => (nano === null ? 'not read yet' : `${formatTon(BigInt(nano))} TON`)
+  t.line(
+    `\nproxy contract ${money.contract} (${money.state}): earned ${ton(money.balanceNano)}, for workers ${ton(money.potNano)}; ` +
+      `wallet ${ton(money.walletNano)}, fees ${ton(money.feesNano)} since the start`,
+  )
+  if (money.lastError !== null) t.line(`${t.style('yellow', '!')} ${printable(money.lastError)}`)
+}
+
+/** Whom a node refuses, and why: the newest last. */
+function showRefused(t: Terminal, role: string, attestation: AttestationStatus | undefined): void {
+  const refused = attestation?.peers?.refused ?? []
+  if (refused.length === 0) return
+  const list = refused.map(({ remote, code, reason, times, lastAt }) => [
+    remote,
+    code ?? '',
+    String(times),
+    lastAt.slice(0, 19),
+    printable(reason ?? ''),
+  ])
+  t.line(`\n${t.style('yellow', `refused by the ${role}`)}`)
+  t.line(table(t, [['peer', 'code', 'times', 'last', 'why'], ...list]))
+}
+
+function describeRules(t: Terminal, { evidence, testRoots }: AttestationStatus['network']): string {
+  if (evidence !== 'real') return describeEvidence(t, evidence)
+  return testRoots ? t.style('yellow', 'real, on test roots (proves nothing; test network)') : t.style('green', 'real')
 }
 
 function duration(s: number): string {

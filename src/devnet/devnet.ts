@@ -8,7 +8,7 @@ import { createFaults, type FaultOrder } from './faults.ts'
 import { createDevnetServer } from './http/server.ts'
 import type { DevnetOptions } from './options.ts'
 import { type Producer, startProducer } from './producer.ts'
-import { openStore, type Store } from './store.ts'
+import { newChainId, openStore, type Store } from './store.ts'
 import { createVm } from './vm.ts'
 
 export interface DevnetDeps {
@@ -44,7 +44,8 @@ interface Running {
 /** Listens, with the state of the last run if there is one. Throws `config.devnet-locked`, `chain.devnet-state`. */
 export async function startDevnet(options: DevnetOptions, deps: DevnetDeps): Promise<Devnet> {
   const { clock, random, log } = deps
-  const store = options.statePath === undefined ? null : openStore(options.statePath, options, { log })
+  const store = options.statePath === undefined ? null : openStore(options.statePath, options, { log, random })
+  const id = store?.id ?? newChainId(random)
   const servers: FastifyInstance[] = []
   let main: Running | null = null
   let forked: Running | null = null
@@ -109,6 +110,7 @@ export async function startDevnet(options: DevnetOptions, deps: DevnetDeps): Pro
       status: (endpoint) => {
         const { block } = endpoint.chain().view()
         return {
+          id,
           seqno: block.seqno,
           utime: block.utime,
           lt: block.endLt.toString(),

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { manualClock, silentLog } from '../util/index.ts'
+import { manualClock, seededRandom, silentLog } from '../util/index.ts'
 import { genesis } from './chain.ts'
 import { decodeLine, encodeLine } from './lines.ts'
 import { openStore } from './store.ts'
@@ -15,7 +15,8 @@ function newFolder(): string {
   return folder
 }
 
-const open = (folder: string, syncToDisk = false) => openStore(folder, { syncToDisk }, { log: silentLog })
+const open = (folder: string, syncToDisk = false) =>
+  openStore(folder, { syncToDisk }, { log: silentLog, random: seededRandom(1) })
 
 test('a line is read back, and one with any byte changed is not', () => {
   const line = encodeLine({ is: 'external', boc: 'te6cc' })
@@ -56,7 +57,7 @@ test('a snapshot cut short by death is passed over for the one before, with ever
   await store.begin(state)
   store.append({ ...RECORD, aheadMs: 2 })
   await store.close()
-  expect(readdirSync(folder).toSorted()).toEqual(['journal.1', 'snapshot.1'])
+  expect(readdirSync(folder).toSorted()).toEqual(['id', 'journal.1', 'snapshot.1'])
   rmSync(join(folder, 'snapshot.1'))
   writeFileSync(join(folder, 'snapshot.0'), before)
   writeFileSync(join(folder, 'journal.0'), old)
@@ -89,4 +90,20 @@ test('a folder whose owner lives is refused, one whose owner is gone is taken ov
     writeFileSync(join(folder, 'lock'), gone)
     await open(folder).close()
   }
+})
+
+test('a chain keeps its id for as long as its folder is there, and the next one in the folder has another', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'devnet-id-'))
+  const openAs = (seed: number) =>
+    openStore(folder, { syncToDisk: false }, { log: silentLog, random: seededRandom(seed) })
+  const first = openAs(1)
+  await first.close()
+  const again = openAs(2)
+  expect(again.id).toBe(first.id)
+  await again.close()
+  rmSync(folder, { recursive: true })
+  const next = openAs(2)
+  expect(next.id).not.toBe(first.id)
+  await next.close()
+  rmSync(folder, { recursive: true })
 })

@@ -23,7 +23,7 @@ import {
 import { open, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import type { Log } from '../util/index.ts'
+import { type Log, type Random, toHex } from '../util/index.ts'
 import { devnetError } from './errors.ts'
 import { decodeLine, encodeLine } from './lines.ts'
 import { stateFromLines, stateToLines } from './saved-state.ts'
@@ -33,6 +33,8 @@ import type { ChainState, JournalRecord } from './state.ts'
 const CHUNK_BYTES = 256 * 1024
 
 export interface Store {
+  /** Tells this chain from any other that lay or will lie in the folder. */
+  readonly id: string
   /** The last saved state and what happened since; null for a new folder. Throws `chain.devnet-state`. */
   recover(): Promise<{ readonly state: ChainState; readonly since: readonly JournalRecord[] } | null>
   /** Throws `chain.devnet-store`, and then nothing was written. */
@@ -48,11 +50,12 @@ export interface Store {
 export function openStore(
   folder: string,
   options: { readonly syncToDisk: boolean },
-  deps: { readonly log: Log },
+  deps: { readonly log: Log; readonly random: Random },
 ): Store {
   mkdirSync(folder, { recursive: true })
   const lock = join(folder, 'lock')
   takeLock(lock, folder)
+  const id = readOrMakeId(join(folder, 'id'), deps.random)
   const numbers = (kind: 'snapshot' | 'journal'): number[] =>
     readdirSync(folder)
       .filter((name) => new RegExp(`^${kind}\\.\\d+$`).test(name))
@@ -88,6 +91,7 @@ export function openStore(
   }
 
   return {
+    id,
     async recover() {
       for (const name of readdirSync(folder)) if (name.endsWith('.tmp')) rmSync(join(folder, name))
       const last = numbers('snapshot').at(-1)
@@ -177,6 +181,20 @@ function readJournal(path: string): JournalRecord[] {
  * A file with the owner's process id and start. One whose process is gone is taken over: that is the usual case after
  * `kill -9`. In a container the next process has the same id, so the start tells whether it is this one.
  */
+function readOrMakeId(path: string, random: Random): string {
+  try {
+    const known = readFileSync(path, 'utf8').trim()
+    if (/^[0-9a-f]{16}$/.test(known)) return known
+  } catch {
+    // A new folder, or one from before chains had ids.
+  }
+  const id = newChainId(random)
+  writeFileSync(path, `${id}\n`)
+  return id
+}
+
+export const newChainId = (random: Random): string => toHex(random.bytes(8))
+
 function takeLock(lock: string, folder: string): void {
   for (let attempt = 0; attempt < 2; attempt++) {
     try {

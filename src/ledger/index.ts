@@ -1,4 +1,5 @@
 /** Tokens, reservations, settlements and totals. Knows no sockets: what leaves the process is somebody else's business. */
+export { createGroupCommit, type GroupCommit } from './group-commit.ts'
 export { createMemoryLedger } from './memory-ledger.ts'
 export { createSqliteLedger, type SqliteLedgerDeps, type SqliteLedgerOptions } from './sqlite-ledger.ts'
 export type { LedgerErrorCode } from './errors.ts'
@@ -15,6 +16,7 @@ export type {
   Totals,
   WorkerAccount,
 } from './ledger.ts'
+export { startStoreThread, type StoreFailure, type StoreThread } from './start-store-thread.ts'
 export {
   adjust,
   adjustUsage,

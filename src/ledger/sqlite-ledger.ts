@@ -11,6 +11,7 @@ import type { Commitment, DurableLedger, Facts } from './ledger.ts'
 import { readSnapshot } from './snapshot.ts'
 import { ENTRY_FIELDS, type Group, REQUEST_ID_BYTES } from './store.ts'
 import { startStoreThread } from './start-store-thread.ts'
+import type { StoreAnswer, StoreJob, StoreThreadData } from './store-thread.ts'
 
 export interface SqliteLedgerDeps {
   readonly clock: Clock
@@ -51,7 +52,14 @@ export async function createSqliteLedger(deps: SqliteLedgerDeps, options: Sqlite
   const { path, contract, keepEntries = KEEP_ENTRIES, importFrom } = options
   const accounts = importFrom === undefined ? null : readSnapshot(importFrom)
   const earlier = importFrom === undefined || accounts === null ? undefined : { file: importFrom, accounts }
-  const thread = startStoreThread({ options: { path, contract, keepEntries, earlier }, faults: options.faults })
+  const workerData: StoreThreadData = { options: { path, contract, keepEntries, earlier }, faults: options.faults }
+  const thread = startStoreThread<StoreJob, StoreAnswer>({
+    beside: import.meta.url,
+    name: 'ledger',
+    workerData,
+    ended: (why) =>
+      ledgerError('capacity.ledger-failed', `The ledger’s thread ended (${String(why)}): restart the proxy.`, why),
+  })
   const openedAt = performance.now()
   const { opened } = await thread.opened
   if (opened === undefined) throw new CocoonError('bug.ledger-not-open')

@@ -1,40 +1,49 @@
-/** This end of the ledger's thread (store-thread.ts): a job is a promise, and the thread's end is an error. */
+/** This end of a thread that holds a store: a job is a promise, and the thread's end is an error. */
 import { Worker } from 'node:worker_threads'
-import { CocoonError } from '../util/index.ts'
-import { ledgerError } from './errors.ts'
-import type { StoreAnswer, StoreJob, StoreThreadData } from './store-thread.ts'
+import { CocoonError, type ErrorCode } from '../util/index.ts'
 
-export interface StoreThread {
+/** Errors change threads as their parts. */
+export interface StoreFailure {
+  readonly code: ErrorCode
+  readonly message: string
+}
+
+export interface StoreThread<Job, Answer> {
   /** What opening found. Rejects with the refusal. */
-  readonly opened: Promise<StoreAnswer>
+  readonly opened: Promise<Answer>
   /** Jobs are done in their order. Rejects with the job's failure, and for good when the thread has ended. */
-  do(job: StoreJob, transfer?: readonly ArrayBuffer[]): Promise<void>
+  do(job: Job, transfer?: readonly ArrayBuffer[]): Promise<Answer>
   close(): Promise<void>
 }
 
-/** Starts opening at once. */
-export function startStoreThread(workerData: StoreThreadData): StoreThread {
-  // Beside this file, with its extension: `.ts` in a checkout, `.js` in a build.
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+export interface StoreThreadStart {
+  /** `import.meta.url` of a file beside the thread's, whose name is `store-thread`. */
+  readonly beside: string
+  /** As the system's tools show the thread. */
+  readonly name: string
+  readonly workerData: unknown
+  /** The error of every job once the thread has ended. */
+  ended(why: unknown): CocoonError
+}
+
+/** Starts opening at once. The thread answers once for the opening, then once for each job in its order. */
+export function startStoreThread<Job, Answer extends { readonly failure?: StoreFailure }>(
+  start: StoreThreadStart,
+): StoreThread<Job | { readonly do: 'close' }, Answer> {
+  const { beside, name, workerData } = start
+  // With the extension of that file: `.ts` in a checkout, `.js` in a build.
+  const extension = beside.endsWith('.ts') ? 'ts' : 'js'
   // Node calls its SQLite experimental; the warning would tell operators nothing that they can act on.
   const execArgv = ['--disable-warning=ExperimentalWarning']
-  const worker = new Worker(new URL(`./store-thread.${extension}`, import.meta.url), {
-    name: 'ledger',
-    workerData,
-    execArgv,
-  })
+  const worker = new Worker(new URL(`./store-thread.${extension}`, beside), { name, workerData, execArgv })
   /** In the order of their jobs, as the thread answers them. */
-  const waiting: { resolve(answer: StoreAnswer): void; reject(why: CocoonError): void }[] = []
+  const waiting: { resolve(answer: Answer): void; reject(why: CocoonError): void }[] = []
   let ended: CocoonError | null = null
   const end = (why: unknown): void => {
-    ended ??= ledgerError(
-      'capacity.ledger-failed',
-      `The ledger’s thread ended (${String(why)}): restart the proxy.`,
-      why,
-    )
+    ended ??= start.ended(why)
     for (const { reject } of waiting.splice(0)) reject(ended)
   }
-  worker.on('message', (answer: StoreAnswer) => {
+  worker.on('message', (answer: Answer) => {
     const { failure } = answer
     const asker = waiting.shift()
     if (waiting.length === 0) worker.unref()
@@ -44,16 +53,16 @@ export function startStoreThread(workerData: StoreThreadData): StoreThread {
   worker.on('error', end)
   worker.on('exit', (status) => end(`exit status ${status}`))
 
-  const answer = (): Promise<StoreAnswer> =>
+  const answer = (): Promise<Answer> =>
     new Promise((resolve, reject) => {
       if (ended !== null) return reject(ended)
       // Only what is being written keeps the process alive.
       if (waiting.push({ resolve, reject }) === 1) worker.ref()
     })
-  const send = async (job: StoreJob, transfer: readonly ArrayBuffer[] = []): Promise<void> => {
+  const send = (job: Job | { readonly do: 'close' }, transfer: readonly ArrayBuffer[] = []): Promise<Answer> => {
     const done = answer()
     worker.postMessage(job, transfer)
-    await done
+    return done
   }
   return {
     opened: answer(),

@@ -1,8 +1,9 @@
 /** The thread of sqlite-ledger.ts: opens the store, then does one job after the other and says how each ended. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { CocoonError, type ErrorCode, toCocoonError } from '../util/index.ts'
+import { CocoonError, toCocoonError } from '../util/index.ts'
 import { injectFaults } from './faults.ts'
 import { type OpenedStore, openStore, type StoreOptions } from './open-store.ts'
+import type { StoreFailure } from './start-store-thread.ts'
 import type { Group, Store } from './store.ts'
 
 export interface StoreThreadData {
@@ -14,12 +15,6 @@ export type StoreJob =
   | { readonly do: 'append'; readonly group: Group }
   | { readonly do: 'probe' }
   | { readonly do: 'close' }
-
-/** Errors change threads as their parts. */
-export interface StoreFailure {
-  readonly code: ErrorCode
-  readonly message: string
-}
 
 /** One for the opening, then one for each job. */
 export interface StoreAnswer {

@@ -1,18 +1,24 @@
-/** A model's archive on disk, measured: one pass with progress, and the tree written on the way where it is wanted. */
+/**
+ * A model's archive measured: one pass with progress over the file, or over the archive that a folder would become; tree and
+ * archive are written on the way where they are wanted.
+ */
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { toHex } from '../util/index.ts'
 import { modelError } from './errors.ts'
-import { BLOCK_BYTES, createVerityTree, encodeVeritySuperblock } from './verity.ts'
+import { planFolderArchive } from './folder-archive.ts'
+import { BLOCK_BYTES, createVerityTree, encodeVeritySuperblock, type VerityTree } from './verity.ts'
 
 export interface MeasureOptions {
   /**
-   * `has`: the file ends with its padding. `lacks`: it is as `tar` wrote it, and the padding is counted in: zeros up to the next
-   * whole block, a whole block of them where the size was whole already.
+   * Of a file. `has`: it ends with its padding. `lacks`: it is as `tar` wrote it, and the padding is counted in: zeros up to the
+   * next whole block, a whole block of them where the size was whole already. A folder's archive always gets it.
    */
   readonly padding: 'has' | 'lacks'
   /** Where to write the tree that dm-verity needs beside the archive. */
   readonly treePath?: string
+  /** Where to write a folder's archive, padding included. */
+  readonly archivePath?: string
   readonly onProgress?: (readBytes: number, totalBytes: number) => void
   readonly signal?: AbortSignal
 }
@@ -21,8 +27,8 @@ export interface MeasuredArchive {
   /** Hex. */
   readonly rootHash: string
   readonly dataBlocks: number
-  /** Of the file; padding that was counted in is not. */
-  readonly fileBytes: number
+  /** Before the padding that was counted in. */
+  readonly archiveBytes: number
 }
 
 /** Large enough for a disk, small enough to stop and to show progress. */
@@ -34,82 +40,94 @@ export async function measureArchive(path: string, options: MeasureOptions): Pro
     throw modelError('model.not-found', `The archive ${path} cannot be read.`, 'Check the path.', { path }, cause)
   })
   try {
-    const { size } = await file.stat()
-    if (size === 0) throw modelError('model.archive', `${path} is empty.`, 'Give the archive of a model.', { path })
-    if (options.padding === 'has' && size % BLOCK_BYTES !== 0)
+    const stats = await file.stat()
+    if (stats.isDirectory()) {
+      const { bytes, chunks } = planFolderArchive(path)
+      return await measureChunks(chunks(), bytes, true, options)
+    }
+    if (stats.size === 0)
+      throw modelError('model.archive', `${path} is empty.`, 'Give the archive of a model.', { path })
+    if (options.padding === 'has' && stats.size % BLOCK_BYTES !== 0)
       throw modelError(
         'model.archive',
-        `${path} has ${size} bytes, which are no whole blocks of ${BLOCK_BYTES}.`,
+        `${path} has ${stats.size} bytes, which are no whole blocks of ${BLOCK_BYTES}.`,
         'For a tar that was not padded yet, add --unpadded.',
-        { path, bytes: size },
+        { path, bytes: stats.size },
       )
-    const dataBlocks = Math.floor(size / BLOCK_BYTES) + (options.padding === 'lacks' ? 1 : 0)
-    const rootHash = await withTree(options.treePath, dataBlocks, (put) =>
-      foldFile(file, size, dataBlocks, put, options),
-    )
-    return { rootHash: toHex(rootHash), dataBlocks, fileBytes: size }
+    return await measureChunks(chunksOf(file, stats.size), stats.size, options.padding === 'lacks', options)
   } finally {
     await file.close()
   }
 }
 
-type PutBlock = (position: number, block: Uint8Array) => void
-
-/** Hash blocks are few (one in 128) and come out of order: they are written at once, each in its place. */
-async function withTree<T>(
-  path: string | undefined,
-  dataBlocks: number,
-  work: (put: PutBlock | undefined) => Promise<T>,
-): Promise<T> {
-  if (path === undefined) return work(undefined)
-  const tree = openSync(path, 'w')
-  try {
-    const put: PutBlock = (position, block) => void writeSync(tree, block, 0, BLOCK_BYTES, position * BLOCK_BYTES)
-    put(0, encodeVeritySuperblock(dataBlocks))
-    return await work(put)
-  } finally {
-    closeSync(tree)
-  }
-}
-
-async function foldFile(
-  file: FileHandle,
-  size: number,
-  dataBlocks: number,
-  onHashBlock: PutBlock | undefined,
-  { onProgress, signal }: MeasureOptions,
-): Promise<Uint8Array> {
-  const tree = createVerityTree(dataBlocks, onHashBlock)
+async function* chunksOf(file: FileHandle, size: number): AsyncGenerator<Uint8Array> {
   const buffer = new Uint8Array(READ_BYTES)
-  let at = 0
-  while (at < size) {
-    if (signal?.aborted === true) throw modelError('model.stopped', 'Stopped.', 'Run the command again.')
-    const wanted = Math.min(READ_BYTES, size - at)
-    const read = await readWhole(file, buffer.subarray(0, wanted), at)
-    if (read < wanted) throw modelError('model.archive', 'The archive became shorter.', 'Let nobody write to it.')
-    for (let from = 0; from < wanted; from += BLOCK_BYTES) tree.add(wholeBlock(buffer, from, wanted))
-    at += wanted
-    onProgress?.(at, size)
+  for (let at = 0; at < size; ) {
+    const { bytesRead } = await file.read(buffer, 0, Math.min(READ_BYTES, size - at), at)
+    if (bytesRead === 0) throw modelError('model.archive', 'The archive became shorter.', 'Let nobody write to it.')
+    at += bytesRead
+    yield buffer.subarray(0, bytesRead)
   }
-  // Padding that is a block of its own.
-  if (dataBlocks * BLOCK_BYTES - size >= BLOCK_BYTES) tree.add(new Uint8Array(BLOCK_BYTES))
-  return tree.finish()
 }
 
-/** The last block may end early; zeros follow. */
-function wholeBlock(buffer: Uint8Array, from: number, to: number): Uint8Array {
-  if (to - from >= BLOCK_BYTES) return buffer.subarray(from, from + BLOCK_BYTES)
-  const block = new Uint8Array(BLOCK_BYTES)
-  block.set(buffer.subarray(from, to))
-  return block
+async function measureChunks(
+  chunks: AsyncGenerator<Uint8Array>,
+  archiveBytes: number,
+  addsPadding: boolean,
+  { treePath, archivePath, onProgress, signal }: MeasureOptions,
+): Promise<MeasuredArchive> {
+  const dataBlocks = Math.floor(archiveBytes / BLOCK_BYTES) + (addsPadding ? 1 : 0)
+  const [treeFile, archiveFile] = [treePath, archivePath].map((path) =>
+    path === undefined ? null : openSync(path, 'w'),
+  )
+  try {
+    const tree =
+      typeof treeFile !== 'number'
+        ? createVerityTree(dataBlocks)
+        : // Hash blocks are few (one in 128) and come out of order: each is written at once, in its place.
+          createVerityTree(dataBlocks, (position, block) => {
+            writeSync(treeFile, block, 0, BLOCK_BYTES, position * BLOCK_BYTES)
+          })
+    if (typeof treeFile === 'number') writeSync(treeFile, encodeVeritySuperblock(dataBlocks))
+    const feeder = feederOf(tree)
+    let done = 0
+    const take = (chunk: Uint8Array): void => {
+      feeder(chunk)
+      if (typeof archiveFile === 'number') writeWhole(archiveFile, chunk)
+    }
+    for await (const chunk of chunks) {
+      if (signal?.aborted === true) throw modelError('model.stopped', 'Stopped.', 'Run the command again.')
+      take(chunk)
+      done += chunk.length
+      onProgress?.(done, archiveBytes)
+    }
+    take(new Uint8Array(dataBlocks * BLOCK_BYTES - archiveBytes))
+    return { rootHash: toHex(tree.finish()), dataBlocks, archiveBytes }
+  } finally {
+    for (const file of [treeFile, archiveFile]) if (typeof file === 'number') closeSync(file)
+  }
 }
 
-async function readWhole(file: FileHandle, into: Uint8Array, position: number): Promise<number> {
-  let read = 0
-  while (read < into.length) {
-    const { bytesRead } = await file.read(into, read, into.length - read, position + read)
-    if (bytesRead === 0) break
-    read += bytesRead
+/** Chunks of any size to whole blocks. */
+function feederOf(tree: VerityTree): (chunk: Uint8Array) => void {
+  const begun = new Uint8Array(BLOCK_BYTES)
+  let filled = 0
+  return (chunk) => {
+    let at = 0
+    if (filled > 0) {
+      at = Math.min(BLOCK_BYTES - filled, chunk.length)
+      begun.set(chunk.subarray(0, at), filled)
+      filled += at
+      if (filled < BLOCK_BYTES) return
+      tree.add(begun)
+      filled = 0
+    }
+    for (; at + BLOCK_BYTES <= chunk.length; at += BLOCK_BYTES) tree.add(chunk.subarray(at, at + BLOCK_BYTES))
+    begun.set(chunk.subarray(at))
+    filled = chunk.length - at
   }
-  return read
+}
+
+function writeWhole(file: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at)
 }

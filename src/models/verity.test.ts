@@ -1,11 +1,21 @@
 /** Names of models and the hash of their archives, against what veritysetup 2.6.1 and dm-verity's own format say. */
 import { createHash } from 'node:crypto'
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { toHex } from '../util/index.ts'
 import { measureArchive } from './archive.ts'
+import { planFolderArchive } from './folder-archive.ts'
 import { formatModelIdentity, modelRegistryHash, parseModelIdentity } from './identity.ts'
 import { BLOCK_BYTES, createVerityTree, encodeVeritySuperblock } from './verity.ts'
 
@@ -73,7 +83,7 @@ describe('an archive on disk', () => {
     const treePath = join(folder, 'tree')
     const seen: number[] = []
     const measured = await measureArchive(path, { padding: 'has', treePath, onProgress: (read) => seen.push(read) })
-    expect(measured).toEqual({ rootHash: KNOWN[4][1], dataBlocks: 300, fileBytes: 300 * BLOCK_BYTES })
+    expect(measured).toEqual({ rootHash: KNOWN[4][1], dataBlocks: 300, archiveBytes: 300 * BLOCK_BYTES })
     expect(createHash('sha256').update(readFileSync(treePath)).digest('hex')).toBe(KNOWN[4][2])
     expect(seen.at(-1)).toBe(300 * BLOCK_BYTES)
   })
@@ -100,6 +110,81 @@ describe('an archive on disk', () => {
     const path = archive('stopped', block(0))
     const measured = measureArchive(path, { padding: 'has', signal: AbortSignal.abort() })
     await expect(measured).rejects.toMatchObject({ code: 'model.stopped' })
+  })
+})
+
+describe('a folder', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'cocoon-model-'))
+  const put = (name: string, content: string, mode = 0o644): void => {
+    mkdirSync(join(folder, name, '..'), { recursive: true })
+    writeFileSync(join(folder, name), content)
+    chmodSync(join(folder, name), mode)
+  }
+  put('config.json', 'hello', 0o600)
+  put('run.sh', '#!/bin/sh\n', 0o750)
+  put('model.safetensors', 'x'.repeat(5000))
+  put('empty', '')
+  put('a/x', '1')
+  put('a.b/y', '2')
+  put('a-c', '3')
+  put('sub/deep/z', '4')
+  put('n'.repeat(120), '5')
+  put(`d1/${'m'.repeat(98)}`, '6')
+  mkdirSync(join(folder, 'emptydir'))
+  put('.cache/huggingface/download', 'left out')
+
+  const TAR = '0936336ea0431796ddd1fc2be99ad2255a5c9085df82d4fdb72a6fa8eda6a85f'
+
+  test('becomes the archive that GNU tar 1.34 writes with the agreed options, byte by byte', async () => {
+    const { bytes, chunks } = planFolderArchive(folder)
+    const hash = createHash('sha256')
+    let count = 0
+    for await (const chunk of chunks()) {
+      hash.update(chunk)
+      count += chunk.length
+    }
+    expect(count).toBe(bytes)
+    expect(bytes).toBe(30_720)
+    expect(hash.digest('hex')).toBe(TAR)
+  })
+
+  test('has the hash of that archive, which is written with its padding', async () => {
+    const archivePath = join(mkdtempSync(join(tmpdir(), 'cocoon-archive-')), 'model.tar')
+    const measured = await measureArchive(folder, { padding: 'has', archivePath })
+    expect(measured).toMatchObject({ archiveBytes: 30_720, dataBlocks: 8 })
+    const written = readFileSync(archivePath)
+    expect(written).toHaveLength(8 * BLOCK_BYTES)
+    expect(createHash('sha256').update(written.subarray(0, 30_720)).digest('hex')).toBe(TAR)
+    expect((await measureArchive(archivePath, { padding: 'has' })).rootHash).toBe(measured.rootHash)
+  })
+
+  test('with a file of 8 GiB says its size as GNU tar does', async () => {
+    const large = mkdtempSync(join(tmpdir(), 'cocoon-model-'))
+    writeFileSync(join(large, 'f'), '')
+    truncateSync(join(large, 'f'), 2 ** 33)
+    const chunks = planFolderArchive(large).chunks()
+    await chunks.next()
+    const { value } = await chunks.next()
+    await chunks.return(undefined)
+    const text = Buffer.from(value as Uint8Array).toString('latin1')
+    expect(text).toHaveLength(3 * 512)
+    expect(text.slice(0, 14)).toBe('./PaxHeaders/f')
+    expect(text.slice(148, 157)).toBe('010401\0 x')
+    expect(text.slice(512, 531)).toBe('19 size=8589934592\n')
+    expect(text.slice(1024 + 124, 1024 + 136)).toBe('00000000000\0')
+    expect(text.slice(1024 + 148, 1024 + 157)).toBe('007500\0 0')
+  })
+
+  test.each([
+    ['a symbolic link', (at: string): void => symlinkSync('x', join(at, 'link'))],
+    ['a name that is not ASCII', (at: string): void => writeFileSync(join(at, 'ü'), '')],
+    ['a hard link', (at: string): void => linkSync(join(at, 'file'), join(at, 'same'))],
+  ])('with %s is refused', (_, spoil) => {
+    const at = mkdtempSync(join(tmpdir(), 'cocoon-model-'))
+    writeFileSync(join(at, 'file'), 'x')
+    expect(() => planFolderArchive(at)).not.toThrow()
+    spoil(at)
+    expect(() => planFolderArchive(at)).toThrow(expect.objectContaining({ code: 'model.archive' }))
   })
 })
 

@@ -1,6 +1,7 @@
 /** A client node inside an application: the network behind a `fetch`, without an HTTP port. */
 import { apiError, baseName, createGate, errorBodyFor, listModel, prepareInference, toHttpError } from '../api/index.ts'
-import type { ClientNode, ModelOffer } from '../roles/client/index.ts'
+import { attestationOptions, createAttestation } from '../attest/index.ts'
+import { type ClientNode, type ModelOffer, OWNER } from '../roles/client/index.ts'
 import { toCocoonError, toHex } from '../util/index.ts'
 import { composeClient } from './compose-client.ts'
 import { type CreateClientOptions, readOptions } from './options.ts'
@@ -38,7 +39,7 @@ const READY_TIMEOUT_MS = 30_000
 
 /**
  * Connects to a network and gives it the shape of a `fetch`. Returns at once; connecting goes on behind it. Throws
- * `config.sdk-option`, `chain.network-file`, `chain.address`.
+ * `config.sdk-option`, `chain.network-file`, `chain.address`, `config.test-roots`.
  *
  * ```ts
  * await using cocoon = createClient({ network: 'network.json' })
@@ -48,7 +49,12 @@ const READY_TIMEOUT_MS = 30_000
 export function createClient(options: CreateClientOptions): CocoonClient {
   const { registry, owner, secret, node: nodeOptions, api, ...rest } = readOptions(options)
   const { log, metrics, clock, random } = rest
+  const attestation = createAttestation(
+    { clock, random, log, registry },
+    { ...attestationOptions.parse({}), role: 'client', policy: null, collateralPath: null },
+  )
   const { node, close: disconnect } = composeClient({
+    ...attestation,
     registry,
     owner,
     secret,
@@ -93,7 +99,7 @@ export function createClient(options: CreateClientOptions): CocoonClient {
     const leave = gate.enter()
     try {
       const body = await readBody(request, api.maxBodyBytes, signal)
-      const prepared = prepareInference({ path, headers: request.headers, body, traceId, defaults })
+      const prepared = prepareInference({ path, headers: request.headers, body, traceId, caller: OWNER, defaults })
       await untilConnected(signal)
       const answer = respond(prepared, idHeaders(traceId), signal, answerDeps)
       void answer.over.then(leave)
@@ -150,6 +156,7 @@ export function createClient(options: CreateClientOptions): CocoonClient {
     closing.abort()
     await gate.drain(rest.closeGraceMs)
     await disconnect(0)
+    attestation.close()
     registry.close()
   }
 

@@ -1,9 +1,8 @@
 /** A client node put together: identity, verification of proxies, proof of work. The SDK and the CLI both start here. */
-import type { Address, ChainAccess, Registry, WalletSender } from '../chain/index.ts'
-import { type ClientNode, type ClientOptions, startClientNode } from '../roles/client/index.ts'
-import { createIdentity, createVerifier } from '../tee/index.ts'
-import { createPowSolver, createTransportMetrics } from '../transport/index.ts'
-import type { Clock, Log, Metrics, Random, Secret } from '../util/index.ts'
+import type { Address, Registry } from '../chain/index.ts'
+import { type ClientDeps, type ClientNode, type ClientOptions, startClientNode } from '../roles/client/index.ts'
+import { createPowSolver, createTransportMetrics, type PeerVerifier, type TlsIdentity } from '../transport/index.ts'
+import type { Clock, Log, Metrics, Random, Secret, Trace } from '../util/index.ts'
 
 export interface ClientParts {
   /** Stays the caller's to close. */
@@ -12,10 +11,14 @@ export interface ClientParts {
   readonly owner: Address
   readonly secret: Secret<string>
   /** In a network with a chain. The wallet is the owner, and stays the caller's to close. */
-  readonly chain?: { readonly access: ChainAccess; readonly wallet: WalletSender }
+  readonly chain?: NonNullable<ClientDeps['chain']>
   readonly options: ClientOptions
+  /** Who we are to proxies, and which of them we accept; stays the caller's to close. */
+  readonly tls: TlsIdentity
+  readonly verifier: PeerVerifier
   readonly log: Log
   readonly metrics: Metrics
+  readonly trace?: Trace
   readonly clock: Clock
   /** Secure: the node's key is made from it. */
   readonly random: Random
@@ -27,13 +30,9 @@ export interface ComposedClient {
   close(graceMs: number): Promise<void>
 }
 
-/**
- * Starts connecting at once. Which evidence proxies must show is what the network says at this moment and stays so: a
- * network file that is exchanged later cannot talk a running node into accepting less.
- */
+/** Starts connecting at once. */
 export function composeClient(parts: ClientParts): ComposedClient {
   const { registry, clock, random, metrics } = parts
-  const { evidence } = registry.current()
   const solver = createPowSolver()
   const node = startClientNode(
     {
@@ -42,13 +41,13 @@ export function composeClient(parts: ClientParts): ComposedClient {
       random,
       metrics,
       log: parts.log,
+      trace: parts.trace,
       owner: parts.owner,
       secret: parts.secret,
       ...(parts.chain === undefined ? {} : { chain: parts.chain }),
       transportMetrics: createTransportMetrics(metrics),
-      // Shown also where nobody has to: peers of one kind of test network demand it, peers of the other ignore it.
-      tls: createIdentity({ evidence: 'simulated', clock, random: (count) => random.bytes(count) }),
-      verifier: createVerifier({ accept: [evidence] }),
+      tls: parts.tls,
+      verifier: parts.verifier,
       solver,
     },
     parts.options,

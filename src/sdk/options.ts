@@ -17,7 +17,10 @@ import {
 import { badOption } from './errors.ts'
 
 export interface CreateClientOptions {
-  /** The network: the path of its file, which is then watched for new versions, or the content as an object. */
+  /**
+   * The network: the path of its file, which is then watched for new versions, or the content as an object. Where its evidence
+   * is real, proxies must prove theirs; what that needs is fetched from the hardware's makers.
+   */
   readonly network: string | Readonly<Record<string, unknown>>
   /**
    * The account that pays, in any form of a TON address. Default: one that all clients without their own share, which is

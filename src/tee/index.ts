@@ -13,6 +13,16 @@ export { nodeVerifyCrypto } from './x509/crypto-node.ts'
 export { type CreateCertificateOptions, createCertificate, type NodeCertificate } from './ratls/create.ts'
 export { verifyRatls } from './ratls/verify.ts'
 export { type CollateralSupply, fixedCollateral } from './peers/collateral-supply.ts'
+export {
+  createNetworkIdentity,
+  createNetworkVerifier,
+  type NetworkIdentity,
+  type NetworkIdentityDeps,
+  type NetworkRules,
+  type NetworkVerifier,
+  openNetworkIdentity,
+  trustedRoots,
+} from './peers/for-network.ts'
 export type { Standing } from './peers/held-verdicts.ts'
 export type { PeerRecord } from './peers/records.ts'
 export {

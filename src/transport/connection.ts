@@ -84,7 +84,7 @@ class FramedConnection implements Connection {
     this.#outstanding = new OutstandingQueries(options.clock, options.limits.maxOutstandingQueries)
     this.#inbound = new InboundQueries(options.limits.maxInboundQueries, {
       answer: (id, data) => this.#enqueue(this.#write.queryAnswer(id, data)),
-      error: (id, code, message) => this.#enqueue(this.#write.queryError(id, code, message)),
+      error: (id, code, message) => this.#refuse(id, code, message),
     })
     this.#lastInboundMs = this.#lastPingMs = options.clock.now()
     this.#phase = options.side === 'initiator' ? 'awaiting-connected' : 'awaiting-connect'
@@ -188,11 +188,11 @@ class FramedConnection implements Connection {
     const received = receivePacket(this.#phase, payload)
     switch (received.is) {
       case 'message':
-        return this.#handler?.message(received.data)
+        if (this.#handler?.message(received.data) === 'ignored') this.#options.metrics.ignored(this.#options.side)
+        return
       case 'query': {
         const reply = this.#inbound.take(received.id)
-        if (reply === 'too-many')
-          return this.#enqueue(this.#write.queryError(received.id, WIRE_STATUS.notReady, 'too many unanswered queries'))
+        if (reply === 'too-many') return this.#refuse(received.id, WIRE_STATUS.notReady, 'too many unanswered queries')
         if (reply !== 'duplicate') this.#handler?.query(received.data, reply)
         return
       }
@@ -211,6 +211,11 @@ class FramedConnection implements Connection {
       case 'nothing':
         return
     }
+  }
+
+  #refuse(id: bigint, code: number, message: string): void {
+    this.#options.metrics.queryRefused(this.#options.side, code)
+    this.#enqueue(this.#write.queryError(id, code, message))
   }
 
   #opened(): void {

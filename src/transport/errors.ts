@@ -7,6 +7,7 @@ export const TRANSPORT_ERRORS = {
   'attestation.certificate-chain': 'The peer sent a chain; it must send exactly one self-signed certificate.',
   'capacity.closing': 'This node is shutting down.',
   'capacity.connections': 'This node has as many connections as it allows.',
+  'capacity.renewing': 'The connection is made anew before the certificates of its ends expire.',
   'capacity.queries': 'Too many queries of this connection are unanswered; wait for an answer first.',
   'protocol.aborted': 'The connection attempt was called off.',
   'protocol.closed-early': 'The peer closed before it accepted the connection; it may not accept our certificate.',

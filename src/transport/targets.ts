@@ -3,7 +3,8 @@
  * for another when one has not been ready for too long. Knows addresses only; what "ready" means is the session's business.
  */
 import { type Clock, CocoonError, type Log, type Random, type Timer, uniform } from '../util/index.ts'
-import type { DialOptions } from './dial.ts'
+import type { dial, DialOptions } from './dial.ts'
+import { transportError } from './errors.ts'
 import { keepConnected, type KeptConnection } from './keep-connected.ts'
 import type { Connection, ConnectionHandler } from './types.ts'
 
@@ -17,6 +18,11 @@ export interface Link {
   readonly handler: ConnectionHandler
   /** The application handshake is done. */
   readonly ready: boolean
+  /**
+   * Asked again and again once the connection is old: takes no new work where that can be helped, and says whether none is
+   * running, so that the connection can be made anew.
+   */
+  retire(): boolean
 }
 
 /** One kept connection, or the attempts to get it. */
@@ -37,6 +43,8 @@ export interface TargetsOptions<L extends Link> {
   /** Nodes on the list now. */
   listed(): readonly TargetAddress[]
   open(connection: Connection): L
+  /** For tests; `dial` otherwise. */
+  readonly connect?: typeof dial
 }
 
 export interface Targets<L extends Link> {
@@ -47,12 +55,19 @@ export interface Targets<L extends Link> {
 
 /** A target that is not ready for this long is exchanged. */
 const GIVE_UP_AFTER_MS = 300_000
+/**
+ * Certificates are an hour old at most when a connection is made, and end after 23: peers close what stands on one that has
+ * ended. A connection is made anew in the hours before that, when nothing runs on it.
+ */
+const RENEW_AFTER_MS = { low: 18 * 3_600_000, high: 20 * 3_600_000 }
 const TICK_MS = { low: 1_000, high: 2_000 }
 
 interface Kept<L extends Link> {
   readonly target: Target<L>
   readonly connection: KeptConnection
   lastReadyMs: number
+  /** When its connection is old; infinite without one. */
+  oldFromMs: number
 }
 
 export function keepTargets<L extends Link>(options: TargetsOptions<L>): Targets<L> {
@@ -69,9 +84,11 @@ export function keepTargets<L extends Link>(options: TargetsOptions<L>): Targets
       (opened) => {
         link = options.open(opened)
         lastFailure = null
+        one.oldFromMs = clock.now() + uniform(random, RENEW_AFTER_MS.low, RENEW_AFTER_MS.high)
         return link.handler
       },
       {
+        ...(options.connect === undefined ? {} : { dial: options.connect }),
         random: () => random.fraction(),
         onFailure(why, pauseMs) {
           const isNews = lastFailure?.message !== why.message
@@ -99,7 +116,14 @@ export function keepTargets<L extends Link>(options: TargetsOptions<L>): Targets
         return lastFailure
       },
     }
-    return { target, connection, lastReadyMs: clock.now() }
+    const one: Kept<L> = { target, connection, lastReadyMs: clock.now(), oldFromMs: Number.POSITIVE_INFINITY }
+    return one
+  }
+
+  function renewOld(): void {
+    for (const { target, connection, oldFromMs } of kept)
+      if (clock.now() >= oldFromMs && target.ready && target.link?.retire() === true)
+        connection.connection?.close(transportError('capacity.renewing'))
   }
 
   function fill(): void {
@@ -118,6 +142,7 @@ export function keepTargets<L extends Link>(options: TargetsOptions<L>): Targets
   }
   function tick(): void {
     fill()
+    renewOld()
     timer = clock.after(uniform(random, TICK_MS.low, TICK_MS.high), tick)
   }
   tick()

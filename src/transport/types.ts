@@ -84,7 +84,8 @@ export interface Reply {
 /** A session on a connection. Whatever one of these throws closes the connection with that error. */
 export interface ConnectionHandler {
   /** A `tcp.packet`. The bytes are only valid during the call: copy what outlives it. */
-  message(data: Uint8Array): void
+  /** @returns `ignored` for one that means nothing to this session; it is counted */
+  message(data: Uint8Array): void | 'ignored'
   /** A `tcp.query`. */
   query(data: Uint8Array, reply: Reply): void
   /** What was queued has been written: producing may go on. */

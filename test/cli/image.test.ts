@@ -5,9 +5,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { MeasuredImage } from '../../src/tee/measure/index.ts'
 import { parseEventLog, replayEventLog } from '../../src/tee/quote/index.ts'
 import { nodeVerifyCrypto } from '../../src/tee/x509/crypto-node.ts'
-import { toHex } from '../../src/util/index.ts'
+import { fromHex, toHex } from '../../src/util/index.ts'
+import { vector } from '../support/dcap-vectors.ts'
 import { makeFirmware, makeKernel } from '../support/image-maker.ts'
 import { type Cocoon, cocoonHome } from '../support/processes.ts'
+import { ROOT } from '../support/source-files.ts'
 
 const TDX = {
   firmware: 'OVMF.fd',
@@ -83,6 +85,43 @@ test('measure prints what other tools compute for the same files, and writes a l
     parseEventLog(new Uint8Array(readFileSync(log))),
   )
   expect(replayed.slice(0, 3).map(toHex)).toEqual([0, 1, 2].map((i) => tdx?.registers[`rtmr${i}`]))
+})
+
+/** A recorded quote with the registers of a measurement: genuine no more, but of this image. */
+function quoteOf(registers: Readonly<Record<string, string>>): Uint8Array {
+  const quote = vector('tdx/v4-cocoon-reference.bin')
+  // Of version 4: behind the header, MRTD stands at 136 and RTMR0 to RTMR3 from 328 on.
+  quote.set(fromHex(registers['mrtd'] ?? ''), 48 + 136)
+  for (let i = 0; i < 4; i++) quote.set(fromHex(registers[`rtmr${i}`] ?? ''), 48 + 328 + 48 * i)
+  return quote
+}
+
+test('check compares an image with a quote, and names the first event that differs', async () => {
+  const folder = imageFolder(manifest(TDX, null))
+  const [log, quote] = [join(folder, 'log.bin'), join(folder, 'quote.bin')]
+  const measured = await cocoon.run(['image', 'measure', folder, '--json', '--event-log', log])
+  writeFileSync(quote, quoteOf((JSON.parse(measured.stdout) as MeasuredImage).guests[0]?.registers ?? {}))
+  const same = await cocoon.run(['image', 'check', folder, quote, '--event-log', log])
+  expect(same).toMatchObject({ status: 0, stderr: '' })
+  expect(same.stdout.match(/same /g)).toHaveLength(5)
+
+  const other = imageFolder(manifest({ ...TDX, memoryMib: 4096, commandLine: 'quiet' }, null))
+  const differs = await cocoon.run(['image', 'check', other, quote, '--event-log', log])
+  expect(differs.status).toBe(1)
+  expect(differs.stdout).toMatch(/DIFFERS {2}rtmr0[\s\S]*from event 1 on: computed hand-over list/)
+  expect(differs.stdout).toMatch(/DIFFERS {2}rtmr2[\s\S]*from event 1 on: computed command line/)
+  expect(differs.stdout).toMatch(/same {5}mrtd/)
+
+  const foreign = await cocoon.run([
+    'image',
+    'check',
+    folder,
+    quote,
+    '--event-log',
+    join(ROOT, 'spec/vectors/attestation-snp-gpu/eventlog/cos113.ccel'),
+  ])
+  expect(foreign.status).toBe(2)
+  expect(foreign.stderr).toContain('does not replay to RTMR0')
 })
 
 test('explain says which input moved which register, also against a measurement in a file', async () => {

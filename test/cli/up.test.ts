@@ -15,15 +15,32 @@ let cocoon: Cocoon
 beforeAll(async () => void (cocoon = await cocoonHome()))
 afterAll(() => cocoon.close())
 
-test('up --once brings the network up, shows an answer with tokens, price and evidence label, and ends', async () => {
+test('up --once brings chain and network up, shows an answer with its price and its payment on chain, and ends', async () => {
   const ended = await cocoon.run(['up', '--once', '--model', model, '--up-question', QUESTION])
   expect(ended.stderr).toBe('')
   expect(ended.status).toBe(0)
-  expect(ended.stdout).toMatch(/✓ engine[\s\S]*✓ proxy[\s\S]*✓ worker[\s\S]*✓ client/)
+  expect(ended.stdout).toMatch(/✓ engine[\s\S]*✓ chain[\s\S]*✓ root[\s\S]*✓ proxy[\s\S]*✓ worker[\s\S]*✓ client/)
   expect(ended.stdout).toMatch(/tokens +\d+ in, \d+ out/)
   expect(ended.stdout).toMatch(/price +[1-9]\d* nanoTON/)
   expect(ended.stdout).toContain('simulated (proves nothing; test network)')
+  const charged = /the client is charged (\d+) tokens in total\n.*hash=[0-9a-f]{64}/.exec(ended.stdout)?.[1]
+  expect(Number(charged)).toBeGreaterThan(0)
+  expect(ended.stdout).toMatch(new RegExp(`the worker is paid ${charged} tokens in total\\n.*hash=[0-9a-f]{64}`))
+  expect(ended.stdout).toMatch(/client contract .* charged 0\.0\d+ TON, holds 0\.9\d+ TON/)
   expect(await reaches(cocoon.clientUrl)).toBe(false)
+}, 120_000)
+
+test('up without a chain meters and prices, and says that no money moves', async () => {
+  const ended = await cocoon.run(['up', '--once', '--model', model, '--up-question', QUESTION, '--up-chain', 'false'])
+  expect(ended.status).toBe(0)
+  expect(ended.stdout).toContain('no money moves')
+  expect(ended.stdout).not.toContain('The payment')
+})
+
+test('up takes no part in networks of other people', async () => {
+  const ended = await cocoon.run(['up', '--once', '--model', model, '--network', 'testnet'])
+  expect(ended.status).toBe(2)
+  expect(ended.stderr).toContain('cocoon client --network testnet')
 })
 
 describe('a network that stays up', () => {
@@ -33,9 +50,9 @@ describe('a network that stays up', () => {
     await until(
       () => up.output().includes('The network stays up') || up.child.exitCode !== null,
       'the network is up',
-      60_000,
+      200_000,
     )
-  })
+  }, 220_000)
 
   test('answers `ask`, and says what it cost', async () => {
     const ended = await cocoon.run(['ask', QUESTION, '--max-tokens', '8', '--json'])
@@ -47,11 +64,12 @@ describe('a network that stays up', () => {
   test('shows nodes and models in `status`', async () => {
     const ended = await cocoon.run(['status'])
     expect(ended.status).toBe(0)
+    expect(ended.stdout).toMatch(/proxy contract \S{48} \(normal\): earned [\d.]+ TON/)
     for (const role of ['client', 'proxy', 'worker']) expect(ended.stdout).toMatch(new RegExp(`${role} +ready`))
     expect(ended.stdout).toMatch(/tiny-\w+ +simulated +0\/60/)
   })
 
-  test.each(['worker', 'proxy', 'client', 'engine'] as const)(
+  test.each(['worker', 'proxy', 'client', 'engine', 'devnet'] as const)(
     'starts a killed %s again, and answers again',
     async (role) => {
       const before = pidOf(cocoon, role)
@@ -85,11 +103,11 @@ describe('a network that stays up', () => {
 
 test('nodes end by themselves when their supervisor is killed', async () => {
   const up = cocoon.start(['up', '--model', model])
-  await until(() => up.output().includes('The network stays up'), 'the network is up', 60_000)
+  await until(() => up.output().includes('The network stays up'), 'the network is up', 200_000)
   const pids = (['worker', 'proxy', 'client', 'engine'] as const).map((role) => pidOf(cocoon, role))
   up.child.kill('SIGKILL')
   await until(() => pids.every((pid) => !isAlive(pid)), 'every node is gone')
-})
+}, 250_000)
 
 test('a port in use stops the start, naming port and setting', async () => {
   const squatter = http.createServer()

@@ -4,7 +4,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { attackDialer } from './dialers.ts'
 import { askNormally, attackPort, footprint, PORTS, startTarget, type Target, untilQuiet } from './ports.ts'
 
-const INPUTS = { 'proxy for clients': 1000, 'proxy for workers': 1000, 'client http': 700, 'proxy http': 300 } as const
+const INPUTS = {
+  'proxy for clients': 1000,
+  'proxy for workers': 1000,
+  'client http': 700,
+  'proxy http': 300,
+  'worker http': 300,
+} as const
 /** Code that gets compiled and caches that fill take some once, and this many inputs cannot take more. */
 const WARM_UP = 100
 const HEAP_GROWTH_MIB = 16
@@ -21,14 +27,16 @@ describe('hostile peers', () => {
 
   test.each(PORTS)('%s: hostile input is refused and counted, and hurts nobody', async (name) => {
     const before = await footprint()
+    const counted = target.refusals()
     const report = await attackPort(target, name, SEED, INPUTS[name])
     await untilQuiet(target)
     await askNormally(target)
     const after = await footprint()
     expect(target.faults).toEqual([])
     expect(report.inputs).toBeGreaterThanOrEqual(INPUTS[name])
-    // Every connection that broke a rule, and of messages those that a node refuses; others it may ignore.
-    expect(report.refusals).toBeGreaterThan(report.connections / 2)
+    // Each has its counter, and so has what was ignored.
+    expect(report.refused).toBeGreaterThan(report.connections / 2)
+    expect(target.refusals() - counted).toBeGreaterThanOrEqual(report.refused)
     expect(after.heapMib - before.heapMib).toBeLessThan(HEAP_GROWTH_MIB)
     // Our own kept connections for asking normally come and go.
     expect(after.handles - before.handles).toBeLessThanOrEqual(4)

@@ -26,7 +26,7 @@ import { createFrameInputs, type Draw, randomBytes } from './frame-inputs.ts'
 import { httpInput } from './http-inputs.ts'
 import { randomFrom } from './tl.ts'
 
-export const PORTS = ['proxy for clients', 'proxy for workers', 'client http', 'proxy http'] as const
+export const PORTS = ['proxy for clients', 'proxy for workers', 'client http', 'proxy http', 'worker http'] as const
 export type PortName = (typeof PORTS)[number]
 
 export interface Target extends AsyncDisposable {
@@ -57,22 +57,27 @@ export async function startTarget(http: Readonly<Record<string, unknown>> = {}):
     http,
     proxy: { powDifficulty: POW_DIFFICULTY, maxConnections: 500 },
   })
-  const ops = createOpsApi(
-    {
-      ops: {
-        ready: () => network.proxy.ready(),
-        status: () => network.proxy.status(),
-        jsonstats: () => network.proxy.jsonstats(),
-        metricsText: () => Promise.resolve(''),
+  const openOps = async (node: Pick<TestNetwork['proxy'], 'ready' | 'jsonstats'> & { status(): unknown }) => {
+    const ops = createOpsApi(
+      {
+        ops: {
+          ready: () => node.ready(),
+          status: () => node.status(),
+          jsonstats: () => node.jsonstats(),
+          metricsText: () => Promise.resolve(''),
+        },
+        clock: systemClock,
+        random: systemRandom,
+        log,
+        metrics,
       },
-      clock: systemClock,
-      random: systemRandom,
-      log,
-      metrics,
-    },
-    opsApiOptions.parse({ port: 0 }),
-  )
-  const opsPort = Number(new URL(await ops.listen()).port)
+      opsApiOptions.parse({ port: 0 }),
+    )
+    return { port: Number(new URL(await ops.listen()).port), close: () => ops.close() }
+  }
+  const worker = network.workers[0]
+  if (worker === undefined) throw new Error('the network has no worker')
+  const ops = { proxy: await openOps(network.proxy), worker: await openOps(worker) }
   const solver = createPowSolver()
   const onRejection = (why: unknown): void => void faults.push(`unhandled rejection: ${String(why)}`)
   const onException = (why: unknown): void => void faults.push(`uncaught exception: ${String(why)}`)
@@ -85,14 +90,15 @@ export async function startTarget(http: Readonly<Record<string, unknown>> = {}):
       'proxy for clients': network.proxy.clientPort,
       'proxy for workers': network.proxy.workerPort,
       'client http': Number(new URL(network.baseURL).port),
-      'proxy http': opsPort,
+      'proxy http': ops.proxy.port,
+      'worker http': ops.worker.port,
     },
     refusals,
     faults,
     async [Symbol.asyncDispose]() {
       process.off('unhandledRejection', onRejection).off('uncaughtException', onException)
       solver.close()
-      await ops.close()
+      await Promise.all([ops.proxy.close(), ops.worker.close()])
       await network.close()
       await engine.close()
     },
@@ -104,7 +110,8 @@ export interface PortReport {
   /** How many inputs of which kind. */
   readonly byKind: Readonly<Record<string, number>>
   readonly connections: number
-  readonly refusals: number
+  /** How many inputs were visibly refused: each must have been counted. */
+  readonly refused: number
 }
 
 /** Attacks that run side by side. */
@@ -112,25 +119,34 @@ const AT_ONCE = 8
 
 /** Sends this many inputs and waits until the port is done with all of them. */
 export async function attackPort(target: Target, name: PortName, seed: number, inputs: number): Promise<PortReport> {
-  const before = target.refusals()
   const byKind: Record<string, number> = {}
   let sent = 0
   let connections = 0
+  let refused = 0
   const attack = name.endsWith('http') ? httpAttack(target.port[name]) : frameAttack(target, name, seed)
   const run = async (attacker: number): Promise<void> => {
     const draw = randomFrom(seed * AT_ONCE + attacker)
     while (sent < inputs) {
-      const { kind, count } = await attack(draw, inputs - sent)
+      const { kind, count, refused: seen } = await attack(draw, inputs - sent)
       sent += count
       connections++
+      refused += seen
       byKind[kind] = (byKind[kind] ?? 0) + count
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, (_, i) => run(i)))
-  return { inputs: sent, byKind, connections, refusals: target.refusals() - before }
+  return { inputs: sent, byKind, connections, refused }
 }
 
-type Attack = (draw: Draw, most: number) => Promise<{ readonly kind: string; readonly count: number }>
+type Attack = (
+  draw: Draw,
+  most: number,
+) => Promise<{
+  readonly kind: string
+  readonly count: number
+  /** Of them, those of which the attacker saw that they were refused. */
+  readonly refused: number
+}>
 
 /** A port that still holds a connection this long after its peer had ended it has forgotten about it. */
 const HELD_TOO_LONG_MS = 20_000
@@ -159,7 +175,9 @@ const httpAttack =
     const answer = (await sendAndEnd(net.connect(port, '127.0.0.1'), input)).toString('latin1')
     if (answer !== '' && !/^HTTP\/1\.1 [1-5]\d\d /.test(answer)) throw new Error(`no HTTP: ${find(input, answer)}`)
     if (/^HTTP\/1\.1 500 |"code":"bug\./m.test(answer)) throw new Error(`internal error: ${find(input, answer)}`)
-    return { kind: answer.slice(9, 12) || 'closed', count: 1 }
+    // Several answers came where several requests stood in the input.
+    const refused = answer.match(/^HTTP\/1\.1 [45]\d\d /gm)?.length ?? 0
+    return { kind: answer.slice(9, 12) || 'closed', count: 1, refused }
   }
 
 const find = (input: Uint8Array, answer: string): string =>
@@ -205,7 +223,7 @@ function frameAttack(target: Target, name: PortName, seed: number): Attack {
   const attacks: Readonly<Record<string, Attack>> = {
     async 'before proof of work'(draw) {
       await sendAndEnd(net.connect(port, '127.0.0.1'), randomBytes(draw, draw(300)))
-      return { kind: 'before proof of work', count: 1 }
+      return { kind: 'before proof of work', count: 1, refused: 1 }
     },
     async 'wrong proof of work'(draw) {
       const wrong = (challenge: Buffer): Uint8Array => {
@@ -214,17 +232,17 @@ function frameAttack(target: Target, name: PortName, seed: number): Attack {
         return right.subarray(0, 1 + draw(right.length))
       }
       await sendAndEnd(await afterWork(wrong), randomBytes(draw, draw(40)))
-      return { kind: 'wrong proof of work', count: 1 }
+      return { kind: 'wrong proof of work', count: 1, refused: 1 }
     },
     async 'no TLS'(draw) {
       const hello = Buffer.from([22, 3, draw(5), draw(256), draw(256), 1, 0, draw(256), draw(256), 3, 3])
       const bytes = draw(2) === 0 ? randomBytes(draw, draw(600)) : Buffer.concat([hello, randomBytes(draw, draw(600))])
       await sendAndEnd(await afterWork(solve), bytes)
-      return { kind: 'no TLS', count: 1 }
+      return { kind: 'no TLS', count: 1, refused: 1 }
     },
     async frames(draw) {
       await sendAndEnd(await secured(), draw(8) === 0 ? randomBytes(draw, draw(200)) : inputs.stream(draw))
-      return { kind: 'frames', count: 1 }
+      return { kind: 'frames', count: 1, refused: 1 }
     },
     async messages(draw, most) {
       let open = true
@@ -235,17 +253,19 @@ function frameAttack(target: Target, name: PortName, seed: number): Attack {
       }))
       if (draw(4) > 0) await (leg === 'client' ? enterAsClient : enterAsWorker)(connection)
       let count = 0
+      let refused = 0
+      const countRefusal = (why: CocoonError): void => void (refused += why.code === 'protocol.refused' ? 1 : 0)
       while (open && count < Math.min(most, MESSAGES_A_SESSION)) {
         for (let i = 0; i < MESSAGES_A_BARRIER && open; i++, count++) {
           const message = inputs.message(draw)
-          if (draw(3) === 0) connection.query(message, { timeoutMs: 60_000 }).catch(() => {})
+          if (draw(3) === 0) connection.query(message, { timeoutMs: 60_000 }).catch(countRefusal)
           else connection.send(message)
         }
         // Answered in order: what was sent before has been looked at.
-        await connection.query(new Uint8Array(4), { timeoutMs: 60_000 }).catch(() => {})
+        await connection.query(new Uint8Array(4), { timeoutMs: 60_000 }).catch(countRefusal)
       }
       connection.close(new CocoonError('capacity.closing'))
-      return { kind: 'messages', count }
+      return { kind: 'messages', count, refused }
     },
   }
   const names = Object.keys(attacks)
@@ -350,7 +370,7 @@ function faultLog(faults: string[]): Log {
   return log
 }
 
-const REFUSAL = /refused|closed_total|stray/
+const REFUSAL = /refused|closed_total|stray|ignored/
 
 function countingMetrics(): { readonly metrics: Metrics; refusals(): number } {
   let refusals = 0

@@ -1,7 +1,7 @@
 /** One request from the caller's sink through all three roles to an engine and back: the life of a request as a test. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { CocoonError } from '../../src/util/index.ts'
-import type { FinalInfo, InferenceRequest } from '../../src/roles/client/index.ts'
+import type { FinalInfo, InferenceRequest, RunningInference } from '../../src/roles/client/index.ts'
 import { startNetwork, type TestNetwork, until } from '../support/network.ts'
 import { createRecordingLog } from '../support/recording-log.ts'
 import { answerChat, type ScriptedEngine, startScriptedEngine } from '../support/scripted-engine.ts'
@@ -159,4 +159,39 @@ test('a request is found on every node by the ids in their logs', async () => {
   expect(idIn(proxy, 'clientRequest')).toBe(idIn(client, 'request'))
   expect(idIn(worker, 'request')).toBe(idIn(proxy, 'request'))
   await other.close()
+})
+
+test('a caller that hangs up still learns what the proxy charged', async () => {
+  engine.script = (_request, reply) => {
+    reply.writeHead(200, { 'content-type': 'text/event-stream' })
+    reply.write('data: {"choices":[{"delta":{"content":"a"}}]}\n\n')
+  }
+  const before = network.ledger.workers()[0]?.totals.max ?? 0n
+  const running = await new Promise<RunningInference>((resolve) => {
+    const started = network.client.run(chatRequest({ stream: true }), {
+      head() {},
+      part: () => resolve(started),
+      end() {},
+      fail() {},
+    })
+  })
+  running.cancel()
+  const charge = await running.charge()
+  const tokens = typeof charge === 'string' ? 0n : charge.tokens.total
+  expect(charge).not.toBe('unknown')
+  expect(network.ledger.workers()[0]?.totals.max).toBe(before + tokens)
+  engine.script = answerChat()
+})
+
+test('a request that could cost more than its own limit never leaves', async () => {
+  const seen = (): number => {
+    const { running, succeeded, failed, refused } = network.proxy.status().requests
+    return running + succeeded + failed + refused
+  }
+  const before = seen()
+  const { maxCostNano } = network.client.quote(chatRequest())
+  const answer = await collect(network, { ...chatRequest(), maxCostNano: maxCostNano - 1n })
+  expect(answer.error).toMatchObject({ code: 'payment.max-cost', info: { field: 'max_cost' } })
+  expect(seen()).toBe(before)
+  expect((await collect(network, { ...chatRequest(), maxCostNano })).error).toBeUndefined()
 })

@@ -165,7 +165,7 @@ describe('refusals', () => {
       await using trusting = createClient({ network: plain.file })
       await trusting.ready()
       expect(trusting.status().proxies[0]).toMatchObject({ ready: true, evidence: 'none' })
-      await using strict = createClient({ network: { ...plain.file, cocoon: { evidence: 'simulated' } } })
+      await using strict = createClient({ network: { ...plain.file, cocoon: { evidence: 'real' } } })
       await until(() => strict.status().proxies[0]?.lastFailure !== null, 'a connection was tried')
       await expect(strict.ready(AbortSignal.abort())).rejects.toMatchObject({
         code: 'capacity.no-proxy',

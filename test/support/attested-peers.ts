@@ -5,7 +5,7 @@
 import { createHash, randomBytes, X509Certificate } from 'node:crypto'
 import { type CollateralBundle, collateralItem, type EvidenceSource, openIdentity } from '../../src/tee/index.ts'
 import { type Clock, silentLog, utf8 } from '../../src/util/index.ts'
-import { makeWorld, NOW_MS, type World, type WorldParts } from './dcap-maker.ts'
+import { makeWorld, NOW_MS, pem, type World, type WorldParts } from './dcap-maker.ts'
 
 export interface TestPlatform {
   /** X ‖ Y of the root. */
@@ -15,12 +15,16 @@ export interface TestPlatform {
   source(wrong?: Partial<WorldParts>): EvidenceSource
   /** What the vendor publishes; `changes` for one that revokes, expires or forgets. */
   bundle(changes?: Partial<WorldParts>): CollateralBundle
+  /** With these, another process is the same platform: `quote-command.ts`. */
+  readonly keys: World['keys']
 }
 
-export function createTestPlatform(): TestPlatform {
-  const first = makeWorld()
-  const world = (parts: Partial<WorldParts>): World => makeWorld({ keys: first.keys, ...parts })
+/** @param basis what all its worlds have in common: another time, keys that exist already */
+export function createTestPlatform(basis: Partial<WorldParts> = {}): TestPlatform {
+  const first = makeWorld(basis)
+  const world = (parts: Partial<WorldParts>): World => makeWorld({ ...basis, keys: first.keys, ...parts })
   return {
+    keys: first.keys,
     rootKey: first.rootKey,
     imageHash: imageHashOf(first.quote),
     source: (wrong = {}) => ({
@@ -28,11 +32,11 @@ export function createTestPlatform(): TestPlatform {
       description: 'a platform of the tests',
       quote: (reportData) => Promise.resolve({ kind: 'tdx', quote: world({ reportData, ...wrong }).quote }),
     }),
-    bundle: (changes = {}) => bundleOf(world(changes).source),
+    bundle: (changes = {}) => bundleOf(world(changes)),
   }
 }
 
-function bundleOf(source: World['source']): CollateralBundle {
+function bundleOf({ source, certificates }: World): CollateralBundle {
   const bytes = (part: Uint8Array | string | null): Uint8Array =>
     typeof part === 'string' ? utf8(part) : (part as Uint8Array)
   return {
@@ -48,7 +52,11 @@ function bundleOf(source: World['source']): CollateralBundle {
         body: bytes(source.qeIdentity),
         issuerChain: bytes(source.qeIdentityIssuerChain),
       }),
-      collateralItem({ type: 'intel-pck-crl', body: bytes(source.pckCrl) }),
+      collateralItem({
+        type: 'intel-pck-crl',
+        body: bytes(source.pckCrl),
+        issuerChain: utf8(pem(certificates.ca, certificates.root)),
+      }),
       collateralItem({ type: 'intel-root-crl', body: bytes(source.rootCaCrl) }),
     ],
   }

@@ -3,9 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
+  type AccountState,
   Address,
   type ChainAccess,
   chainNetwork,
+  clientContractAddress,
   type ChainRegistry,
   changeRoot,
   createChainRegistry,
@@ -24,6 +26,8 @@ import {
   type SigningKey,
   signingKeyFromSeed,
   type WalletSender,
+  type WalletTransfer,
+  workerContractAddress,
 } from '../../src/chain/index.ts'
 import { type Devnet, devnetOptions, startDevnet } from '../../src/devnet/index.ts'
 import { createHttpEngine, httpEngineOptions } from '../../src/engine/index.ts'
@@ -69,6 +73,7 @@ export interface ChainNetworkOptions {
   readonly engineUrl: string
   readonly log?: Log
   readonly terms?: Partial<RootTerms>
+  readonly blockIntervalMs?: number
 }
 
 export interface Wallet {
@@ -82,6 +87,9 @@ export interface TestProxy {
   readonly wallet: Wallet
   readonly owner: Address
   readonly contract: Address
+  /** @param owner raw */
+  clientContract(owner: string): Address
+  workerContract(owner: string): Address
   /** Dies as a process would, as far as one process can show it: connections go, nothing more is sent. */
   close(): Promise<void>
 }
@@ -109,7 +117,10 @@ export interface ChainTestNetwork {
   change(wish: Parameters<typeof changeRoot>[2]): Promise<void>
   /** @param seed of its keys: the same one is the same node, with the same ledger. */
   startProxy(seed: number, options?: object): Promise<TestProxy>
-  startClient(seed: number, options?: object, secret?: string): Promise<TestClient>
+  startClient(seed: number, options?: object, secret?: string, fundsNano?: bigint): Promise<TestClient>
+  proxyKey(seed: number): SigningKey
+  /** From a wallet that is nobody's in the network. */
+  send(transfers: readonly WalletTransfer[]): Promise<void>
   startWorker(seed: number, options?: object): Promise<TestWorker>
   faucet(to: Address, amountNano: bigint): Promise<void>
   /** Accounts that the faucet gave to. */
@@ -141,11 +152,19 @@ export async function startChainNetwork(options: ChainNetworkOptions): Promise<C
   const clock = systemClock
   const random = systemRandom
   const base = { clock, random, log, metrics: noMetrics }
-  const devnet = await startDevnet(devnetOptions.parse({ port: 0, blockIntervalMs: 50 }), {
-    clock,
-    random,
-    log: silentLog,
-  })
+  const devnet = await startDevnet(
+    devnetOptions.parse({
+      port: 0,
+      blockIntervalMs: options.blockIntervalMs ?? 50,
+      keepTransactions: 10_000_000,
+      keepTransactionsPerAccount: 1_000_000,
+    }),
+    {
+      clock,
+      random,
+      log: silentLog,
+    },
+  )
   const network = chainNetwork('devnet', { endpoints: [`${devnet.url}/api/v2`] })
   const access = openChainAccess(network, base)
   const local = talkTo(devnet.url)
@@ -153,7 +172,7 @@ export async function startChainNetwork(options: ChainNetworkOptions): Promise<C
   const code = ownCode('wallet')
   const closers: (() => Promise<void> | void)[] = []
 
-  const balanceOf = async (address: Address): Promise<bigint> => (await access.getAccount(address)).balanceNano
+  const balanceOf = async (address: Address): Promise<bigint> => (await readPatiently(access, address)).balanceNano
   const minted: Address[] = []
   const faucet = async (to: Address, amountNano: bigint): Promise<void> => {
     minted.push(to)
@@ -246,21 +265,39 @@ export async function startChainNetwork(options: ChainNetworkOptions): Promise<C
         await wallet.sender.close()
       })())
     closers.unshift(close)
-    await node.opened
+    await node.opened.catch(async (error: unknown) => {
+      await close()
+      throw error
+    })
     if (!ports.has(seed)) {
       ports.set(seed, { workerPort: node.workerPort, clientPort: node.clientPort })
       proxies.push(`127.0.0.1:${node.workerPort} 127.0.0.1:${node.clientPort}`)
       await changeRoot(orders, root, { proxies })
       while (registry.current().proxies.length < proxies.length) await new Promise((resolve) => setTimeout(resolve, 20))
     }
-    return { node, ledger, wallet, owner, contract, close }
+    const of = (raw: string) => ({ owner: Address.parse(raw), proxy: contract, proxyPublicKey: key.publicKey })
+    return {
+      node,
+      ledger,
+      wallet,
+      owner,
+      contract,
+      close,
+      clientContract: (raw) => clientContractAddress(config.params, of(raw)),
+      workerContract: (raw) => workerContractAddress(config.params, of(raw)),
+    }
   }
 
-  async function startClient(seed: number, over: object = {}, secret = `secret of ${seed}`): Promise<TestClient> {
+  async function startClient(
+    seed: number,
+    over: object = {},
+    secret = `secret of ${seed}`,
+    fundsNano = 100n * TON,
+  ): Promise<TestClient> {
     const key = keyOf(seed, 0xc0)
     const owner = addressOf(seed, 0xc1)
     const address = nodeWalletAddress({ owner, publicKey: key.publicKey }, code)
-    if ((await balanceOf(address)) === 0n) await faucet(address, 100n * TON)
+    if ((await balanceOf(address)) === 0n) await faucet(address, fundsNano)
     const wallet = await openWallet(`client-${seed}`, key, owner)
     const node = startClientNode(
       {
@@ -316,6 +353,10 @@ export async function startChainNetwork(options: ChainNetworkOptions): Promise<C
       await changeRoot(orders, root, wish)
     },
     startProxy,
+    proxyKey: (seed) => keyOf(seed, 0xb0),
+    async send(transfers) {
+      await administrator.sender.send({ id: `test-${random.fraction()}`, transfers })
+    },
     startClient,
     startWorker,
     faucet,
@@ -332,6 +373,18 @@ export async function startChainNetwork(options: ChainNetworkOptions): Promise<C
       rmSync(folder, { recursive: true, force: true })
     },
   }
+}
+
+/** As often as it takes: tests make endpoints fail, and endpoints that fail rest for a while. */
+export async function readPatiently(access: ChainAccess, address: Address): Promise<AccountState> {
+  const deadline = Date.now() + 120_000
+  for (;;)
+    try {
+      return await access.getAccount(address)
+    } catch (error) {
+      if (Date.now() > deadline) throw error
+      await new Promise((resolve) => setTimeout(resolve, 200))
+    }
 }
 
 export function chatRequest(body: Record<string, unknown> = {}): InferenceRequest {

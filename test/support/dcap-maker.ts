@@ -216,6 +216,8 @@ export interface WorldParts {
   readonly bindTo: Uint8Array | null
   readonly qeReportSignedBy: KeyPair | null
   readonly quoteSignedBy: KeyPair | null
+  /** Around which everything is valid. */
+  readonly nowMs: number
   /** Those that are given are not made: worlds with the same root and the same CA are one. */
   readonly keys: Partial<World['keys']>
   /** What each of the eight registers is filled with, MRTD first, RTMR3 last. */
@@ -266,6 +268,7 @@ const DEFAULTS: WorldParts = {
   bindTo: null,
   qeReportSignedBy: null,
   quoteSignedBy: null,
+  nowMs: NOW_MS,
   keys: {},
   registers: [1, 0, 0, 0, 2, 3, 4, 5],
 }
@@ -280,7 +283,8 @@ export function makeWorld(overrides: Partial<WorldParts> = {}): World {
   const { root = makeKey(), ca = makeKey(), leaf = makeKey(), signer = makeKey() } = parts.keys
   const keys = { root, ca, leaf, signer }
   const caName = `Intel SGX PCK ${parts.ca} CA`
-  const dates = { notBeforeMs: NOW_MS - 1000 * DAY_MS, notAfterMs: NOW_MS + 1000 * DAY_MS, more: [] }
+  const { nowMs } = parts
+  const dates = { notBeforeMs: nowMs - 1000 * DAY_MS, notAfterMs: nowMs + 1000 * DAY_MS, more: [] }
   const certificates = {
     root: makeCertificate({
       ...{
@@ -318,8 +322,8 @@ export function makeWorld(overrides: Partial<WorldParts> = {}): World {
     }),
   }
   const crlDates = {
-    thisUpdateMs: NOW_MS - DAY_MS,
-    nextUpdateMs: NOW_MS + 20 * DAY_MS,
+    thisUpdateMs: nowMs - DAY_MS,
+    nextUpdateMs: nowMs + 20 * DAY_MS,
     revoked: [0x77],
     extensions: [],
   }
@@ -341,14 +345,18 @@ export function makeWorld(overrides: Partial<WorldParts> = {}): World {
   }
 }
 
-const ISSUED = { issueDate: iso(NOW_MS - DAY_MS), nextUpdate: iso(NOW_MS + 10 * DAY_MS), tcbEvaluationDataNumber: 20 }
+const issued = (nowMs: number) => ({
+  issueDate: iso(nowMs - DAY_MS),
+  nextUpdate: iso(nowMs + 10 * DAY_MS),
+  tcbEvaluationDataNumber: 20,
+})
 
 function tcbInfoBody(parts: WorldParts): unknown {
   const module = { mrsigner: '00'.repeat(48), attributes: '00'.repeat(8), attributesMask: 'FF'.repeat(8) }
   return {
     id: 'TDX',
     version: 3,
-    ...ISSUED,
+    ...issued(parts.nowMs),
     fmspc: FMSPC,
     pceId: '0000',
     tcbType: 0,
@@ -372,7 +380,7 @@ function qeIdentityBody(parts: WorldParts): unknown {
   return {
     id: 'TD_QE',
     version: 2,
-    ...ISSUED,
+    ...issued(parts.nowMs),
     tcbEvaluationDataNumber: 21,
     miscselect: '00000000',
     miscselectMask: 'FFFFFFFF',

@@ -12,16 +12,26 @@ import { createMemoryLedger, type Ledger } from '../../src/ledger/index.ts'
 import { type ClientNode, type ClientOptions, clientOptions, startClientNode } from '../../src/roles/client/index.ts'
 import { type ProxyNode, type ProxyOptions, proxyOptions, startProxyNode } from '../../src/roles/proxy/index.ts'
 import { startWorkerNode, type WorkerNode, type WorkerOptions, workerOptions } from '../../src/roles/worker/index.ts'
-import { createIdentity, createVerifier } from '../../src/tee/index.ts'
-import { createPowSolver, createTransportMetrics, type PowSolver } from '../../src/transport/index.ts'
 import {
+  type AttestationOptions,
+  attestationOptions,
+  type NodeAttestation,
+  type NodeAttestationOptions,
+  openAttestation,
+} from '../../src/attest/index.ts'
+import { createVerifier, type EvidenceSource } from '../../src/tee/index.ts'
+import { createPowSolver, createTransportMetrics, type PowSolver, type TlsIdentity } from '../../src/transport/index.ts'
+import {
+  type Clock,
   type Log,
   type Metrics,
   noMetrics,
+  noTrace,
   Secret,
   silentLog,
   systemClock,
   systemRandom,
+  type Trace,
 } from '../../src/util/index.ts'
 
 export interface NetworkOptions {
@@ -34,9 +44,17 @@ export interface NetworkOptions {
   readonly cocoon?: Record<string, unknown>
   readonly log?: Log
   readonly metrics?: Metrics
+  /** Of all roles. */
+  readonly trace?: Trace
   readonly workers?: number
   /** What the client's `/metrics` says. */
   readonly metricsText?: () => Promise<string>
+  /** Default: the system's. */
+  readonly clock?: Clock
+  /** Where collateral comes from, where the network's evidence is real. */
+  readonly attestation?: Partial<Pick<AttestationOptions, 'intelServer' | 'amdServer' | 'nvidiaServer'>>
+  /** Of the proxy and of workers that bring no identity of their own. */
+  readonly source?: EvidenceSource
   /** The client's HTTP API on a free port: true, or its options. */
   readonly http?: boolean | Readonly<Record<string, unknown>>
 }
@@ -52,8 +70,9 @@ export interface TestNetwork {
   /** `http://127.0.0.1:PORT/v1`; only with `http`. */
   readonly baseURL: string
   readonly api: ClientApi | undefined
-  /** @param engineUrl another engine than the network's */
-  startWorker(options?: Partial<WorkerOptions>, engineUrl?: string): WorkerNode
+  readonly attestation: Readonly<Record<NodeAttestationOptions['role'], NodeAttestation>>
+  /** @param engineUrl another engine than the network's @param tls another identity */
+  startWorker(options?: Partial<WorkerOptions>, engineUrl?: string, tls?: TlsIdentity): WorkerNode
   /** Ends the proxy at once and starts another on the same ports. */
   restartProxy(): Promise<void>
   close(): Promise<void>
@@ -64,8 +83,7 @@ const CLIENT_OWNER = `0:${'11'.repeat(32)}`
 const WORKER_OWNER = `0:${'55'.repeat(32)}`
 
 export async function startNetwork(options: NetworkOptions): Promise<TestNetwork> {
-  const { log = silentLog, metrics = noMetrics } = options
-  const clock = systemClock
+  const { log = silentLog, metrics = noMetrics, trace = noTrace, clock = systemClock } = options
   const random = systemRandom
   const solver: PowSolver = createPowSolver()
   const file = (clientPort: number, workerPort: number): Record<string, unknown> => ({
@@ -83,11 +101,30 @@ export async function startNetwork(options: NetworkOptions): Promise<TestNetwork
   let config = parse(file(0, 0))
   const registry = { current: () => config, subscribe: () => () => undefined, close() {} }
   const account = (raw: string): Address => parseAddress(raw, 'test owner')
-  const tls = (): ReturnType<typeof createIdentity> => createIdentity({ evidence: config.evidence })
-  const verifier = createVerifier({ accept: [config.evidence] })
+  const attest = (role: NodeAttestationOptions['role']): Promise<NodeAttestation> =>
+    openAttestation(
+      { clock, random, log, registry },
+      {
+        ...attestationOptions.parse({ ...options.attestation }),
+        role,
+        policy: null,
+        openSource: () => Promise.resolve(options.source ?? null),
+        collateralPath: null,
+      },
+    )
+  const attestation = { client: await attest('client'), proxy: await attest('proxy'), worker: await attest('worker') }
   const anyone = createVerifier({ accept: ['none'] })
   const ledger = createMemoryLedger({ pricePerToken: config.params.pricePerToken })
-  const shared = { clock, random, log, metrics, transportMetrics: createTransportMetrics(metrics), registry, solver }
+  const shared = {
+    clock,
+    random,
+    log,
+    metrics,
+    trace,
+    transportMetrics: createTransportMetrics(metrics),
+    registry,
+    solver,
+  }
   const startProxy = (ports: { clientPort: number; workerPort: number }): Promise<ProxyNode> =>
     startProxyNode(
       {
@@ -95,8 +132,8 @@ export async function startNetwork(options: NetworkOptions): Promise<TestNetwork
         ledger,
         key: signingKeyFromSeed(new Uint8Array(32).fill(7)),
         owner: account(TEST_OWNER),
-        tls: tls(),
-        verifiers: { clients: anyone, workers: verifier },
+        tls: attestation.proxy.tls,
+        verifiers: { clients: anyone, workers: attestation.proxy.verifier },
       },
       proxyOptions.parse({ powDifficulty: 4, ...options.proxy, ...ports }),
     )
@@ -106,10 +143,15 @@ export async function startNetwork(options: NetworkOptions): Promise<TestNetwork
   config = parse(content)
 
   const workers: WorkerNode[] = []
-  const startWorker = (over: Partial<WorkerOptions> = {}, engineUrl = options.engineUrl): WorkerNode => {
+  const { verifier } = attestation.worker
+  const startWorker = (
+    over: Partial<WorkerOptions> = {},
+    engineUrl = options.engineUrl,
+    tls: TlsIdentity = attestation.worker.tls,
+  ): WorkerNode => {
     const engine = createHttpEngine({ clock, log, metrics }, httpEngineOptions.parse({ url: engineUrl }))
     const worker = startWorkerNode(
-      { ...shared, engine, owner: account(WORKER_OWNER), tls: tls(), verifier },
+      { ...shared, engine, owner: account(WORKER_OWNER), tls, verifier },
       workerOptions.parse({ model: 'test-model', ...options.worker, ...over }),
     )
     workers.push(worker)
@@ -117,7 +159,7 @@ export async function startNetwork(options: NetworkOptions): Promise<TestNetwork
   }
   for (let i = 0; i < (options.workers ?? 1); i++) startWorker()
   const client = startClientNode(
-    { ...shared, owner: account(CLIENT_OWNER), secret: new Secret(''), tls: tls(), verifier },
+    { ...shared, owner: account(CLIENT_OWNER), secret: new Secret(''), ...attestation.client },
     clientOptions.parse({ ...options.client }),
   )
   await client.whenReady(AbortSignal.timeout(20_000))
@@ -152,6 +194,7 @@ export async function startNetwork(options: NetworkOptions): Promise<TestNetwork
     file: content,
     baseURL,
     api,
+    attestation,
     startWorker,
     async restartProxy() {
       await proxy.close(0)
@@ -162,6 +205,7 @@ export async function startNetwork(options: NetworkOptions): Promise<TestNetwork
       await client.close(0)
       await Promise.all(workers.map((w) => w.close(0)))
       await proxy.close(0)
+      for (const one of Object.values(attestation)) one.close()
       solver.close()
     },
   }

@@ -1,6 +1,7 @@
 /** The sequence whose gas stands in contracts/gas.json: every order once, under fixed conditions (see world.ts). */
-import type { Address, Cell } from '@ton/core'
+import type { Address, Cell, TransactionDescriptionGeneric } from '@ton/core'
 import { CONTRACTS, type ContractName } from '../../build.ts'
+import { measureEndToEnd, measureRent } from './cost-run.ts'
 import * as m from './messages.ts'
 import * as root from './root.ts'
 import * as wallet from './wallet.ts'
@@ -9,12 +10,17 @@ import * as w from './world.ts'
 export interface Cost {
   /** Of each contract that ran, in order. */
   readonly gas: readonly number[]
-  /** nanoTON that nobody has afterwards. */
+  /** nanoTON that nobody has afterwards; of that for messages, and for storage since the last order. The rest is gas. */
   readonly feeNano: number
+  readonly forwardNano: number
+  readonly storageNano: number
 }
 
 export interface GasReport {
   readonly orders: Readonly<Record<string, Cost>>
+  /** Through a node's wallet, nanoTON in all. */
+  readonly endToEndNano: Readonly<Record<string, number>>
+  readonly rentNanoPerYear: Readonly<Record<ContractName, number>>
   readonly code: Readonly<Record<ContractName, { readonly bits: number; readonly cells: number }>>
 }
 
@@ -24,14 +30,32 @@ const tenths = (n: number): bigint => (BigInt(n) * TON) / 10n
 export async function measureGas(): Promise<GasReport> {
   const orders: Record<string, Cost> = {}
   const note = (name: string, outcome: w.Outcome): void => {
-    orders[name] = { gas: outcome.gas.map(Number), feeNano: Number(w.burnt(outcome)) }
+    const [fee, gas, storage] = [w.burnt(outcome), gasFeeOf(outcome), storageFeeOf(outcome)].map(Number) as [
+      number,
+      number,
+      number,
+    ]
+    orders[name] = {
+      gas: outcome.gas.map(Number),
+      feeNano: fee,
+      forwardNano: fee - gas - storage,
+      storageNano: storage,
+    }
   }
   for (const run of [firstRun, secondRun, thirdRun]) await run(note)
   await root.gasRun(note)
   await wallet.gasRun(note)
   const code = Object.fromEntries(CONTRACTS.map((name) => [name, sizeOf(w.codeOf(name))])) as GasReport['code']
-  return { orders, code }
+  return { orders, endToEndNano: await measureEndToEnd(), rentNanoPerYear: await measureRent(), code }
 }
+
+const sumOver = (outcome: w.Outcome, of: (d: TransactionDescriptionGeneric) => bigint): bigint =>
+  outcome.transactions.reduce((sum, t) => sum + (t.description.type === 'generic' ? of(t.description) : 0n), 0n)
+
+const gasFeeOf = (outcome: w.Outcome): bigint =>
+  sumOver(outcome, (d) => (d.computePhase.type === 'vm' ? d.computePhase.gasFees : 0n))
+
+const storageFeeOf = (outcome: w.Outcome): bigint => sumOver(outcome, (d) => d.storagePhase?.storageFeesCollected ?? 0n)
 
 type Note = (name: string, outcome: w.Outcome) => void
 

@@ -57,6 +57,7 @@ function promptOf(request: CountTokensRequest): Json {
     // The switch of the chat templates that have one.
     ...(thinking && { chat_template_kwargs: { enable_thinking: thinking.type !== 'disabled' } }),
     max_coefficient: request.max_coefficient,
+    max_cost: request.max_cost,
     timeout: request.timeout,
     enable_debug: request.enable_debug,
   }

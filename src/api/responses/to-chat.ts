@@ -35,6 +35,7 @@ export function toChat(request: ResponsesRequest): Json {
     ...(wantsLogprobs && { logprobs: true, top_logprobs: request.top_logprobs }),
     ...(stream === true && { stream, stream_options: { include_usage: true } }),
     max_coefficient: request.max_coefficient,
+    max_cost: request.max_cost,
     timeout: request.timeout,
     enable_debug: request.enable_debug,
   })

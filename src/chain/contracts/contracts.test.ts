@@ -9,7 +9,7 @@ import { clientContractAddress, contractAddressOf, proxyContractAddress, workerC
 import { clientMessages, type ClientState, clientState } from './client.ts'
 import { commonMessages, EXIT_CODES } from './common.ts'
 import { clientStateInit, proxyStateInit, workerStateInit } from './deploy.ts'
-import { textCommand } from './message.ts'
+import { textCommand, textComment } from './message.ts'
 import {
   externalMessage,
   initialWalletData,
@@ -436,4 +436,9 @@ describe('what a proxy reads in its history', () => {
 
 test('exit codes that contracts end with have a sentence', () => {
   for (const code of [5, 9, 1000, 1015, 1030, 1041, 2000]) expect(EXIT_CODES[code]).toMatch(/\w+ \w+/)
+})
+
+test('a letter that an owner types as a comment is the text command that contracts take', () => {
+  for (const letter of ['c', 'w', 'b', 'u'])
+    expect(textComment(letter).equals(textCommand.build({ command: letter.charCodeAt(0) }))).toBe(true)
 })

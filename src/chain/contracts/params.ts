@@ -1,7 +1,7 @@
 /** The parameters of the root registry, as stored in every contract. Source: spec/wire.md, "Contract addresses". */
 import { beginCell, type Builder, type Cell } from '@ton/core'
-import { CocoonError, NANO_PER_TON } from '../../util/index.ts'
-import { type CellDigest, type CodeCell, digestCell } from '../cell-hash.ts'
+import { CocoonError, fromHex, NANO_PER_TON, toHex } from '../../util/index.ts'
+import { type CellDigest, codeCell, type CodeCell, digestCell, parseBoc } from '../cell-hash.ts'
 import { expectEnd } from './layout.ts'
 
 /** Price multipliers by token class, per ten-thousand. */
@@ -92,6 +92,22 @@ export function loadParams(cell: Cell): StoredParams {
     if (cause instanceof CocoonError) throw cause
     throw new CocoonError('chain.layout', { what: 'params', message: 'params: a field is missing' }, { cause })
   }
+}
+
+/** With all three codes, as a root contract holds them, in hex: for files. Throws `chain.code-unknown`. */
+export function encodeParams(params: RootParams): string {
+  const { proxy, worker, client } = params.codes
+  const codes = { proxy: codeOf(proxy, 'proxy'), worker: codeOf(worker, 'worker'), client: codeOf(client, 'client') }
+  return toHex(storeParams({ ...params, codes }).toBoc())
+}
+
+/** What `encodeParams` wrote. Throws `chain.cell`, `chain.layout`. */
+export function decodeParams(text: string): RootParams {
+  const params = loadParams(parseBoc(fromHex(text), 'kept parameters'))
+  const { proxy, worker, client } = params.codes
+  if (proxy === null || worker === null || client === null)
+    throw new CocoonError('chain.layout', { what: 'params', message: 'kept parameters: a code is missing' })
+  return { ...params, codes: { proxy: codeCell(proxy), worker: codeCell(worker), client: codeCell(client) } }
 }
 
 /** The params cell that a contract holds: the proxy's names worker and client code, the others none. */

@@ -1,6 +1,6 @@
 /** `cocoon account show|top-up|stake|withdraw|close`: a client's money with a proxy. */
 import { type Address, carryOut, type Order, type OrderDeps, type OrderResult } from '../../chain/index.ts'
-import { CocoonError, formatTon } from '../../util/index.ts'
+import { CocoonError, formatTon, toCocoonError } from '../../util/index.ts'
 import {
   addressOf,
   addressText,
@@ -52,30 +52,44 @@ export const raiseStake = (money: Money, amount: string, flags: AccountFlags): P
 
 export const withdraw = (money: Money, flags: AccountFlags): Promise<number> => act(money, flags, withdrawOrder)
 
-/** Two steps with the network's delay between them; with `--wait` both. */
+/** Two steps with the network's delay between them; with `--wait` both. The proxy, or the running client, may end it earlier. */
 export async function closeAccount(money: Money, flags: AccountFlags): Promise<number> {
   const { address: owner } = await nodeWalletOf(money, 'client')
   const proxy = await oneProxy(money, flags)
+  const read = (): Promise<ClientAccount> => readAccount(money, proxy, owner)
   const results: OrderResult[] = []
-  let account = await readAccount(money, proxy, owner)
+  let account = await read()
   if (open(account).state === 'normal') {
     results.push(...(await give(money, flags, account, closeOrder)))
-    account = await readAccount(money, proxy, owner)
+    account = await read()
   }
-  const unlock = account.state?.state === 'closing' ? account.state.unlockTs : 0
-  const mayEnd = unlock === 0 || (await isPast(money, unlock)) || flags.wait === true
-  if (account.state?.state === 'closing' && mayEnd) {
-    await waitUntil(money, unlock)
-    results.push(...(await give(money, flags, account, closeOrder)))
-    account = await readAccount(money, proxy, owner)
+  if (account.state?.state === 'closing' && flags.wait === true) account = await untilUnlocked(money, account, read)
+  if (account.state?.state === 'closing' && (await isPast(money, account.state.unlockTs))) {
+    results.push(...(await giveUnlessClosed(money, flags, account, read)))
+    account = await read()
   }
   show(money, { ...forJson(money, account), done: resultsForJson(money, results) }, () => [
     ...textOf(money, account),
-    ...(account.state?.state === 'closing'
-      ? [`The same command ends it after ${timeText(unlock)}; the proxy may end it earlier.`]
-      : ['The money is in the client’s wallet: `cocoon wallet sweep client` brings it to its owner.']),
+    account.state?.state === 'closing'
+      ? `The same command ends it after ${timeText(account.state.unlockTs)}; the proxy may end it earlier.`
+      : 'The money is in the client’s wallet: `cocoon wallet sweep client` brings it to its owner.',
   ])
   return 0
+}
+
+/** Somebody else may be faster at the very end: what they did is what was wanted. */
+async function giveUnlessClosed(
+  money: Money,
+  flags: AccountFlags,
+  account: ClientAccount,
+  read: () => Promise<ClientAccount>,
+): Promise<readonly OrderResult[]> {
+  try {
+    return await give(money, flags, account, closeOrder)
+  } catch (error) {
+    if (toCocoonError(error).code === 'chain.order-failed' && (await read()).state?.state === 'closed') return []
+    throw error
+  }
 }
 
 /** One order to one account, and how the account stands afterwards. */
@@ -135,20 +149,38 @@ async function proxiesOf(money: Money, { proxy }: AccountFlags): Promise<readonl
   })
 }
 
-const LOOK_MS = 1_000
-
 async function isPast({ access, signal }: Money, timeS: number): Promise<boolean> {
   return (await access.masterchainInfo({ signal })).atMs / 1000 > timeS
 }
 
-/** By the chain's clock, which is what the contract goes by. */
-async function waitUntil(money: Money, timeS: number): Promise<void> {
-  if (await isPast(money, timeS)) return
-  money.err.line(money.err.style('dim', `… waiting until ${timeText(timeS)} for the delay of closing to end`))
-  while (!(await isPast(money, timeS))) {
-    money.signal.throwIfAborted()
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
+/** By the chain's clock, which is what the contract goes by; or until the account is closed without us. */
+async function untilUnlocked(
+  money: Money,
+  account: ClientAccount,
+  read: () => Promise<ClientAccount>,
+): Promise<ClientAccount> {
+  const unlock = account.state?.unlockTs ?? 0
+  if (!(await isPast(money, unlock)))
+    money.err.line(money.err.style('dim', `… waiting until ${timeText(unlock)} for the delay of closing to end`))
+  for (let now = account; ; now = await read()) {
+    if (now.state?.state !== 'closing' || (await isPast(money, unlock))) return now
+    await pauseFor(money.network.pollMs[1], money.signal)
   }
+}
+
+function pauseFor(ms: number, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted()
+  return new Promise((resolve, reject) => {
+    const stop = (): void => {
+      clearTimeout(timer)
+      reject(signal.reason as Error)
+    }
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', stop)
+      resolve()
+    }, ms)
+    signal.addEventListener('abort', stop, { once: true })
+  })
 }
 
 const timeText = (timeS: number): string => new Date(timeS * 1000).toISOString().replace('.000', '')
@@ -186,7 +218,9 @@ function textOf(money: Money, account: ClientAccount): readonly string[] {
       'balance',
       `${formatTon(state.balance)} TON, enough for ${tokensFor(state.balance, proxy.params.pricePerToken)} tokens`,
     ),
-    line('stake', `${formatTon(state.stake)} TON of it stay until the account is closed`),
+    ...(state.state === 'closed'
+      ? []
+      : [line('stake', `${formatTon(state.stake)} TON of it stay until the account is closed`)]),
     line('used', `${state.tokensUsed} tokens charged, ${formatTon(state.tokensUsed * proxy.params.pricePerToken)} TON`),
     line('look', link(money, address)),
   ]

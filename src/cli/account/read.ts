@@ -13,13 +13,11 @@ import {
   proxyContractAddress,
   proxyState,
   type ProxyState,
-  readRoot,
-  requireRoot,
   type RootParams,
   type StateInit,
 } from '../../chain/index.ts'
 import { CocoonError } from '../../util/index.ts'
-import { addressText, type Money } from '../money.ts'
+import { addressText, type Money, rootOf } from '../money.ts'
 
 export interface ProxyOnChain {
   readonly address: Address
@@ -42,10 +40,9 @@ export interface ClientAccount {
 
 /** Throws `chain.no-proxy` where there is no proxy contract of this network. */
 export async function readProxy(money: Money, address: Address): Promise<ProxyOnChain> {
-  const { access, network, signal } = money
-  const root = requireRoot(network)
-  const [{ params: present }, account] = await Promise.all([
-    readRoot(access, root, signal),
+  const { access, signal } = money
+  const [{ address: root, state: now }, account] = await Promise.all([
+    rootOf(money),
     access.getAccount(address, { confirmed: true, signal }),
   ])
   const refuse = (why: string): CocoonError =>
@@ -63,7 +60,7 @@ export async function readProxy(money: Money, address: Address): Promise<ProxyOn
   // Whoever made the account chose code and first data; only what the address commits to is a fact.
   if (!proxyContractAddress(params, { ...state, root }).equals(address))
     throw refuse('is not the contract it says it is')
-  return { address, state, params, isCurrent: proxyContractAddress(present, { ...state, root }).equals(address) }
+  return { address, state, params, isCurrent: proxyContractAddress(now.params, { ...state, root }).equals(address) }
 }
 
 function readState(data: Parameters<typeof proxyState.loadPrefix>[0], refuse: () => CocoonError): ProxyState {

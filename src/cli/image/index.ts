@@ -1,12 +1,21 @@
 /** The command `image`: what hardware will say of an image, and why. */
 import { statSync, writeFileSync } from 'node:fs'
 import type { Command } from 'commander'
-import { compareGuests, type MeasuredImage } from '../../tee/index.ts'
+import {
+  compareGuests,
+  compareWithEvidence,
+  detectEvidence,
+  MAX_EVIDENCE_BYTES,
+  type MeasuredImage,
+  nodeVerifyCrypto,
+  parseEventLog,
+  registersIn,
+} from '../../tee/index.ts'
 import { CocoonError } from '../../util/index.ts'
 import type { Terminal } from '../terminal.ts'
-import { readTextInput } from '../verify/input.ts'
+import { readInput, readTextInput } from '../verify/input.ts'
 import { measureFolder } from './folder.ts'
-import { showDifference, showMeasurement, showParts } from './show.ts'
+import { showComparison, showDifference, showMeasurement, showParts } from './show.ts'
 
 export interface ImageCommandDeps {
   run(status: Promise<number>): void
@@ -37,6 +46,16 @@ export function addImageCommands(cocoon: Command, { run, terminal, progress }: I
       run(settled(measure(folder, flags, terminal, onStep))),
     )
   image
+    .command('check')
+    .description('whether a quote or report is of this image, and where the two part')
+    .argument('<image>', 'a folder, or a file written by `cocoon image measure --json`')
+    .argument('<evidence>', 'a TDX quote or SEV-SNP report; `cocoon verify` says whether it is genuine')
+    .option('--event-log <file>', 'the TCG event log of the same start, to name the first event that differs')
+    .option('--json', 'print JSON')
+    .action((one: string, evidence: string, flags: { json?: boolean; eventLog?: string }) =>
+      run(settled(check(one, evidence, flags, terminal, onStep))),
+    )
+  image
     .command('explain')
     .description('what each register is made of; with two images, which input moved which register')
     .argument('<image>', 'a folder, or a file written by `cocoon image measure --json`')
@@ -45,6 +64,35 @@ export function addImageCommands(cocoon: Command, { run, terminal, progress }: I
     .action((one: string, other: string | undefined, flags: { json?: boolean }) =>
       run(settled(explain(one, other, flags.json === true, terminal, onStep))),
     )
+}
+
+/** Exit status 1 when a register differs. */
+async function check(
+  folder: string,
+  evidencePath: string,
+  flags: { readonly json?: boolean; readonly eventLog?: string },
+  t: Terminal,
+  onStep: (what: string) => void,
+): Promise<number> {
+  const read = (path: string): Uint8Array => readInput(path, MAX_EVIDENCE_BYTES, 'config.image-input')
+  const evidence = detectEvidence(read(evidencePath))
+  if (evidence?.form !== 'dcap-quote' && evidence?.form !== 'snp-report')
+    throw new CocoonError('config.image-input', {
+      message: `${evidencePath} is neither a TDX quote nor an SEV-SNP report`,
+    })
+  const { kind, registers } = registersIn(evidence.form, evidence.bytes)
+  const log = flags.eventLog === undefined ? null : parseEventLog(read(flags.eventLog))
+  const image = await imageAt(folder, onStep)
+  const guest = image.guests.find((one) => one.kind === kind)
+  if (guest === undefined)
+    throw new CocoonError('config.image-input', {
+      message: `${folder} describes no ${kind} guest, which ${evidencePath} is of`,
+    })
+  const compared = await compareWithEvidence(nodeVerifyCrypto, guest, registers, kind === 'tdx' ? log : null)
+  const isSame = compared.every((one) => one.isSame)
+  if (flags.json === true) t.line(JSON.stringify({ isSame, imageHash: guest.imageHash, registers: compared }, null, 2))
+  else showComparison(t, guest, compared)
+  return isSame ? 0 : 1
 }
 
 async function measure(

@@ -1,5 +1,11 @@
 /** A measurement, and the difference of two, for people. */
-import type { GuestDifference, MeasuredGuest, MeasuredImage, MeasuredPart } from '../../tee/index.ts'
+import type {
+  GuestDifference,
+  MeasuredGuest,
+  MeasuredImage,
+  MeasuredPart,
+  RegisterComparison,
+} from '../../tee/index.ts'
 import { printable, type Terminal } from '../terminal.ts'
 
 const KINDS = { tdx: 'Intel TDX guest', 'sev-snp': 'AMD SEV-SNP guest' } as const
@@ -51,6 +57,24 @@ export function showDifference(
     }
   }
   for (const input of difference.withoutEffect) t.line(`  ${input} differs, and moved nothing`)
+}
+
+export function showComparison(t: Terminal, guest: MeasuredGuest, compared: readonly RegisterComparison[]): void {
+  t.line(t.style('bold', KINDS[guest.kind]))
+  for (const { register, computed, found, isSame, parting } of compared) {
+    if (isSame) {
+      t.line(`  ${t.style('green', 'same')}     ${register.padEnd(12)}  ${computed}`)
+      continue
+    }
+    t.line(`  ${t.style('red', 'DIFFERS')}  ${register.padEnd(12)}  computed ${computed}`)
+    t.line(`${' '.repeat(25)}  found    ${found}`)
+    if (parting === null) continue
+    const { place, computed: event, logged } = parting
+    t.line(
+      `${' '.repeat(25)}  from event ${place + 1} on: computed ${event === null ? 'nothing more' : `${printable(event.name)} ${event.digest.slice(0, 16)}…`}, logged ${logged === null ? 'nothing more' : `${logged.slice(0, 16)}…`}`,
+    )
+  }
+  t.line('\nWhether the evidence is genuine says `cocoon verify`.')
 }
 
 /** Hashes are told apart by their beginning; the whole values are in --json. */

@@ -11,7 +11,6 @@ import {
   planRoot,
   proxyText,
   readRoot,
-  requireRoot,
   type RootChange,
   type RootState,
   rootStateInit,
@@ -26,6 +25,7 @@ import {
   orderDeps,
   requireWallet,
   resultsForJson,
+  rootOf,
   show,
   withOwner,
 } from '../money.ts'
@@ -38,8 +38,7 @@ export interface RootFlags {
 }
 
 export async function showRoot(money: Money): Promise<number> {
-  const root = requireRoot(money.network)
-  const state = await readRoot(money.access, root, money.signal)
+  const { address: root, state } = await rootOf(money)
   show(money, rootForJson(money, root, state), () => textOf(money, root, state))
   return 0
 }
@@ -154,8 +153,7 @@ export const diff = (money: Money, file: string, flags: RootFlags): Promise<numb
 }
 
 async function change(money: Money, flags: RootFlags, wishFor: (state: RootState) => RootWish): Promise<number> {
-  const root = requireRoot(money.network)
-  const state = await readRoot(money.access, root, money.signal)
+  const { address: root, state } = await rootOf(money)
   const wish = wishFor(state)
   const changes = planRoot(state, wish)
   if (flags.yes !== true || changes.length === 0) {

@@ -19,7 +19,10 @@ export function addVerifyCommands(cocoon: Command, { withSettings, load, run, te
       .command('verify')
       .description('verify evidence: a quote, a report, a certificate, or what a node shows')
       .argument('<target>', 'a file (detected), or host:port of a node')
-      .option('--bundle <file>', 'collateral: what Intel, AMD and NVIDIA publish about their hardware')
+      .option(
+        '--bundle <file>',
+        'collateral: what Intel, AMD and NVIDIA publish about their hardware (default: what nodes of this folder hold)',
+      )
       .option('--policy <policy>', 'a name of `cocoon policy list`, or a file', 'strict')
       .option('--at <time>', 'judge as of this time, in ISO 8601 (default: now)')
       .option('--image <hash>', 'an image hash to allow besides those of the network (repeatable)', append, [])

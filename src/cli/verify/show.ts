@@ -18,7 +18,8 @@ const VERDICTS = { verified: 'green', simulated: 'yellow', refused: 'red' } as c
 
 /** What the person at the terminal can do about it. */
 const MENDS: Readonly<Record<string, string>> = {
-  'attestation.collateral-missing': 'give a bundle that has it: --bundle FILE (docs/verification.md)',
+  'attestation.collateral-missing':
+    'fetch it with `cocoon collateral fetch --for FILE`, or give a bundle that has it: --bundle FILE',
   'attestation.image-hash-list-empty': 'name the network (--network FILE), or a hash that you trust (--image HASH)',
   'attestation.simulated-network': 'name the test network: --network FILE',
   'attestation.simulated-not-accepted': 'on a test network, judge with --policy devnet',

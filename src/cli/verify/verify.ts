@@ -2,6 +2,7 @@
  * `cocoon verify`: evidence from a file or a node, verified with a collateral bundle and judged by a policy. Exit status 0
  * accepted, 1 refused; what cannot be used at all throws `config.*`, which is 2.
  */
+import { existsSync } from 'node:fs'
 import { parseNetworkFile } from '../../chain/index.ts'
 import {
   assessCertificate,
@@ -17,6 +18,7 @@ import {
   parseBundle,
 } from '../../tee/index.ts'
 import { CocoonError } from '../../util/index.ts'
+import { collateralPath } from '../compose.ts'
 import type { Loaded } from '../config.ts'
 import { chooseNetwork } from '../network.ts'
 import type { Terminal } from '../terminal.ts'
@@ -47,7 +49,7 @@ export async function runVerify(loaded: Loaded, target: string, flags: VerifyFla
     throw new CocoonError('config.value', {
       message: `--image says nothing to policy ${policy.name}, which lists its own images: add the hash to "images" there`,
     })
-  const bundle = readBundle(flags.bundle)
+  const bundle = readBundle(flags.bundle, loaded.config.home)
   const network = networkOf(loaded)
   const eventLog =
     flags.eventLog === undefined ? null : readInput(flags.eventLog, MAX_EVIDENCE_BYTES, 'config.verify-target')
@@ -102,7 +104,10 @@ function imagesOf(hashes: readonly string[]): string[] {
   return hashes.map((hash) => hash.toLowerCase())
 }
 
-function readBundle(path: string | undefined): CollateralBundle {
+/** Without a name, what nodes of this folder hold. */
+function readBundle(named: string | undefined, home: string): CollateralBundle {
+  const held = collateralPath(home)
+  const path = named ?? (existsSync(held) ? held : undefined)
   if (path === undefined) return EMPTY_BUNDLE
   return parseBundle(readTextInput(path, MAX_BUNDLE_CHARACTERS, 'config.collateral-bundle'), path)
 }

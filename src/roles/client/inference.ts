@@ -1,4 +1,5 @@
 /** What the HTTP API and the SDK know of a client node: an interface, not a role. */
+import type { Multipliers } from '../../chain/index.ts'
 import type { CocoonError } from '../../util/index.ts'
 import type { EvidenceLabel } from '../../transport/index.ts'
 
@@ -19,7 +20,26 @@ export interface InferenceRequest {
   readonly debug: boolean
   /** Correlates logs; not sent to peers. */
   readonly traceId: string
+  /** Whose request it is: the id of an API key, or `OWNER`. Not sent to peers. Absent where nobody keeps accounts. */
+  readonly caller?: string
+  /** The caller's own limit in nanoTON; a request that could cost more is refused before it leaves. */
+  readonly maxCostNano?: bigint
 }
+
+/** The caller that is the owner of the node: no key's limits hold for it. */
+export const OWNER = 'owner'
+
+/** What a request could cost, by the network's prices of this moment. */
+export interface Quote {
+  /** What would be reserved: no answer costs more. */
+  readonly maxCostNano: bigint
+  readonly pricePerTokenNano: bigint
+  /** Ten thousandths of the price by class of tokens, before a worker's coefficient. */
+  readonly multipliers: Multipliers
+}
+
+/** `unknown`: it may have cost up to its reservation, and nobody told. */
+export type Charge = FinalInfo | 'nothing' | 'unknown'
 
 /** Adjusted tokens by class, as charged. */
 export interface ChargedTokens {
@@ -53,6 +73,10 @@ export interface InferenceSink {
     readonly maxCostNano: bigint
     readonly proxy: string
     readonly evidence: EvidenceLabel
+    /** The worker's address on the network, where the proxy tells it. */
+    readonly worker?: string
+    /** How many workers were tried, where somebody counts. */
+    readonly attempts?: number
   }): void
   part(bytes: Uint8Array): void
   end(info: FinalInfo): void
@@ -63,6 +87,11 @@ export interface InferenceSink {
 export interface RunningInference {
   /** The caller hung up: stops the work where the peers can, and ignores what still arrives. */
   cancel(): void
+  /**
+   * What was charged in the end, which may be known only after a cancelled or timed out request has ended at the proxy as well.
+   * Never rejects; ask after the end or the cancelling.
+   */
+  charge(): Promise<Charge>
 }
 
 export interface ModelOffer {
@@ -77,6 +106,8 @@ export interface ModelOffer {
 
 export interface Inference {
   run(request: InferenceRequest, sink: InferenceSink): RunningInference
+  /** What this request could cost. Nothing is sent. */
+  quote(request: InferenceRequest): Quote
   /** Live offers of the first ready proxy. Throws `capacity.no-proxy`. */
   models(signal?: AbortSignal): Promise<readonly ModelOffer[]>
 }

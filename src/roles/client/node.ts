@@ -17,8 +17,9 @@ import {
   reveal,
   type Secret,
   toCocoonError,
+  type Trace,
 } from '../../util/index.ts'
-import { type ClientChain, createClientChain } from './chain/index.ts'
+import { type ClientChain, type ContractList, createClientChain } from './chain/index.ts'
 import type { Inference, InferenceRequest, InferenceSink, ModelOffer, RunningInference } from './inference.ts'
 import type { ClientOptions } from './options.ts'
 import { type Link, openLink, type ProxyMemory } from './proxy-link.ts'
@@ -27,6 +28,7 @@ import { type ClientFacts, clientJsonStats, clientStatus } from './status.ts'
 
 export interface ClientDeps {
   readonly clock: Clock
+  readonly trace?: Trace | undefined
   readonly random: Random
   readonly log: Log
   readonly metrics: Metrics
@@ -38,7 +40,12 @@ export interface ClientDeps {
   readonly verifier: PeerVerifier
   readonly solver: PowSolver
   /** Absent in a network without a chain. The wallet is the owner of the client's contracts, and pays for them. */
-  readonly chain?: { readonly access: ChainAccess; readonly wallet: WalletSender }
+  readonly chain?: {
+    readonly access: ChainAccess
+    readonly wallet: WalletSender
+    /** Where its contracts are remembered. */
+    readonly contracts?: ContractList
+  }
 }
 
 export interface ClientNode extends Inference {
@@ -57,12 +64,14 @@ export interface ClientNode extends Inference {
 }
 
 const READY_POLL_MS = 20
+/** More than any number of running requests. */
+const LAST_CHOICE = 1e9
 
 export function startClientNode(deps: ClientDeps, options: ClientOptions): ClientNode {
   const { clock, random, log, registry } = deps
   const memory = new Map<string, ProxyMemory>()
   const config = (): ReturnType<Registry['current']> => registry.current()
-  const requests = createRequests({ clock, random, log, metrics: deps.metrics, config })
+  const requests = createRequests({ clock, random, log, metrics: deps.metrics, trace: deps.trace, config })
   const secretHash = new Uint8Array(createHash('sha256').update(reveal(deps.secret)).digest())
   const chain: ClientChain | undefined =
     deps.chain &&
@@ -75,6 +84,7 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
         // An empty secret is everybody's: it is never put on chain, and no proxy of ours would take it.
         secretHash: reveal(deps.secret) === '' ? null : secretHash,
         params: () => registry.current().params,
+        mostOwedNano: () => requests.mostOwedNano(),
       },
       options.chain,
     )
@@ -129,7 +139,7 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
     let fewest = Number.POSITIVE_INFINITY
     for (const { link } of targets.all()) {
       if (link === null || link.session.at !== 'ready') continue
-      const count = requests.runningOn(link.connection.id)
+      const count = requests.runningOn(link.connection.id) + (link.retiring ? LAST_CHOICE : 0)
       if (count < fewest) [best, fewest] = [link, count]
     }
     if (best !== null) return best
@@ -148,7 +158,7 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
     } catch (error) {
       // Never inside the caller's call: a sink may be used before `run` has returned.
       queueMicrotask(() => sink.fail(toCocoonError(error)))
-      return { cancel() {} }
+      return { cancel() {}, charge: () => Promise.resolve('nothing') }
     }
   }
 
@@ -169,6 +179,7 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
   })
   return {
     run,
+    quote: requests.quote,
     async models(): Promise<readonly ModelOffer[]> {
       return choose().models()
     },

@@ -13,6 +13,9 @@ export const clientOptions = z.strictObject({
   maxVersion: z.int().min(0).max(4).default(4).describe('Highest protocol version offered'),
   maxPowDifficulty: z.int().min(0).max(40).default(28).describe('Refuse proxies that ask for more proof of work'),
   chain: clientChainOptions.prefault({}),
-  isTestnet: z.boolean().default(false).describe('Write addresses in their testnet form'),
+  isTestnet: z
+    .boolean()
+    .default(false)
+    .describe('Write addresses in their testnet form; on a chain for tests that is always so'),
 })
 export type ClientOptions = z.infer<typeof clientOptions>

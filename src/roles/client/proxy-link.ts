@@ -84,6 +84,8 @@ export interface ProxyMemory {
 }
 
 export interface Link extends TransportLink {
+  /** It is to be made anew: others are chosen where there are any. */
+  readonly retiring: boolean
   readonly connection: Connection
   readonly session: Session
   /** Throws `capacity.no-proxy` before ready. */
@@ -106,6 +108,7 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
   const { options } = deps
   const log = deps.log.with({ connection: connection.id, proxy: connection.peer.remote })
   let session: Session = { at: 'greeting' }
+  let retiring = false
   let statusTimer: Timer | undefined
   const ask = createAsker(connection, log)
   const verifyCharge = createPaymentVerifier('charge')
@@ -230,6 +233,13 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
     get ready() {
       return session.at === 'ready'
     },
+    get retiring() {
+      return retiring
+    },
+    retire() {
+      retiring = true
+      return deps.requests.runningOn(connection.id) === 0
+    },
     async leave() {
       if (session.at !== 'ready' || deps.chain === undefined)
         throw new CocoonError('capacity.no-proxy', { message: 'no proxy is connected, or the network has no chain' })
@@ -266,7 +276,7 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
         if (connection.peer.extended && constructorId(data) === x1ClientAnswer.id)
           return deps.requests.wholeAnswer(connection.id, decode(x1ClientAnswer, data))
         const message = decodeIfKnown(proxyToClientMessages, data)
-        if (message === null) return log.debug('a message of an unknown kind was ignored')
+        if (message === null) return 'ignored'
         switch (message._) {
           case 'proxy.clientRequestPayment':
             return remember(message.signedPayment, message.dbTokens, message.maxTokens)

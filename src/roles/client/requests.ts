@@ -18,18 +18,30 @@ import { type Connection, MAX_FRAME_PAYLOAD_BYTES } from '../../transport/index.
 import {
   addTokens,
   type Clock,
+  clientSpan,
   CocoonError,
   type Counter,
   createRequestStats,
   type Log,
-  type LogFields,
   type Metrics,
+  noTrace,
   type Random,
   type RequestStats,
+  type Span,
   type Timer,
   toHex,
+  type Trace,
+  traceparentOf,
 } from '../../util/index.ts'
-import type { ChargedTokens, FinalInfo, InferenceRequest, InferenceSink, RunningInference } from './inference.ts'
+import type {
+  ChargedTokens,
+  Charge,
+  FinalInfo,
+  InferenceRequest,
+  InferenceSink,
+  Quote,
+  RunningInference,
+} from './inference.ts'
 import { refusedByPeer } from './refusals.ts'
 
 export interface RequestsDeps {
@@ -37,14 +49,18 @@ export interface RequestsDeps {
   readonly random: Random
   readonly log: Log
   readonly metrics: Metrics
+  readonly trace?: Trace | undefined
   config(): RootConfig
 }
 
 export interface Requests {
   run(connection: Connection, version: number, request: InferenceRequest, sink: InferenceSink): RunningInference
+  quote(request: InferenceRequest): Quote
   answer(connectionId: number, answer: ClientAnswer): void
   wholeAnswer(connectionId: number, answer: X1ClientAnswer): void
   lost(connectionId: number, why: CocoonError): void
+  /** nanoTON that all requests so far can have cost: what was told where an answer ended well, else the most it could be. */
+  mostOwedNano(): bigint
   readonly running: number
   /** Requests running on one connection. */
   runningOn(connectionId: number): number
@@ -61,11 +77,16 @@ interface Running {
   readonly startedMs: number
   readonly maxCostNano: bigint
   readonly timer: Timer
+  readonly span: Span | null
   hasHead: boolean
+  charge: Charge | undefined
+  readonly askers: ((charge: Charge) => void)[]
 }
 
 /** What the proxy is given of the caller's time, so that its timeout still arrives. */
 const HOP_SHARE = 0.95
+/** How long a proxy that was told to stop may take to say what it charged; its workers have five seconds. */
+const CHARGE_PATIENCE_MS = 10_000
 /** Room for the envelope around the query in one frame. */
 const ENVELOPE_BYTES = 4096
 const NO_KEY = new Uint8Array(32)
@@ -74,10 +95,13 @@ const LOGGED_ID_DIGITS = 16
 const SECONDS_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300]
 
 export function createRequests(deps: RequestsDeps): Requests {
-  const { clock } = deps
+  const { clock, trace = noTrace } = deps
   const running = new Map<string, Running>()
+  /** Ended here before the proxy had ended them: it may still say what they cost. */
+  const owed = new Map<string, Running>()
   const countByConnection = new Map<number, number>()
   const waiters: (() => void)[] = []
+  let mostOwedNano = 0n
   const stats = createRequestStats(clock)
   const ended: Counter = deps.metrics.counter('requests_total', 'Requests that ended, by result', ['result'])
   const stray = deps.metrics.counter('stray_answers_total', 'Answers for requests that are not running')
@@ -90,13 +114,21 @@ export function createRequests(deps: RequestsDeps): Requests {
     request: InferenceRequest,
     sink: InferenceSink,
   ): RunningInference {
-    const query = encodeQuery(request)
+    const requestId = deps.random.bytes(32)
+    const ids = clientSpan(requestId)
+    const span = trace.begin('inference', 'client', ids)
+    const query = encodeQuery(request, span === null ? null : traceparentOf(ids))
     if (query.length > MAX_FRAME_PAYLOAD_BYTES - ENVELOPE_BYTES)
       throw new CocoonError('request.too-large', {
         message: `the request is larger than the ${MAX_FRAME_PAYLOAD_BYTES} bytes that a message may have`,
       })
-    const { params, version: minConfigVersion } = deps.config()
-    const requestId = deps.random.bytes(32)
+    const { version: minConfigVersion } = deps.config()
+    const { maxCostNano } = priceOf(request, query.length)
+    if (request.maxCostNano !== undefined && maxCostNano > request.maxCostNano)
+      throw new CocoonError('payment.max-cost', {
+        field: 'max_cost',
+        message: `This request can cost up to ${maxCostNano} nanoTON, above its max_cost of ${request.maxCostNano}: raise max_cost, or lower max_tokens or max_coefficient.`,
+      })
     const { maxTokens, maxCoefficient } = request
     const entry: Running = {
       key: toHex(requestId),
@@ -105,17 +137,22 @@ export function createRequests(deps: RequestsDeps): Requests {
       request,
       sink,
       startedMs: clock.now(),
-      maxCostNano: upperBound(maxTokens, query.length, maxCoefficient, params.multipliers) * params.pricePerToken,
+      maxCostNano,
       timer: clock.after(request.timeoutMs, () => {
         stop(entry)
+        awaitCharge(entry)
         fail(
           entry,
           new CocoonError('capacity.timeout', { message: `no complete answer within ${request.timeoutMs / 1000} s` }),
         )
       }),
+      span,
       hasHead: false,
+      charge: undefined,
+      askers: [],
     }
     running.set(entry.key, entry)
+    mostOwedNano += entry.maxCostNano
     countByConnection.set(connection.id, (countByConnection.get(connection.id) ?? 0) + 1)
     stats.queries.add(1)
     stats.bytesSent.add(query.length)
@@ -144,9 +181,42 @@ export function createRequests(deps: RequestsDeps): Requests {
       cancel() {
         if (!running.has(entry.key)) return
         stop(entry)
+        awaitCharge(entry)
         end(entry, 'cancelled')
       },
+      charge: () =>
+        entry.charge === undefined
+          ? new Promise((resolve) => entry.askers.push(resolve))
+          : Promise.resolve(entry.charge),
     }
+  }
+
+  function priceOf({ maxTokens, maxCoefficient }: InferenceRequest, queryBytes: number): Quote {
+    const { pricePerToken, multipliers } = deps.config().params
+    const maxCostNano = upperBound(maxTokens, queryBytes, maxCoefficient, multipliers) * pricePerToken
+    return { maxCostNano, pricePerTokenNano: pricePerToken, multipliers }
+  }
+
+  function awaitCharge(entry: Running): void {
+    owed.set(entry.key, entry)
+    const patienceMs = CHARGE_PATIENCE_MS + (entry.connection.peer.extended ? 0 : entry.request.timeoutMs)
+    clock.after(patienceMs, () => charged(entry, 'unknown'))
+  }
+
+  function charged(entry: Running, charge: Charge): void {
+    owed.delete(entry.key)
+    if (entry.charge !== undefined) return
+    entry.charge = charge
+    for (const tell of entry.askers.splice(0)) tell(charge)
+  }
+
+  /** True when the message was for a request that has ended here. */
+  function settleOwed(connectionId: number, requestId: Uint8Array, final: () => Charge | undefined): boolean {
+    const entry = owed.size === 0 ? undefined : owed.get(toHex(requestId))
+    if (entry === undefined || entry.connection.id !== connectionId) return false
+    const charge = final()
+    if (charge !== undefined) charged(entry, charge)
+    return true
   }
 
   function runningOne(connectionId: number, requestId: Uint8Array): Running | undefined {
@@ -157,6 +227,7 @@ export function createRequests(deps: RequestsDeps): Requests {
   }
 
   function wholeAnswer(connectionId: number, { requestId, head, body, finalInfo }: X1ClientAnswer): void {
+    if (settleOwed(connectionId, requestId, () => finalOf(finalInfo))) return
     const entry = runningOne(connectionId, requestId)
     if (entry === undefined) return
     const final = finalOf(finalInfo)
@@ -168,6 +239,7 @@ export function createRequests(deps: RequestsDeps): Requests {
   }
 
   function answer(connectionId: number, message: ClientAnswer): void {
+    if (settleOwed(connectionId, message.requestId, () => chargeIn(message))) return
     const entry = runningOne(connectionId, message.requestId)
     if (entry === undefined) return
     switch (message._) {
@@ -188,10 +260,9 @@ export function createRequests(deps: RequestsDeps): Requests {
       case 'client.queryAnswerErrorEx':
       case 'client.queryAnswerError':
       case 'client.queryAnswerPartError': {
-        const info =
-          message._ === 'client.queryAnswerErrorEx' && message.finalInfo !== undefined
-            ? finalOf(message.finalInfo)
-            : undefined
+        const charge = chargeIn(message) ?? 'nothing'
+        charged(entry, charge)
+        const info = typeof charge === 'string' ? undefined : charge
         return fail(entry, refusedByPeer(message.errorCode, message.error), info)
       }
     }
@@ -209,6 +280,7 @@ export function createRequests(deps: RequestsDeps): Requests {
         new CocoonError('protocol.answer-status', { message: `the answer has the impossible status ${statusCode}` }),
       )
     entry.hasHead = true
+    entry.span?.event('first answer')
     firstByte.observe((clock.now() - entry.startedMs) / 1000)
     const { connection, maxCostNano } = entry
     entry.sink.head({
@@ -219,6 +291,19 @@ export function createRequests(deps: RequestsDeps): Requests {
       evidence: connection.peer.evidence,
     })
     if (payload.length > 0) entry.sink.part(payload)
+  }
+
+  /** What a message says of the charge; undefined when it is not the last one. */
+  function chargeIn(message: ClientAnswer): Charge | undefined {
+    switch (message._) {
+      case 'client.queryAnswerErrorEx':
+        return message.finalInfo === undefined ? 'nothing' : finalOf(message.finalInfo)
+      case 'client.queryAnswerError':
+      case 'client.queryAnswerPartError':
+        return 'nothing'
+      default:
+        return finalFrom(message)
+    }
   }
 
   /** Present on the message that ends a request. */
@@ -260,16 +345,20 @@ export function createRequests(deps: RequestsDeps): Requests {
 
   function succeed(entry: Running, info: FinalInfo): void {
     end(entry, 'ok', { tokens: info.tokens.total })
+    mostOwedNano -= entry.maxCostNano - info.costNano
     addTokens(stats, info.tokens)
+    charged(entry, info)
     entry.sink.end(info)
   }
 
   function fail(entry: Running, why: CocoonError, info?: FinalInfo): void {
     end(entry, 'failed', { code: why.code })
+    // Whatever the proxy did wrong, it may have charged for it.
+    if (!owed.has(entry.key)) charged(entry, 'unknown')
     entry.sink.fail(why, info)
   }
 
-  function end(entry: Running, result: 'ok' | 'failed' | 'cancelled', facts: LogFields = {}): void {
+  function end(entry: Running, result: 'ok' | 'failed' | 'cancelled', facts: EndFacts = {}): void {
     entry.timer.cancel()
     running.delete(entry.key)
     const id = entry.connection.id
@@ -284,6 +373,8 @@ export function createRequests(deps: RequestsDeps): Requests {
     const ids = { trace: entry.request.traceId, request: entry.key.slice(0, LOGGED_ID_DIGITS) }
     deps.log.info('request ended', { ...ids, result, ...facts, seconds })
     if (result === 'ok') duration.observe(seconds)
+    const { model } = entry.request
+    entry.span?.end(result === 'ok', { ...facts, result, model, proxy: entry.connection.peer.remote })
     if (running.size === 0) for (const wake of waiters.splice(0)) wake()
   }
 
@@ -293,6 +384,7 @@ export function createRequests(deps: RequestsDeps): Requests {
 
   return {
     run,
+    quote: (request) => priceOf(request, encodeQuery(request, trace === noTrace ? null : ANY_TRACEPARENT).length),
     answer,
     wholeAnswer,
     lost(connectionId, why) {
@@ -302,15 +394,23 @@ export function createRequests(deps: RequestsDeps): Requests {
         { cause: why },
       )
       for (const entry of [...running.values()]) if (entry.connection.id === connectionId) fail(entry, lost)
+      for (const entry of [...owed.values()]) if (entry.connection.id === connectionId) charged(entry, 'unknown')
     },
     get running() {
       return running.size
     },
+    mostOwedNano: () => mostOwedNano,
     runningOn: (connectionId) => countByConnection.get(connectionId) ?? 0,
     stats,
     idle: () => (running.size === 0 ? Promise.resolve() : new Promise((resolve) => waiters.push(resolve))),
   }
 }
+
+/** A quote is for the request as it will leave. */
+const ANY_TRACEPARENT = traceparentOf(clientSpan(new Uint8Array(32)))
+
+/** What a log line and a span say about the end. */
+type EndFacts = Readonly<Record<string, string | bigint>>
 
 type Headers = InferenceRequest['headers']
 
@@ -324,8 +424,9 @@ function timeHeaders({ workerStart, workerEnd, proxyStart, proxyEnd }: FinalInfo
   ]
 }
 
-function encodeQuery({ path, headers, body }: InferenceRequest): Uint8Array {
+function encodeQuery({ path, headers, body }: InferenceRequest, traceparent: string | null): Uint8Array {
   const all = headers.map(([name, value]) => ({ name, value }))
   all.push({ name: 'Content-Length', value: String(body.length) })
+  if (traceparent !== null) all.push({ name: 'traceparent', value: traceparent })
   return encode(httpRequest, { method: 'POST', url: path, httpVersion: 'HTTP/1.1', headers: all, payload: body })
 }

@@ -273,11 +273,11 @@ export function createClients(deps: ClientsDeps): Clients {
       },
       message(data) {
         const party = parties.get(connection.id)
-        if (party === undefined) return
+        if (party === undefined) return 'ignored'
         if (connection.peer.extended && constructorId(data) === x1CancelQuery.id)
           return deps.requests.cancel(connection.id, decode(x1CancelQuery, data).requestId)
         const ask = decodeIfKnown(clientToProxyMessages, data)
-        if (ask === null) return log.debug('a message of an unknown kind was ignored')
+        if (ask === null) return 'ignored'
         const { modelName: model, query, maxCoefficient, maxTokens, timeout, requestId, minConfigVersion } = ask
         const extra = ask._ === 'client.runQueryEx' ? ask : { enableDebug: false }
         deps.requests.start(party, {

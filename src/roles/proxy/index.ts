@@ -2,7 +2,6 @@
 export { type ProxyDeps, type ProxyNode, startProxyNode } from './node.ts'
 export {
   createProxyChain,
-  decodeParams,
   DRAINED_FACT,
   PARAMS_FACT,
   type ProxyChain,

@@ -16,6 +16,9 @@ export const proxyOptions = z.strictObject({
     .describe('Leading zero bits that a connecting peer has to find; each bit doubles its work'),
   maxConnections: z.int().min(1).max(100_000).default(10_000).describe('Connections per port; more are refused'),
   chain: proxyChainOptions.prefault({}),
-  isTestnet: z.boolean().default(false).describe('Write addresses in their testnet form'),
+  isTestnet: z
+    .boolean()
+    .default(false)
+    .describe('Write addresses in their testnet form; on a chain for tests that is always so'),
 })
 export type ProxyOptions = z.infer<typeof proxyOptions>

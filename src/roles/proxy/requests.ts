@@ -103,14 +103,17 @@ interface Running {
   readonly startedMs: number
   readonly timer: Timer
   progress: Progress
-  /** False once the caller has gone or cancelled: nothing more is sent to it. */
+  /** False once the caller has gone or cancelled: nothing of the answer is sent to it any more. */
   heard: boolean
+  /** It cancelled and is still connected: in the end it is told what was charged. */
+  asksForCharge: boolean
 }
 
 /** Wait for the worker is shorter than the caller's by this share, at each hop. */
 const HOP_SHARE = 0.95
 /** A worker that was told to stop may take this long to report what it had used. */
 const CANCEL_GRACE_MS = 5_000
+const CANCELLED = 'cancelled by the caller'
 const COUNT_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300]
 
 export function createRequests(deps: RequestDeps): Requests {
@@ -163,6 +166,7 @@ export function createRequests(deps: RequestDeps): Requests {
       timer: clock.after(ask.timeout * 1000, () => expire(request)),
       progress: NOT_STARTED,
       heard: true,
+      asksForCharge: false,
     }
     running.set(request.key, request)
     byClientKey.set(clientKey, request)
@@ -278,6 +282,7 @@ export function createRequests(deps: RequestDeps): Requests {
       await ledger.settle(request.hold, request.worker.owner, final.tokens, request.id)
       succeed(request, final.tokens)
       if (request.heard) sendLast(request, answer)
+      else if (request.asksForCharge) sendError(request, WIRE_STATUS.cancelled, CANCELLED, finalFor(request, final))
       deps.announce(announcementOf(request, final.tokens.total))
     } catch (error) {
       log.error('a settlement failed; the request ends unpaid', {
@@ -316,11 +321,13 @@ export function createRequests(deps: RequestDeps): Requests {
   }
 
   function tell(request: Running, code: number, message: string, final?: WorkerFinal): void {
-    if (!request.heard) return
-    const info = finalFor(request, { ...(final ?? { debug: '', start: 0, end: 0 }), tokens: NO_TOKENS })
-    request.client.connection.send(
-      encodeError(request.to, { code, message }, info, request.progress.phase !== 'waiting'),
-    )
+    if (!request.heard && !request.asksForCharge) return
+    const none = { ...(final ?? { debug: '', start: 0, end: 0 }), tokens: NO_TOKENS }
+    sendError(request, code, message, finalFor(request, none))
+  }
+
+  function sendError({ client, to, progress }: Running, code: number, message: string, final: Final): void {
+    client.connection.send(encodeError(to, { code, message }, final, progress.phase !== 'waiting'))
   }
 
   function finalFor(request: Running, final: WorkerFinal): Final {
@@ -381,10 +388,7 @@ export function createRequests(deps: RequestDeps): Requests {
     request.heard = false
     stopWorker(request)
     if (request.worker.connection.peer.extended)
-      clock.after(
-        CANCEL_GRACE_MS,
-        () => running.has(request.key) && fail(request, WIRE_STATUS.cancelled, 'cancelled by the caller'),
-      )
+      clock.after(CANCEL_GRACE_MS, () => running.has(request.key) && fail(request, WIRE_STATUS.cancelled, CANCELLED))
   }
 
   const keysOf = (connectionId: number): Set<string> => {
@@ -403,9 +407,15 @@ export function createRequests(deps: RequestDeps): Requests {
     answer,
     cancel(clientConnectionId, requestId) {
       const request = byClientKey.get(clientKeyOf(clientConnectionId, requestId))
-      if (request !== undefined) abandon(request)
+      if (request === undefined) return
+      request.asksForCharge = request.client.connection.peer.extended
+      abandon(request)
     },
-    clientLost: (id) => lose(id, abandon),
+    clientLost: (id) =>
+      lose(id, (request) => {
+        request.asksForCharge = false
+        abandon(request)
+      }),
     workerLost: (id) => lose(id, (request) => fail(request, WIRE_STATUS.cancelled, 'the worker’s connection was lost')),
     get running() {
       return running.size

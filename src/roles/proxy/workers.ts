@@ -179,13 +179,13 @@ export function createWorkers(deps: WorkersDeps): Workers {
           connection.close(new CocoonError('protocol.handshake-refused', { message: answer.message }))
       },
       message(data) {
-        if (session.at !== 'ready') return
+        if (session.at !== 'ready') return 'ignored'
         if (connection.peer.extended && constructorId(data) === x1WorkerAnswer.id) {
           const whole = decode(x1WorkerAnswer, data)
           return deps.requests().answer(id, whole.requestId, readWholeAnswer(whole))
         }
         const message = decodeIfKnown(workerToProxyMessages, data)
-        if (message === null) return log.debug('a message of an unknown kind was ignored')
+        if (message === null) return 'ignored'
         switch (message._) {
           case 'worker.enabledDisabled':
             deps.pool.update(id, { enabled: message.disabled === 0 })

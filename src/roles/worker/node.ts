@@ -8,7 +8,7 @@ import {
   type TlsIdentity,
   type TransportMetrics,
 } from '../../transport/index.ts'
-import { type Clock, CocoonError, type Log, type Metrics, type Random } from '../../util/index.ts'
+import { type Clock, CocoonError, type Log, type Metrics, type Random, type Trace } from '../../util/index.ts'
 import { createWorkerChain } from './chain/index.ts'
 import type { WorkerOptions } from './options.ts'
 import { type Link, openLink, type ProxyMemory } from './proxy-link.ts'
@@ -17,6 +17,7 @@ import { type WorkerFacts, workerJsonStats, workerStatus } from './status.ts'
 
 export interface WorkerDeps {
   readonly clock: Clock
+  readonly trace?: Trace | undefined
   readonly random: Random
   readonly log: Log
   readonly metrics: Metrics
@@ -49,6 +50,7 @@ export function startWorkerNode(deps: WorkerDeps, options: WorkerOptions): Worke
     clock,
     log,
     metrics: deps.metrics,
+    trace: deps.trace,
     engine: deps.engine,
     model: options.model.split('@', 1)[0] as string,
     maxActive: options.maxActiveRequests,

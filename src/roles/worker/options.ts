@@ -23,6 +23,9 @@ export const workerOptions = z.strictObject({
   maxVersion: z.int().min(1).max(4).default(4).describe('Highest protocol version offered'),
   maxPowDifficulty: z.int().min(0).max(40).default(28).describe('Refuse proxies that ask for more proof of work'),
   chain: workerChainOptions.prefault({}),
-  isTestnet: z.boolean().default(false).describe('Write addresses in their testnet form'),
+  isTestnet: z
+    .boolean()
+    .default(false)
+    .describe('Write addresses in their testnet form; on a chain for tests that is always so'),
 })
 export type WorkerOptions = z.infer<typeof workerOptions>

@@ -11,6 +11,7 @@ import {
 } from '../../chain/index.ts'
 import {
   constructorId,
+  decode,
   encode,
   httpRequest,
   proxyRunQueryEx,
@@ -18,10 +19,12 @@ import {
   workerCompareBalanceWithProxyResult,
   workerConnectedToProxy,
   workerConnectToProxy,
+  workerEnabledDisabled,
   workerProxyHandshakeCompleted,
 } from '../../tl/index.ts'
+import { NO_USAGE } from '../../engine/index.ts'
 import type { Connection } from '../../transport/index.ts'
-import { manualClock, noMetrics, seededRandom, silentLog } from '../../util/index.ts'
+import { CocoonError, manualClock, noMetrics, seededRandom, silentLog } from '../../util/index.ts'
 import { workerOptions } from './options.ts'
 import { openLink } from './proxy-link.ts'
 import { createRequests } from './requests.ts'
@@ -44,16 +47,18 @@ const contract = proxyContractAddress(config.params, {
 })
 const ownContract = workerContractAddress(config.params, { owner, proxy: contract, proxyPublicKey: key.publicKey })
 
-/** A proxy that answers a handshake at once and, with its last answer, sends a request in the same breath. */
-test('a request right behind the last answer of the handshake is served', async () => {
+/** A link to a proxy that answers a handshake at once and, with its last answer, sends a request in the same breath. */
+async function openedLink() {
   let asked = 0
+  let fail = (): void => undefined
+  const sent: Uint8Array[] = []
   const clock = manualClock()
   const connection: Connection = {
     id: 1,
     peer: { publicKey: new Uint8Array(32), evidence: 'none', imageHash: null, remote: 'test', extended: false },
     open: true,
     congested: false,
-    send() {},
+    send: (message) => void sent.push(Uint8Array.from(message)),
     query: (message) => {
       const answer = answerTo(constructorId(message))
       // As in one chunk of bytes: the request is handled before anybody can have seen the answer.
@@ -76,8 +81,9 @@ test('a request right behind the last answer of the handshake is served', async 
     maxActive: 5,
     price: () => config.params,
     engine: {
-      run() {
+      run(_call, sink) {
         asked++
+        fail = () => sink.fail(new CocoonError('engine.unreachable'), NO_USAGE)
         return { resume() {} }
       },
       models: async () => [],
@@ -97,7 +103,23 @@ test('a request right behind the last answer of the handshake is served', async 
   })
   await new Promise((resolve) => setImmediate(resolve))
   expect(link.ready).toBe(true)
-  expect(asked).toBe(1)
+  return { link, sent, asked: () => asked, failAnswer: () => fail() }
+}
+
+test('a request right behind the last answer of the handshake is served', async () => {
+  expect((await openedLink()).asked()).toBe(1)
+})
+
+test('a connection that is to be made anew gets no more work, also when the engine comes back, and is idle when all has ended', async () => {
+  const { link, sent, failAnswer } = await openedLink()
+  sent.length = 0
+  const announced = (): number[] => sent.map((message) => decode(workerEnabledDisabled, message).disabled)
+  expect(link.retire()).toBe(false)
+  expect(link.retire()).toBe(false)
+  link.announceDisabled(false)
+  expect(announced()).toEqual([1, 1])
+  failAnswer()
+  expect(link.retire()).toBe(true)
 })
 
 function answerTo(query: number): Uint8Array {

@@ -94,6 +94,8 @@ const STATUS_EVERY_MS = { low: 10_000, high: 20_000 }
 export function openLink(connection: Connection, deps: LinkDeps): Link {
   const log = deps.log.with({ connection: connection.id, proxy: connection.peer.remote })
   let session: WorkerSession = { at: 'registering' }
+  /** The connection is to be made anew: the proxy is told to send nothing more on it. */
+  let retiring = false
   let statusTimer: Timer | undefined
   /** Requests that came right behind the last answer of the handshake, which is read a moment later. */
   const early: Uint8Array[] = []
@@ -237,6 +239,10 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
     })
   }
 
+  function announce(disabled: boolean): void {
+    if (session.at === 'ready') connection.send(encode(workerEnabledDisabled, { disabled: disabled ? 1 : 0 }))
+  }
+
   register()
   return {
     evidence: connection.peer.evidence,
@@ -246,10 +252,15 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
     get ready() {
       return session.at === 'ready'
     },
-    leave: (why) => connection.close(why),
-    announceDisabled(disabled) {
-      if (session.at === 'ready') connection.send(encode(workerEnabledDisabled, { disabled: disabled ? 1 : 0 }))
+    retire() {
+      if (!retiring) {
+        retiring = true
+        announce(true)
+      }
+      return deps.requests.runningOn(connection.id) === 0
     },
+    leave: (why) => connection.close(why),
+    announceDisabled: (disabled) => announce(disabled || retiring),
     handler: {
       message(data) {
         if (connection.peer.extended && constructorId(data) === x1CancelQuery.id)
@@ -275,9 +286,9 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
     },
   }
 
-  function receiveMessage(data: Uint8Array): void {
+  function receiveMessage(data: Uint8Array): void | 'ignored' {
     const message = decodeIfKnown(proxyToWorkerMessages, data)
-    if (message === null) return log.debug('a message of an unknown kind was ignored')
+    if (message === null) return 'ignored'
     switch (message._) {
       case 'proxy.runQueryEx':
       case 'proxy.runQuery': {

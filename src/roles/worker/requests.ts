@@ -11,8 +11,12 @@ import {
   createRequestStats,
   type Log,
   type Metrics,
+  noTrace,
   type RequestStats,
   toHex,
+  type Trace,
+  traceOf,
+  workerSpan,
 } from '../../util/index.ts'
 import type { Final } from './answers.ts'
 import { Outgoing } from './outgoing.ts'
@@ -33,6 +37,7 @@ export interface RequestsDeps {
   readonly log: Log
   readonly metrics: Metrics
   readonly engine: Engine
+  readonly trace?: Trace | undefined
   /** Base name of the model served here. */
   readonly model: string
   readonly maxActive: number
@@ -47,6 +52,7 @@ export interface Requests {
   drained(connectionId: number): void
   lost(connectionId: number): void
   readonly running: number
+  runningOn(connectionId: number): number
   readonly stats: RequestStats
   idle(): Promise<void>
 }
@@ -65,7 +71,7 @@ const MAX_TIMEOUT_S = 3600
 const NOTHING: RawUsage = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 }
 
 export function createRequests(deps: RequestsDeps): Requests {
-  const { clock, engine } = deps
+  const { clock, engine, trace = noTrace } = deps
   const running = new Map<string, Running>()
   const allocate = createScratch()
   const waiters: (() => void)[] = []
@@ -97,6 +103,7 @@ export function createRequests(deps: RequestsDeps): Requests {
     if ('code' in valid) return refuse(valid.code, valid.message)
 
     const { body, callerWantsUsage } = askForUsage(valid.body)
+    const span = trace.begin('serve', 'server', workerSpan(requestId, traceIn(valid.headers)))
     const abort = new AbortController()
     const entry: Running = { connection, abort, paused: false }
     running.set(key, entry)
@@ -122,6 +129,7 @@ export function createRequests(deps: RequestsDeps): Requests {
         seconds,
       })
       if (result === 'ok') account(usage, adjusted(usage))
+      span?.end(result === 'ok', { result, model: deps.model, tokens: adjusted(usage).total })
       if (running.size === 0) for (const wake of waiters.splice(0)) wake()
     }
 
@@ -142,6 +150,7 @@ export function createRequests(deps: RequestsDeps): Requests {
       {
         head(status, headers) {
           hasHead = true
+          span?.event('first answer')
           isStream = headers.some(
             ([name, value]) => name.toLowerCase() === 'content-type' && value.startsWith('text/event-stream'),
           )
@@ -205,6 +214,7 @@ export function createRequests(deps: RequestsDeps): Requests {
     lost(connectionId) {
       for (const entry of of(connectionId)) entry.abort.abort()
     },
+    runningOn: (connectionId) => of(connectionId).length,
     get running() {
       return running.size
     },
@@ -214,6 +224,12 @@ export function createRequests(deps: RequestsDeps): Requests {
 }
 
 const EMPTY = new Uint8Array()
+
+function traceIn(headers: readonly (readonly [name: string, value: string])[]): Uint8Array | null {
+  const found = headers.find(([name]) => name.toLowerCase() === 'traceparent')
+  return found === undefined ? null : traceOf(found[1])
+}
+
 /** Of 32: enough to find a request among millions, in the proxy’s log too. */
 const LOGGED_ID_BYTES = 8
 /** A stream's first event only says who speaks. */

@@ -5,6 +5,7 @@ import { type EvidenceFacts, judge, type JudgeContext, type Outcome, type Policy
 import type { Check, CheckInputs, Checklist } from '../verify/checks.ts'
 import type { SnpRoot } from '../verify/snp/index.ts'
 import type { VerifyCrypto } from '../x509/index.ts'
+import type { DcapCollateralMemory } from './collateral-memory.ts'
 
 export interface AssessOptions {
   readonly crypto: VerifyCrypto
@@ -15,6 +16,8 @@ export interface AssessOptions {
   readonly eventLog: Uint8Array | null
   /** Other than the vendors' only in tests. */
   readonly roots?: TrustedRoots
+  /** For callers that assess much with the same roots. */
+  readonly collateralMemory?: DcapCollateralMemory
 }
 
 export interface TrustedRoots {

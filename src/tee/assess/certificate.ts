@@ -4,7 +4,7 @@
  */
 import { CocoonError, equalBytes, toHex } from '../../util/index.ts'
 import { teeError } from '../errors.ts'
-import { type CollateralWant, wantsOfQuote, wantsOfReport } from '../collateral/index.ts'
+import { type CollateralWant, isCertifiedPlatform, wantsOfQuote, wantsOfReport } from '../collateral/index.ts'
 import { judgeEvidence, type KeyEvidence, NO_SURROUNDINGS, type Surroundings } from '../policy/index.ts'
 import { OID } from '../ratls/oids.ts'
 import { examineCertificate, keyEvidenceOf, spkiOf, type TlsRole } from '../ratls/rules.ts'
@@ -121,21 +121,43 @@ export function examineShownEvidence(
 }
 
 /** What the second step needs of what vendors publish. Throws nothing that the evidence could cause. */
-export async function wantsOfCertificate(
-  { shown: { evidence }, certificate }: ShownCertificate,
-  { crypto, roots }: Pick<AssessOptions, 'crypto' | 'roots'>,
-): Promise<readonly CollateralWant[]> {
+export function wantsOfCertificate({
+  shown: { evidence },
+  certificate,
+}: Pick<ShownCertificate, 'shown' | 'certificate'>): readonly CollateralWant[] {
   switch (evidence.kind) {
     case 'absent':
       return []
     case 'tdx':
-      return wantsOfQuote(evidence.quote, { crypto, ...(roots?.intel === undefined ? {} : { intelRoot: roots.intel }) })
+      return wantsOfQuote(evidence.quote)
     case 'sev':
       return wantsOfReport(
         evidence.report,
         attemptNow(new Checklist(), 'leaf', () => leafOf(certificate)),
       )
   }
+}
+
+/** Whether it should be fetched for somebody who only says what hardware he has. */
+export async function deservesCollateral(
+  { shown: { evidence } }: ShownCertificate,
+  { crypto, roots }: AssessOptions,
+): Promise<boolean> {
+  if (evidence.kind !== 'tdx') return evidence.kind === 'sev'
+  return isCertifiedPlatform(evidence.quote, {
+    crypto,
+    ...(roots?.intel === undefined ? {} : { intelRoot: roots.intel }),
+  })
+}
+
+/** The same for a certificate from a file, whatever it is worth. Empty for what is no certificate. */
+export function wantsOfCertificateFile(der: Uint8Array): readonly CollateralWant[] {
+  const shown = attemptNow(new Checklist(), 'certificate', () => {
+    const certificate = parseCertificate(der)
+    // Nothing is proven here, so that nothing has to be computed over the key.
+    return { shown: keyEvidenceOf(certificate, new Uint8Array(64)), certificate }
+  })
+  return shown === null ? [] : wantsOfCertificate(shown)
 }
 
 /** The last step: the policy, asked about this certificate at this time. */

@@ -8,11 +8,14 @@ export {
   assessCertificate,
   type CertificateRole,
   concludeCertificate,
+  deservesCollateral,
   examineShownEvidence,
   isExaminedAtOnce,
   type ShownCertificate,
   wantsOfCertificate,
+  wantsOfCertificateFile,
 } from './certificate.ts'
+export { DcapCollateralMemory } from './collateral-memory.ts'
 export { type DetectedEvidence, detectEvidence, type EvidenceForm, MAX_EVIDENCE_BYTES } from './detect.ts'
 export { ASSESS_ERRORS, type AssessErrorCode } from './errors.ts'
 export { assessEvidence } from './evidence.ts'

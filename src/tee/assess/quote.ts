@@ -10,6 +10,7 @@ import {
   examineDcapCollateral,
   examineDcapQuote,
   parseDcapCollateral,
+  type VerifiedDcapCollateral,
 } from '../verify/dcap/index.ts'
 import { type AssessOptions, attempt, type Findings } from './assessment.ts'
 
@@ -67,8 +68,22 @@ async function verify(
   list: Checklist,
   bytes: Uint8Array,
   source: DcapCollateralSource,
-  { crypto, context: { nowMs }, roots }: AssessOptions,
+  options: AssessOptions,
 ): Promise<Verification<DcapFacts> | null> {
+  const collateral = options.collateralMemory?.get(source) ?? (await verifyCollateral(list, source, options))
+  if (collateral === null) return null
+  // The checks of the collateral are in those of the quote.
+  const result = await examineDcapQuote(bytes, collateral, options.context.nowMs)
+  list.append(result.checks)
+  return result
+}
+
+/** Null when it fails, with its checks in the list. */
+async function verifyCollateral(
+  list: Checklist,
+  source: DcapCollateralSource,
+  { crypto, context: { nowMs }, roots, collateralMemory }: AssessOptions,
+): Promise<VerifiedDcapCollateral | null> {
   const parsed = await attempt(list, 'collateral', () => parseDcapCollateral(source))
   if (parsed === null) return null
   const collateral = await examineDcapCollateral(parsed, {
@@ -76,14 +91,12 @@ async function verify(
     nowMs,
     ...(roots?.intel === undefined ? {} : { rootKey: roots.intel }),
   })
-  if (!collateral.ok) {
-    list.append(collateral.checks)
-    return null
+  if (collateral.ok) {
+    collateralMemory?.set(source, collateral.facts)
+    return collateral.facts
   }
-  // The checks of the collateral are in those of the quote.
-  const result = await examineDcapQuote(bytes, collateral.facts, nowMs)
-  list.append(result.checks)
-  return result
+  list.append(collateral.checks)
+  return null
 }
 
 /** Null when there is no log. */

@@ -5,5 +5,14 @@
 export { type CollateralBundle, EMPTY_BUNDLE, encodeBundle, MAX_BUNDLE_CHARACTERS, parseBundle } from './bundle.ts'
 export { COLLATERAL_ERRORS, type CollateralErrorCode } from './errors.ts'
 export { type CollateralItem, collateralItem, type CollateralType, type ItemLabels, type ItemSource } from './item.ts'
-export { type CollateralWant, isSupplied, wantsOfQuote, wantsOfReport, type WantOptions } from './wanted.ts'
+export { mergeItem, wantKey, wantOfItem } from './merge.ts'
+export { faultOfItem, type ItemContext } from './verify-item.ts'
+export {
+  type CollateralWant,
+  isCertifiedPlatform,
+  isSupplied,
+  wantsOfQuote,
+  wantsOfReport,
+  type WantOptions,
+} from './wanted.ts'
 export { selectDcapCollateral, type Selected, selectGpuCollateral, selectSnpCollateral } from './select.ts'

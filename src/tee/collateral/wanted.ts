@@ -3,11 +3,11 @@
  * fetched. Nobody has verified the evidence yet, so this says where to look and proves nothing. Browser-safe.
  */
 import { CocoonError, toHex } from '../../util/index.ts'
-import { parseDcapQuote, parseSnpReport, snpProductOf, snpTcbsOf, tcbQuery } from '../quote/index.ts'
+import { type DcapQuote, parseDcapQuote, parseSnpReport, snpProductOf, snpTcbsOf, tcbQuery } from '../quote/index.ts'
 import { faultOfChain } from '../verify/chain.ts'
 import { INTEL_SGX_ROOT_KEY } from '../verify/dcap/index.ts'
 import { p256Spki } from '../verify/dcap/checking.ts'
-import { arrangePckChain, readChain, readPckFacts } from '../verify/dcap/pck.ts'
+import { arrangePckChain, type PckChain, readChain, readPckFacts } from '../verify/dcap/pck.ts'
 import { readSnpLeaf } from '../verify/snp/index.ts'
 import { commonNameOf, parseCertificate, type VerifyCrypto } from '../x509/index.ts'
 import type { CollateralBundle } from './bundle.ts'
@@ -27,17 +27,11 @@ export interface WantOptions {
 
 const NOTHING: readonly CollateralWant[] = []
 
-/**
- * Empty for what cannot be read, and for a platform that the root has not certified: anybody may name any platform, and
- * nothing is fetched on a stranger's word.
- */
-export async function wantsOfQuote(bytes: Uint8Array, options: WantOptions): Promise<readonly CollateralWant[]> {
+/** Empty for what cannot be read. */
+export function wantsOfQuote(bytes: Uint8Array): readonly CollateralWant[] {
   try {
     const quote = parseDcapQuote(bytes)
-    const { leaf, ca, root } = arrangePckChain(readChain(quote.certificationData.bytes, 'attestation.pck-chain'))
-    const rootSpki = p256Spki(options.intelRoot ?? INTEL_SGX_ROOT_KEY)
-    const pin = toHex(await options.crypto.sha256(rootSpki))
-    if ((await faultOfChain(options.crypto, [leaf, ca, root], [pin])) !== null) return NOTHING
+    const { leaf } = pckChainOf(quote)
     const { tee } = quote.body
     const fmspc = toHex(readPckFacts(leaf).fmspc)
     return [
@@ -50,6 +44,23 @@ export async function wantsOfQuote(bytes: Uint8Array, options: WantOptions): Pro
     return nothingIfUnreadable(error)
   }
 }
+
+/**
+ * Whether the root has certified the platform that the quote names. Anybody may name any: nothing should be fetched on a
+ * stranger's word. Whether the platform made this quote is another question.
+ */
+export async function isCertifiedPlatform(bytes: Uint8Array, options: WantOptions): Promise<boolean> {
+  try {
+    const { leaf, ca, root } = pckChainOf(parseDcapQuote(bytes))
+    const pin = toHex(await options.crypto.sha256(p256Spki(options.intelRoot ?? INTEL_SGX_ROOT_KEY)))
+    return (await faultOfChain(options.crypto, [leaf, ca, root], [pin])) === null
+  } catch (error) {
+    return nothingIfUnreadable(error).length > 0
+  }
+}
+
+const pckChainOf = ({ certificationData }: DcapQuote): PckChain =>
+  arrangePckChain(readChain(certificationData.bytes, 'attestation.pck-chain'))
 
 /** Empty for what cannot be read. @param shownLeaf DER of the chip's certificate, where the peer sent one */
 export function wantsOfReport(bytes: Uint8Array, shownLeaf: Uint8Array | null): readonly CollateralWant[] {

@@ -3,6 +3,7 @@
  * digest, the image hash. Nothing here reads files; hashing is an argument. Browser-safe. Source: spec/measurement.md.
  */
 export { MEASURE_ERRORS, type MeasureErrorCode } from './errors.ts'
+export { compareWithEvidence, type RegisterComparison, registersIn } from './against-evidence.ts'
 export { authenticodeBytes } from './authenticode.ts'
 export { encodeEventLog } from './event-log.ts'
 export { configurationTree, guestMessages, MAX_TREE_FILE_BYTES, type TreeEntry } from './git-tree.ts'

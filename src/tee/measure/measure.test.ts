@@ -230,6 +230,23 @@ describe('kernels', () => {
     expect(() => patchLinuxHeader(kernel, 0, GIB)).toThrow(expect.objectContaining({ code: 'config.image-kernel' }))
   })
 
+  test('a mutated kernel is hashed or refused with a code', () => {
+    const good = makeKernel()
+    fc.assert(
+      fc.property(fc.nat(0x267), fc.nat(255), fc.nat(good.length), (at, byte, length) => {
+        const kernel = good.slice(0, length)
+        if (at < length) kernel[at] = byte
+        for (const read of [authenticodeBytes, (k: Uint8Array) => patchLinuxHeader(k, 100, GIB)])
+          try {
+            expect(read(kernel).length).toBeLessThanOrEqual(4 * good.length)
+          } catch (error) {
+            expect(error).toMatchObject({ code: expect.stringMatching(/^config\.image-(?:kernel|input)$/) })
+          }
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
   test('a RAM disk larger than the memory is refused, naming it', () => {
     expect(() => patchLinuxHeader(makeKernel(), 2 * GIB, GIB)).toThrow(/initrd/)
   })

@@ -1,13 +1,17 @@
+import { createHash } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { certificateOf, createTestPlatform } from '../../../test/support/attested-peers.ts'
-import { DAY_MS, NOW_MS, SERIALS, type WorldParts } from '../../../test/support/dcap-maker.ts'
-import { CocoonError, manualClock, silentLog } from '../../util/index.ts'
-import { type CollateralBundle, EMPTY_BUNDLE } from '../collateral/index.ts'
-import { BUILT_IN_POLICIES } from '../policy/index.ts'
+import { DAY_MS, NOW_MS, pem as chainPem, SERIALS, type WorldParts } from '../../../test/support/dcap-maker.ts'
+import { AT, createTestGuest, type GuestChanges } from '../../../test/support/snp-guest.ts'
+import { TEST_NOW_MS } from '../../../test/support/test-pki.ts'
+import { CocoonError, manualClock, silentLog, utf8 } from '../../util/index.ts'
+import { type CollateralBundle, collateralItem, EMPTY_BUNDLE } from '../collateral/index.ts'
+import { BUILT_IN_POLICIES, type Policy } from '../policy/index.ts'
 import { createIdentity } from '../ratls/identity.ts'
 import { certify, createNodeKey } from '../ratls/create.ts'
 import { readPem } from '../x509/index.ts'
-import type { CollateralSupply } from './collateral-supply.ts'
+import type { EvidenceSource } from '../source/source.ts'
+import { type CollateralSupply, fixedCollateral } from './collateral-supply.ts'
 import { createPeerVerifier, type JudgedPeer, type PeerVerifier, type PeerVerifierOptions } from './verifier.ts'
 
 const { mainnet, devnet } = BUILT_IN_POLICIES
@@ -206,9 +210,11 @@ describe('a peer', () => {
     supplyWith((wants) => {
       asked.push(wants.length)
       return null
-    }, good)
+    }, EMPTY_BUNDLE)
     await codeOf(judge(await certificateOf(createTestPlatform().source(), clock)))
-    expect(asked).toEqual([0])
+    expect(asked).toEqual([])
+    await codeOf(judge())
+    expect(asked).toEqual([4])
   })
 
   test('that gives up while it is judged gets no verdict', async () => {
@@ -288,6 +294,73 @@ describe('an open connection', () => {
     allow(() => new Set())
     for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve))
     expect(lost).toEqual([])
+  })
+})
+
+describe('a peer on AMD’s hardware', () => {
+  const makeGuest = createTestGuest()
+  const policy: Policy = {
+    ...mainnet,
+    name: 'milan',
+    sevSnp: {
+      minTcb: { Milan: { bootLoader: 3, tee: 0, snp: 8, microcode: 0xd1 }, Genoa: 'refuse', Turin: 'refuse' },
+      vmpl: 0,
+      migrationAgent: 'refuse',
+      revocationList: 'required',
+      platform: [],
+    },
+  }
+  /** A certificate as such a guest makes it, and a verifier that knows its maker. */
+  async function world(chipCertificate: 'shown' | 'fetched', changes: GuestChanges = {}) {
+    const clock = manualClock(TEST_NOW_MS)
+    const quoted = Promise.withResolvers<ReturnType<typeof makeGuest>>()
+    const source: EvidenceSource = {
+      kind: 'sev-snp',
+      description: 'a guest of the tests',
+      quote(reportData) {
+        const guest = makeGuest({
+          ...changes,
+          patch(report) {
+            report.set(reportData, 0x50)
+            changes.patch?.(report)
+          },
+        })
+        quoted.resolve(guest)
+        const { report, leaf } = guest.evidence
+        return Promise.resolve({ kind: 'sev-snp', report, chipCertificate: chipCertificate === 'shown' ? leaf : null })
+      },
+    }
+    const der = await certificateOf(source, clock)
+    const { collateral, roots, evidence } = await quoted.promise
+    const items = [
+      collateralItem({ type: 'amd-chain', body: utf8(chainPem(collateral.intermediate, collateral.root)) }),
+      collateralItem({ type: 'amd-crl', body: collateral.crl as Uint8Array }),
+      ...(chipCertificate === 'shown' ? [] : [collateralItem({ type: 'amd-leaf', body: evidence.leaf })]),
+    ]
+    const imageHash = createHash('sha256')
+      .update(Buffer.concat([new Uint8Array(48).fill(7), Buffer.alloc(64)]))
+      .digest('hex')
+    const verifier = createPeerVerifier(
+      {
+        clock,
+        log: silentLog,
+        collateral: fixedCollateral({ madeAtMs: 0, items }),
+        images: { current: () => new Set([imageHash]), subscribe: () => () => undefined },
+      },
+      { policy, networkEvidence: 'real', testRoots: { amd: roots } },
+    )
+    return Promise.resolve(verifier.verify(der, 'server', clock.now(), asking))
+  }
+
+  test.each(['shown', 'fetched'] as const)('is verified, its chip’s certificate being %s', async (how) => {
+    const peer = await world(how)
+    expect(peer.evidence).toBe('verified')
+    expect(peer.assessment.summary).toContain('AMD SEV-SNP')
+  })
+
+  test('that can be debugged is refused', async () => {
+    const patch = (report: Uint8Array): void => void (report[AT.policy + 2] = (report[AT.policy + 2] as number) | 0x08)
+    expect(await codeOf(world('shown', { patch }))).toBe('attestation.debug')
   })
 })
 

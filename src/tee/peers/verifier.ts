@@ -8,6 +8,8 @@ import {
   type Assessment,
   type AssessOptions,
   concludeCertificate,
+  DcapCollateralMemory,
+  deservesCollateral,
   examineShownEvidence,
   isExaminedAtOnce,
   type Findings,
@@ -16,6 +18,7 @@ import {
   wantsOfCertificate,
 } from '../assess/index.ts'
 import { readShownCertificate } from '../assess/certificate-now.ts'
+import { isSupplied } from '../collateral/index.ts'
 import type { JudgeContext, Policy } from '../policy/index.ts'
 import { canonicalPolicy } from '../policy/schema.ts'
 import { OID } from '../ratls/oids.ts'
@@ -96,6 +99,7 @@ export function createPeerVerifier(deps: PeerVerifierDeps, options: PeerVerifier
   const { policy } = options
   const memory = new EvidenceMemory()
   const records = new PeerRecords()
+  const collateralMemory = new DcapCollateralMemory()
   const examining = new Map<string, Promise<Findings>>()
   const policySha256 = toHex(createHash('sha256').update(canonicalPolicy(policy)).digest())
   /** Grows with every change of collateral or registry: a verdict of an earlier one is looked at again. */
@@ -114,6 +118,7 @@ export function createPeerVerifier(deps: PeerVerifierDeps, options: PeerVerifier
       about: 'peer',
     },
     ...(options.testRoots === undefined ? {} : { roots: options.testRoots }),
+    collateralMemory,
   })
 
   /** What is known of the evidence, or a promise of it. Peers that show the same at the same time wait for one examination. */
@@ -129,8 +134,9 @@ export function createPeerVerifier(deps: PeerVerifierDeps, options: PeerVerifier
   }
 
   async function examine(shown: ShownCertificate, evidenceKey: string): Promise<Findings> {
-    const wants = await wantsOfCertificate(shown, assessOptions(clock.now()))
-    await collateral.supply(wants, clock.now())
+    const missing = wantsOfCertificate(shown).filter((want) => !isSupplied(collateral.current(), want, clock.now()))
+    if (missing.length > 0 && (await deservesCollateral(shown, assessOptions(clock.now()))))
+      await collateral.supply(missing, clock.now())
     for (;;) {
       const before = collateralEdition
       const found = await examineShownEvidence(shown, assessOptions(clock.now()))

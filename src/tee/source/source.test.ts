@@ -8,6 +8,7 @@ import { vectorText } from '../../../test/support/attestation-vectors.ts'
 import { vector } from '../../../test/support/dcap-vectors.ts'
 import { certificateTable, type FakeTsm, fakeTsm, type FakeTsmOptions } from '../../../test/support/fake-tsm.ts'
 import { manualClock, systemClock, systemRandom, toHex, utf8 } from '../../util/index.ts'
+import { detectEvidence } from '../assess/index.ts'
 import { type GpuEvidence, parseDcapQuote, parseGpuEvidence } from '../quote/index.ts'
 import { gpuNonceFor } from '../verify/nvidia/nonce.ts'
 import { nodeVerifyCrypto } from '../x509/crypto-node.ts'
@@ -318,6 +319,13 @@ describe('GPU evidence', () => {
     const blind = createGpuCommandSource(['cat', path])
     await expect(blind.collect(new Uint8Array(32), never)).rejects.toThrow(/another nonce/)
     rmSync(folder, { recursive: true })
+  })
+
+  test('is recognised as the tool prints it', () => {
+    const printed = utf8(JSON.stringify({ evidences: JSON.parse(recorded), result_code: 0 }))
+    expect(detectEvidence(printed)).toMatchObject({ form: 'gpu-evidence', encoding: 'json' })
+    expect(parseGpuEvidence(new TextDecoder().decode(printed))).toEqual(parseGpuEvidence(recorded))
+    expect(detectEvidence(utf8('{"other": []}'))).toBeNull()
   })
 
   test('of every GPU is asked over a nonce of its own, made from the TLS key', async () => {

@@ -6,6 +6,7 @@ import {
   type Address,
   type ChainAccess,
   clientState,
+  pause,
   type RootParams,
   type WalletSender,
   type WalletTransfer,
@@ -20,6 +21,7 @@ import {
   toHex,
   uniform,
 } from '../../../util/index.ts'
+import type { ContractList } from './contract-list.ts'
 import { type OrderContext, registration, transferFor } from './orders.ts'
 import { type AccountState, type AccountView, type Order, plan } from './plan.ts'
 import type { ClientChainOptions } from './terms.ts'
@@ -35,6 +37,10 @@ export interface ClientChainDeps {
   readonly secretHash: Uint8Array | null
   /** The network's parameters now. */
   params(): RootParams
+  /** Remembers contracts over restarts; without one they are looked after as long as the process lives. */
+  readonly contracts?: ContractList
+  /** nanoTON that the requests of this process can have cost, over all proxies. */
+  mostOwedNano(): bigint
 }
 
 /** A proxy and the client's contract there. */
@@ -76,8 +82,12 @@ interface Looked {
   readonly params: RootParams
   account: AccountState | null
   used: bigint
+  /** When this process first heard of it; null before. */
+  usedAtFirst: bigint | null
   signed: bigint
   payment: Uint8Array | null
+  /** The last times, oldest first. */
+  registeredAtMs: readonly number[]
   /** Since when the network has other parameters than this contract. */
   outdatedSinceMs: number | null
   /** The next order of a kind that has just been sent waits for its effect. */
@@ -88,22 +98,27 @@ interface Looked {
 
 /** An order that had no effect by then is sent again. */
 const EFFECT_MS = 120_000
+/** A tenth of the stake. */
+const OVERCHARGE_SLACK = 10n
 
 export function createClientChain(deps: ClientChainDeps, options: ClientChainOptions): ClientChain {
   const { clock, random, log, access, wallet } = deps
   const accounts = new Map<string, Looked>()
   const closing = new AbortController()
   let timer: Timer | undefined
+  let wasOvercharged = false
 
-  function lookedAfter(proxy: ProxyParties): Looked {
+  function lookedAfter(proxy: ProxyParties, params = deps.params()): Looked {
     const key = proxy.ownContract.toRawString()
     let looked = accounts.get(key)
     if (looked === undefined) {
       looked = {
         proxy,
-        params: deps.params(),
+        params,
         account: null,
         used: 0n,
+        usedAtFirst: null,
+        registeredAtMs: [],
         signed: 0n,
         payment: null,
         outdatedSinceMs: null,
@@ -112,6 +127,7 @@ export function createClientChain(deps: ClientChainDeps, options: ClientChainOpt
         shown: { order: null, transaction: null, lastError: null },
       }
       accounts.set(key, looked)
+      deps.contracts?.add({ proxy, params })
     }
     return looked
   }
@@ -154,10 +170,33 @@ export function createClientChain(deps: ClientChainDeps, options: ClientChainOpt
     pricePerToken: looked.params.pricePerToken,
     minStakeNano: looked.params.minClientStakeNano,
     secretHash: deps.secretHash,
-    topsUp: options.topUp,
+    topsUp: options.topUp && !isOvercharged(),
     isLeaving: isLeaving(looked),
     nowS: clock.now() / 1000,
   })
+
+  /**
+   * The proxies' word of what was used is theirs alone; that it cannot be more than all requests together may have cost is ours.
+   * Whoever claims more gets no further deposit. Requests of an earlier run that end now are allowed for.
+   */
+  function isOvercharged(): boolean {
+    let [claimedNano, slackNano] = [0n, 0n]
+    for (const { used, usedAtFirst, params } of accounts.values()) {
+      claimedNano += (used - (usedAtFirst ?? used)) * params.pricePerToken
+      slackNano += params.minClientStakeNano / OVERCHARGE_SLACK
+    }
+    const isOver = claimedNano > deps.mostOwedNano() + slackNano
+    if (isOver && !wasOvercharged)
+      log.error(
+        'proxies claim more than all requests can have cost: nothing more is deposited; leave them and report them',
+        {
+          claimedNano,
+          mostOwedNano: deps.mostOwedNano(),
+        },
+      )
+    wasOvercharged = isOver
+    return isOver
+  }
 
   /** The proxy refunds everybody when it moves on; whoever was forgotten helps itself, well before the proxy can leave. */
   function isLeaving(looked: Looked): boolean {
@@ -171,6 +210,7 @@ export function createClientChain(deps: ClientChainDeps, options: ClientChainOpt
   async function look(looked: Looked): Promise<void> {
     if (looked.isBusy) return
     const account = await read(looked)
+    if (account.state === 'closed') deps.contracts?.remove(looked.proxy.ownContract)
     const order = plan(viewOf(looked, account))
     if (order === null) {
       looked.last = null
@@ -230,12 +270,14 @@ export function createClientChain(deps: ClientChainDeps, options: ClientChainOpt
     if (!closing.signal.aborted)
       timer = clock.after(uniform(random, (pollMs * 2) / 3, (pollMs * 4) / 3), () => void tick())
   }
+  for (const { proxy, params } of deps.contracts?.all() ?? []) lookedAfter(proxy, params)
   schedule()
 
   return {
     meet: (proxy) => void lookedAfter(proxy),
     async register(proxy, nonce) {
       const looked = lookedAfter(proxy)
+      await pause(clock, registrationPauseMs(looked.registeredAtMs, clock.now()), closing.signal)
       looked.isBusy = true
       try {
         const account = await read(looked)
@@ -247,6 +289,7 @@ export function createClientChain(deps: ClientChainDeps, options: ClientChainOpt
               'the client has no contract at this proxy, and client.chain.topUp is off: deposit with `cocoon account top-up`',
           })
         const transfers = [...(deployment === null ? [] : [deployment]), registration(nonce, context(looked))]
+        looked.registeredAtMs = [...looked.registeredAtMs, clock.now()].slice(-MAX_REGISTRATIONS)
         await send(looked, 'register', transfers)
         if (first !== null) looked.last = { order: first.do, atMs: clock.now() }
       } finally {
@@ -255,6 +298,7 @@ export function createClientChain(deps: ClientChainDeps, options: ClientChainOpt
     },
     note(proxy, { used, signed, payment }) {
       const looked = lookedAfter(proxy)
+      looked.usedAtFirst ??= used
       if (used > looked.used) looked.used = used
       if (payment === null || signed <= looked.signed) return
       looked.signed = signed
@@ -276,6 +320,20 @@ export function createClientChain(deps: ClientChainDeps, options: ClientChainOpt
     },
   }
 }
+
+/** Each registration costs about 0.007 TON: a connection that comes and goes shall not eat the wallet up. */
+export function registrationPauseMs(registeredAtMs: readonly number[], nowMs: number): number {
+  const lately = registeredAtMs.filter((ms) => nowMs - ms < HOUR_MS).length
+  const last = registeredAtMs.at(-1)
+  if (last === undefined || lately < FREE_REGISTRATIONS) return 0
+  const spacingMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (lately - FREE_REGISTRATIONS))
+  return Math.max(0, last + spacingMs - nowMs)
+}
+const HOUR_MS = 3_600_000
+const FREE_REGISTRATIONS = 3
+const MAX_REGISTRATIONS = 16
+const FIRST_PAUSE_MS = 15_000
+const LONGEST_PAUSE_MS = 600_000
 
 const ABSENT: AccountState = {
   state: 'absent',

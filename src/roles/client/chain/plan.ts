@@ -1,6 +1,6 @@
 /**
  * What a client does with its contract at a proxy now: one order at a time, the first rule that applies. Pure. Amounts are
- * nanoTON. Source: spec/wire.md, "Money of a client"; rules in words: docs/payments.md.
+ * nanoTON. Rules in words: docs/payments.md.
  */
 import type { ContractState } from '../../../chain/index.ts'
 import { equalBytes } from '../../../util/index.ts'

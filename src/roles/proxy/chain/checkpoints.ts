@@ -2,7 +2,7 @@
  * Checkpoints: numbers of the ledger in the history of the proxy contract, where nobody can take them back. Rules only.
  *
  * What a checkpoint covers may be signed once it is seen on chain. And a checkpoint on chain that the ledger does not know of
- * proves that the ledger is older than this proxy's last word. Source: spec/wire.md, "Checkpoints".
+ * proves that the ledger is older than this proxy's last word. Layout: spec/contracts.md, "Proxy contract".
  */
 import { CocoonError, equalBytes, fromHex, toHex } from '../../../util/index.ts'
 

@@ -1,7 +1,6 @@
 /** The proxy's side of the chain: its contract followed, checkpoints, charges, payouts, refunds. Rules: plan.ts, checkpoints.ts. */
 export {
   createProxyChain,
-  decodeParams,
   DRAINED_FACT,
   PARAMS_FACT,
   type ProxyChain,

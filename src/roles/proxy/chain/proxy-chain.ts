@@ -9,12 +9,9 @@ import {
   EMPTY_CELL,
   type ChainAccess,
   CHECKPOINT_NANO,
-  codeCell,
-  codeOf,
   DEPLOY_NANO,
-  loadParams,
+  encodeParams,
   orderTransfer,
-  parseBoc,
   pause,
   type ProxyState,
   proxyState,
@@ -23,7 +20,6 @@ import {
   type RootParams,
   type SigningKey,
   signPayment,
-  storeParams,
   type WalletSender,
 } from '../../../chain/index.ts'
 import type { Commitment, Ledger, OwnerKey } from '../../../ledger/index.ts'
@@ -31,7 +27,6 @@ import {
   type Clock,
   CocoonError,
   formatTon,
-  fromHex,
   type Log,
   nanoOf,
   type Random,
@@ -48,6 +43,7 @@ import {
   isCheckpointDue,
   issue,
   NO_CHECKPOINTS,
+  type SentCheckpoint,
 } from './checkpoints.ts'
 import { type HistoryEvent, readEvents } from './history.ts'
 import { transferFor } from './orders.ts'
@@ -154,6 +150,8 @@ export function createProxyChain(deps: ProxyChainDeps, options: ProxyChainOption
   let lastCheckpointMs = Number.NEGATIVE_INFINITY
   let unsignedSinceMs: number | null = null
   let isCheckpointSent = false
+  /** Written down, and its message can never arrive: the next one takes its number. */
+  let unsent: SentCheckpoint | null = null
   let timer: Timer | undefined
   let finishDraining = (): void => undefined
   const drained = new Promise<void>((resolve) => (finishDraining = resolve))
@@ -225,13 +223,14 @@ export function createProxyChain(deps: ProxyChainDeps, options: ProxyChainOption
 
   /** A number is written down before it is sent; what it covers is what is durable now. */
   async function checkpoint(): Promise<Extra> {
-    const [next, sent] = issue(checkpoints, session)
+    const [next, sent] = unsent === null ? issue(checkpoints, session) : [checkpoints, unsent]
     const commitment: Commitment = {
       clients: new Map(ledger.clients().map((c) => [c.owner, c.totals.db])),
       workers: new Map(ledger.workers().map((w) => [w.owner, w.totals.db])),
     }
     await ledger.remember({ [FACT.checkpoints]: encodeCheckpoints(next) })
     checkpoints = next
+    unsent = null
     covered.set(sent.seqno, commitment)
     lastCheckpointMs = clock.now()
     isCheckpointSent = true
@@ -240,7 +239,9 @@ export function createProxyChain(deps: ProxyChainDeps, options: ProxyChainOption
       transfer: orderTransfer({ to: contract, body, valueNano: CHECKPOINT_NANO }),
       settlement: { do: 'checkpoint', tokens: null },
       ended(hasLeft) {
-        if (!hasLeft) isCheckpointSent = false
+        if (hasLeft) return
+        isCheckpointSent = false
+        unsent = sent
       },
     }
   }
@@ -478,24 +479,6 @@ export function createProxyChain(deps: ProxyChainDeps, options: ProxyChainOption
       closing.abort(new CocoonError('chain.closed', { message: 'the proxy is stopping' }))
     },
   }
-}
-
-/** With all three codes, as a root contract holds them. */
-function encodeParams(params: RootParams): string {
-  const { proxy, worker, client } = params.codes
-  const codes = { proxy: codeOf(proxy, 'proxy'), worker: codeOf(worker, 'worker'), client: codeOf(client, 'client') }
-  return storeParams({ ...params, codes })
-    .toBoc()
-    .toString('hex')
-}
-
-/** Of an old ledger's fact. Throws `chain.cell`, `chain.layout`. */
-export function decodeParams(text: string): RootParams {
-  const params = loadParams(parseBoc(fromHex(text), 'kept parameters'))
-  const { proxy, worker, client } = params.codes
-  if (proxy === null || worker === null || client === null)
-    throw new CocoonError('chain.layout', { message: 'the kept parameters name no codes' })
-  return { ...params, codes: { proxy: codeCell(proxy), worker: codeCell(worker), client: codeCell(client) } }
 }
 
 const max = (a: bigint, b: bigint): bigint => (a > b ? a : b)

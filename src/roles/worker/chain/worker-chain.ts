@@ -78,7 +78,8 @@ interface Looked {
   state: WorkerContract['state']
   paid: bigint
   owedSinceMs: number | null
-  sentAtMs: number
+  /** The last payout that was submitted, and what the contract had paid before it. */
+  sent: { readonly atMs: number; readonly paid: bigint } | null
   said: Collecting
   transaction: string | null
   lastError: string | null
@@ -100,7 +101,9 @@ export function createWorkerChain(deps: WorkerChainDeps, options: WorkerChainOpt
     looked.state = stored?.state ?? 'absent'
     looked.paid = stored?.tokens ?? 0n
     looked.owedSinceMs = work.signed > looked.paid ? (looked.owedSinceMs ?? clock.now()) : null
-    if (work.payment === null || looked.owedSinceMs === null || clock.now() - looked.sentAtMs < EFFECT_MS) return
+    const { sent } = looked
+    const isWaiting = sent !== null && sent.paid === looked.paid && clock.now() - sent.atMs < EFFECT_MS
+    if (work.payment === null || looked.owedSinceMs === null || isWaiting) return
     const decision = decideCollecting({
       state: stored?.state ?? 'absent',
       signed: work.signed,
@@ -140,7 +143,7 @@ export function createWorkerChain(deps: WorkerChainDeps, options: WorkerChainOpt
         })
       : orderTransfer({ to, body, valueNano: ORDER_NANO })
     const outcome = await wallet.send({ id: `collect-${toHex(random.bytes(12))}`, transfers: [transfer] })
-    looked.sentAtMs = clock.now()
+    looked.sent = { atMs: clock.now(), paid: looked.paid }
     if (outcome.result !== 'confirmed')
       throw new CocoonError('chain.refused', { message: `a payout was not sent: it has ${outcome.result}` })
     looked.transaction = outcome.hash
@@ -182,7 +185,7 @@ export function createWorkerChain(deps: WorkerChainDeps, options: WorkerChainOpt
         return
       }
       const nothing = { owedSinceMs: null, transaction: null, lastError: null } as const
-      const unread = { state: 'unread', paid: 0n, sentAtMs: Number.NEGATIVE_INFINITY, said: 'wait' } as const
+      const unread = { state: 'unread', paid: 0n, sent: null, said: 'wait' } as const
       all.set(key, { work, params: deps.params(), ...unread, ...nothing })
     },
     paid: (ownContract) => all.get(ownContract.toRawString())?.paid ?? 0n,

@@ -1,0 +1,44 @@
+import { z } from 'zod'
+import { VENDOR_SERVERS } from './vendors.ts'
+
+const server = z.union([
+  z.literal('off'),
+  z.url({ protocol: /^https?$/, error: 'must be an http or https address, or "off"' }),
+])
+
+/** What a node proves and asks of others, and where it learns what vendors publish. */
+export const attestationOptions = z.strictObject({
+  policy: z
+    .string()
+    .min(1)
+    .default('network')
+    .describe(
+      'What peers must prove: `network` (what the network asks for), a name of `cocoon policy list`, or a policy file',
+    ),
+  source: z
+    .enum(['auto', 'configfs-tsm', 'command', 'none'])
+    .default('auto')
+    .describe(
+      'Where this machine’s own evidence comes from: the kernel’s report interface, a program, or nowhere; `auto`: the kernel’s where it has one',
+    ),
+  sourceKind: z
+    .enum(['tdx', 'sev-snp'])
+    .default('tdx')
+    .describe('What the program of `sourceCommand` gives evidence of'),
+  sourceCommand: z
+    .array(z.string().min(1))
+    .default([])
+    .describe('Program and arguments for `source` `command`: docs/evidence.md'),
+  intelServer: server
+    .default(VENDOR_SERVERS.intel)
+    .describe('Where Intel’s collateral is fetched: Intel’s own service, a PCCS, or `off`'),
+  amdServer: server.default(VENDOR_SERVERS.amd).describe('Where AMD’s certificates and lists are fetched, or `off`'),
+  nvidiaServer: server.default(VENDOR_SERVERS.nvidia).describe('Where NVIDIA’s manifests are fetched, or `off`'),
+  refreshHours: z
+    .int()
+    .min(1)
+    .max(168)
+    .default(24)
+    .describe('How often collateral that is held is fetched again; revocations are seen this late at most'),
+})
+export type AttestationOptions = z.output<typeof attestationOptions>

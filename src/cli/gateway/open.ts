@@ -1,0 +1,28 @@
+/** The gateway of `cocoon client`: its file, its key, and the inference that passes it. */
+import { join } from 'node:path'
+import type { AdminAccess } from '../../api/index.ts'
+import { type Gateway, meterInference, openGateway } from '../../gateway/index.ts'
+import type { Inference } from '../../roles/client/index.ts'
+import type { Process } from '../compose.ts'
+import { loadAdminKey } from './admin-key.ts'
+
+export interface OpenedGateway {
+  readonly gateway: Gateway
+  readonly admin: AdminAccess
+  meter(inference: Inference): Inference
+}
+
+/** Throws `config.gateway-…`, `config.key-file`. */
+export async function openClientGateway(p: Process): Promise<OpenedGateway> {
+  const { home, client } = p.config
+  const key = loadAdminKey(home, p.random)
+  const gateway = await openGateway(
+    { clock: p.clock, random: p.random, log: p.log, metrics: p.metrics, fetch },
+    { ...client.gateway, path: join(home, 'client', 'gateway.sqlite') },
+  )
+  return {
+    gateway,
+    admin: { key, fiat: client.gateway.fiat },
+    meter: (inference) => meterInference({ inference, gateway, clock: p.clock }),
+  }
+}

@@ -1,0 +1,102 @@
+/** What a gateway keeps: projects, their keys, budgets, and a receipt of every request. Never a prompt or an answer. */
+
+export interface Project {
+  /** `a-z`, `0-9` and dashes. */
+  readonly id: string
+  readonly name: string
+  readonly createdMs: number
+}
+
+/** What a key may be used for: asking models, listing them. */
+export const KEY_SCOPES = ['inference', 'models'] as const
+export type KeyScope = (typeof KEY_SCOPES)[number]
+
+/** Absent: no limit. */
+export interface RateLimits {
+  readonly requestsPerMinute?: number | undefined
+  readonly tokensPerMinute?: number | undefined
+  readonly maxConcurrent?: number | undefined
+}
+
+export interface ApiKey {
+  /** Public part of the key; safe to log and show. */
+  readonly id: string
+  readonly project: string
+  readonly name: string
+  /** SHA-256 of the whole key, hex. The key has 256 random bits, so a slow hash would protect nothing. */
+  readonly hash: string
+  readonly scopes: readonly KeyScope[]
+  /** Models it may ask; empty: all. */
+  readonly models: readonly string[]
+  readonly limits: RateLimits
+  readonly createdMs: number
+  readonly expiresMs: number | null
+  readonly revokedMs: number | null
+}
+
+/** `node` is everything, the owner's own requests included. */
+export const BUDGET_SCOPES = ['node', 'project', 'key'] as const
+export type BudgetScope = (typeof BUDGET_SCOPES)[number]
+
+/** Calendar windows in UTC; weeks begin on Monday. */
+export const BUDGET_WINDOWS = ['day', 'week', 'month', 'total'] as const
+export type BudgetWindow = (typeof BUDGET_WINDOWS)[number]
+
+/** One budget for each combination of these. */
+export interface BudgetName {
+  readonly scope: BudgetScope
+  /** Of the project or key; empty for the node. */
+  readonly id: string
+  /** Empty: all models together. */
+  readonly model: string
+  readonly window: BudgetWindow
+}
+
+export interface Budget extends BudgetName {
+  readonly limitNano: bigint
+  /** The owner is told once in a window when this share is spent. */
+  readonly warnAtPercent: number
+  /** Beginning of the window in which the owner was told last. */
+  readonly warnedFromMs: number | null
+}
+
+export type ReceiptResult = 'ok' | 'failed' | 'cancelled'
+
+export interface TokenCounts {
+  readonly prompt: bigint
+  readonly cached: bigint
+  readonly completion: bigint
+  readonly reasoning: bigint
+  readonly total: bigint
+}
+
+export interface Receipt extends TokenCounts {
+  /** The id in `x-request-id`. */
+  readonly request: string
+  /** When it ended. */
+  readonly atMs: number
+  readonly project: string
+  readonly key: string
+  readonly model: string
+  readonly path: string
+  readonly result: ReceiptResult
+  /** Of the answer, null when none came. */
+  readonly status: number | null
+  /** Why it failed. */
+  readonly code: string | null
+  readonly costNano: bigint
+  /** What it may have cost besides, where the proxy never told: counts against budgets. */
+  readonly unsettledNano: bigint
+  readonly maxCostNano: bigint
+  readonly proxy: string | null
+  readonly worker: string | null
+  readonly evidence: string | null
+  /** Workers that were tried; null where nobody told. */
+  readonly attempts: number | null
+  /** After the request came: head of the answer, end. */
+  readonly firstByteMs: number | null
+  readonly durationMs: number
+}
+
+/** The project of keys made without one, and of the owner's own requests. */
+export const DEFAULT_PROJECT = 'default'

@@ -1,0 +1,265 @@
+/**
+ * The gateway of a client node: who may ask, how much they may spend, what they have spent. Decisions are made in memory;
+ * changes by the owner are on the disk before they hold, receipts follow in groups and nobody waits for them.
+ */
+import { createGroupCommit, type GroupCommit, startStoreThread } from '../ledger/index.ts'
+import { type Clock, CocoonError, type Log, type Metrics, type Random } from '../util/index.ts'
+import {
+  type ApiKey,
+  type Budget,
+  type BudgetName,
+  DEFAULT_PROJECT,
+  type KeyScope,
+  type Project,
+  type RateLimits,
+  type Receipt,
+} from './accounts.ts'
+import { hashApiKey, isApiKey, makeApiKey } from './api-key.ts'
+import { type Budgets, type BudgetState, createBudgets } from './budgets.ts'
+import { gatewayError } from './errors.ts'
+import type { GatewayOptions } from './options.ts'
+import type { ReceiptFilter, ReceiptPage, UsageFilter, UsageRow } from './queries.ts'
+import { createRateGate, type RateGate } from './rate-limits.ts'
+import { createSpending } from './spending.ts'
+import type { Change } from './store.ts'
+import type { StoreAnswer, StoreJob } from './store-thread.ts'
+import type { StoreOptions } from './open-store.ts'
+import { createWebhook } from './webhook.ts'
+
+export interface GatewayDeps {
+  readonly clock: Clock
+  /** Secure: keys are made from it. */
+  readonly random: Random
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly fetch: typeof globalThis.fetch
+}
+
+export interface NewKey {
+  readonly project: string
+  readonly name: string
+  readonly scopes: readonly KeyScope[]
+  readonly models: readonly string[]
+  readonly limits: RateLimits
+  readonly expiresMs: number | null
+}
+
+export interface Gateway {
+  /** From the first key on, every caller needs one; revoked keys count, so that revoking the last one opens nothing. */
+  hasKeys(): boolean
+  /** Throws `request.invalid-key`, `request.key-expired`, `request.key-revoked`. */
+  identify(key: string): ApiKey
+  /** The key as it is now, for a request that names it. Throws as `identify`. */
+  keyById(id: string): ApiKey
+  rates(keyId: string): RateGate
+  readonly budgets: Pick<Budgets, 'reserve' | 'list'>
+  /** Takes a receipt; it is on the disk a moment later. */
+  record(receipt: Receipt): void
+  /** Why no request can be taken. */
+  trouble(): CocoonError | null
+
+  projects(): readonly Project[]
+  keys(): readonly ApiKey[]
+  createProject(id: string, name: string): Promise<Project>
+  /** The text of the key is in no other answer. */
+  createKey(wanted: NewKey): Promise<{ readonly key: string; readonly made: ApiKey }>
+  revokeKey(id: string): Promise<ApiKey>
+  setBudget(budget: Omit<Budget, 'warnedFromMs'>): Promise<BudgetState>
+  dropBudget(name: BudgetName): Promise<void>
+  receipts(filter: ReceiptFilter): Promise<ReceiptPage>
+  usage(filter: UsageFilter): Promise<readonly UsageRow[]>
+  /** Resolves when every receipt so far is on the disk. */
+  written(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Changes in one transaction; a thousand receipts take milliseconds. */
+const GROUP = { items: 1_000, groups: 2 }
+/** A full disk is looked at again after this. */
+const RETRY_MS = 2_000
+/** More than this waiting for a disk that takes nothing: no further requests. */
+const MAX_UNWRITTEN = 10_000
+const PROJECT_ID = /^[a-z0-9][a-z0-9-]{0,62}$/
+
+/** Throws `config.gateway-…`. */
+export async function openGateway(
+  deps: GatewayDeps,
+  options: GatewayOptions & { readonly path: string },
+): Promise<Gateway> {
+  const { clock, log, random } = deps
+  const workerData: StoreOptions = {
+    path: options.path,
+    keepReceipts: options.keepReceipts,
+    nowMs: clock.now(),
+  }
+  const ended = (why: unknown): CocoonError =>
+    gatewayError('capacity.gateway-failed', `The gateway’s thread ended (${String(why)}): restart the client.`, {}, why)
+  const thread = startStoreThread<StoreJob, StoreAnswer>({
+    beside: import.meta.url,
+    name: 'gateway',
+    workerData,
+    ended,
+  })
+  const { kept } = await thread.opened
+  if (kept === undefined) throw new CocoonError('bug.gateway-not-open')
+
+  const projects = new Map(kept.projects.map((p) => [p.id, p]))
+  const keyById = new Map(kept.keys.map((k) => [k.id, k]))
+  const keyByHash = new Map(kept.keys.map((k) => [k.hash, k]))
+  const rateGates = new Map<string, RateGate>()
+  const spending = createSpending()
+  for (const spent of kept.spent) spending.add(spent)
+  const webhook = options.webhook === undefined ? null : createWebhook(deps, options.webhook)
+  const budgets = createBudgets(clock, spending, (state) => void warn(state))
+  for (const budget of kept.budgets) budgets.set(budget)
+
+  let unwritten = 0
+  let trouble: CocoonError | null = null
+  const commit: GroupCommit<Change> = createGroupCommit(GROUP, async (changes) => {
+    await thread.do({ do: 'apply', changes })
+  })
+  deps.metrics.gauge('gateway_unwritten_receipts', 'Receipts that are not on the disk yet', () => unwritten)
+
+  async function write(change: Change): Promise<void> {
+    unwritten++
+    for (;;)
+      try {
+        await commit.add(change)
+        unwritten--
+        trouble = null
+        return
+      } catch (error) {
+        const why = error as CocoonError
+        if (trouble === null) log.error('the gateway cannot write receipts', { code: why.code, message: why.message })
+        trouble = why
+        // Only reading the file anew could tell what it holds; receipts stay countable in the log of the proxy.
+        if (why.code === 'capacity.gateway-failed') return
+        await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve))
+      }
+  }
+
+  async function warn(state: BudgetState): Promise<void> {
+    const { scope, id, model, window } = state.budget
+    log.warn('a budget is nearly spent', {
+      scope,
+      id,
+      model,
+      window,
+      spent: state.spentNano,
+      limit: state.budget.limitNano,
+    })
+    // What was not delivered is told again after a restart.
+    if (webhook !== null && !(await webhook.send(state))) return
+    // The owner may have changed it meanwhile.
+    const now = budgets.list().find(({ budget }) => isSame(budget, state.budget))?.budget
+    if (now !== undefined) await write({ put: 'budget', budget: { ...now, warnedFromMs: state.fromMs } })
+  }
+
+  function checked(key: ApiKey | undefined): ApiKey {
+    if (key === undefined)
+      throw gatewayError('request.invalid-key', 'There is no such API key: see `cocoon key list`, or make one.')
+    if (key.revokedMs !== null)
+      throw gatewayError('request.key-revoked', `The API key ${key.id} was revoked: ask for a new one.`)
+    if (key.expiresMs !== null && key.expiresMs <= clock.now())
+      throw gatewayError('request.key-expired', `The API key ${key.id} has expired: ask for a new one.`)
+    return key
+  }
+
+  function keep(key: ApiKey): void {
+    keyById.set(key.id, key)
+    keyByHash.set(key.hash, key)
+  }
+
+  async function makeProject(id: string, name: string): Promise<Project> {
+    if (!PROJECT_ID.test(id))
+      throw bad(
+        'project',
+        `A project is named with up to 63 of a-z, 0-9 and dashes, which '${id.slice(0, 80)}' is not.`,
+      )
+    const project = { id, name, createdMs: projects.get(id)?.createdMs ?? clock.now() }
+    await commit.add({ put: 'project', project })
+    projects.set(id, project)
+    return project
+  }
+
+  function expectPlace({ scope, id }: BudgetName): void {
+    if (scope === 'project' && !projects.has(id) && id !== DEFAULT_PROJECT) throw unknown('project', id)
+    if (scope === 'key' && !keyById.has(id)) throw unknown('key', id)
+    if (scope === 'node' && id !== '') throw bad('id', 'The budget of the node has no id: leave it out.')
+  }
+
+  return {
+    hasKeys: () => keyById.size > 0,
+    identify: (text) => checked(isApiKey(text) ? keyByHash.get(hashApiKey(text)) : undefined),
+    keyById: (id) => checked(keyById.get(id)),
+    rates(keyId) {
+      let gate = rateGates.get(keyId)
+      if (gate === undefined) rateGates.set(keyId, (gate = createRateGate(clock)))
+      return gate
+    },
+    budgets,
+    record: (receipt) => void write({ put: 'receipt', receipt }),
+    trouble: () => (trouble?.code === 'capacity.gateway-failed' || unwritten > MAX_UNWRITTEN ? trouble : null),
+
+    projects: () => [...projects.values()],
+    keys: () => [...keyById.values()],
+    createProject: makeProject,
+    async createKey(wanted) {
+      if (!projects.has(wanted.project)) {
+        if (wanted.project !== DEFAULT_PROJECT) throw unknown('project', wanted.project)
+        await makeProject(DEFAULT_PROJECT, 'Default')
+      }
+      const { id, key, hash } = makeApiKey(random)
+      const made: ApiKey = { ...wanted, id, hash, createdMs: clock.now(), revokedMs: null }
+      await commit.add({ put: 'key', key: made })
+      keep(made)
+      return { key, made }
+    },
+    async revokeKey(id) {
+      const key = keyById.get(id)
+      if (key === undefined) throw unknown('key', id)
+      if (key.revokedMs !== null) return key
+      const revoked = { ...key, revokedMs: clock.now() }
+      // Before the disk has it: whoever revokes a key wants it dead now.
+      keep(revoked)
+      await commit.add({ put: 'key', key: revoked })
+      return revoked
+    },
+    async setBudget(wanted) {
+      expectPlace(wanted)
+      const budget: Budget = { ...wanted, warnedFromMs: null }
+      await commit.add({ put: 'budget', budget })
+      budgets.set(budget)
+      return budgets.list().find(({ budget: b }) => isSame(b, budget)) as BudgetState
+    },
+    async dropBudget(name) {
+      if (!budgets.list().some(({ budget }) => isSame(budget, name)))
+        throw gatewayError('request.no-account', 'There is no such budget: see `cocoon budget show`.')
+      await commit.add({ drop: 'budget', name })
+      budgets.remove(name)
+    },
+    async receipts(filter) {
+      await commit.idle()
+      return (await thread.do({ do: 'receipts', filter })).receipts as ReceiptPage
+    },
+    async usage(filter) {
+      await commit.idle()
+      return (await thread.do({ do: 'usage', filter })).usage as readonly UsageRow[]
+    },
+    written: () => commit.idle(),
+    async close() {
+      webhook?.close()
+      await commit.idle()
+      await thread.close()
+    },
+  }
+}
+
+const bad = (field: string, message: string): CocoonError => gatewayError('request.bad-account', message, { field })
+const unknown = (what: 'project' | 'key', id: string): CocoonError =>
+  gatewayError('request.no-account', `There is no ${what} '${id.slice(0, 80)}': see \`cocoon ${what} list\`.`, {
+    field: what,
+  })
+
+const isSame = (a: BudgetName, b: BudgetName): boolean =>
+  a.scope === b.scope && a.id === b.id && a.model === b.model && a.window === b.window

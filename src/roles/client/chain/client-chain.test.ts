@@ -1,0 +1,93 @@
+import { expect, test } from 'vitest'
+import { createRecordingLog } from '../../../../test/support/recording-log.ts'
+import {
+  Address,
+  type ChainAccess,
+  clientStateInit,
+  ownCodes,
+  type RootParams,
+  type WalletSender,
+} from '../../../chain/index.ts'
+import { manualClock, seededRandom } from '../../../util/index.ts'
+import { createClientChain, registrationPauseMs } from './client-chain.ts'
+
+const TON = 1_000_000_000n
+const at = (byte: number): Address => new Address(0, Buffer.alloc(32, byte))
+const params: RootParams = {
+  structVersion: 4,
+  paramsVersion: 1,
+  uniqueId: 1,
+  isTest: true,
+  pricePerToken: 20n,
+  workerFeePerToken: 18n,
+  multipliers: { prompt: 10_000, cached: 10_000, completion: 10_000, reasoning: 10_000 },
+  proxyDelayBeforeCloseS: 600,
+  clientDelayBeforeCloseS: 300,
+  minProxyStakeNano: TON,
+  minClientStakeNano: TON,
+  codes: ownCodes(),
+}
+const proxy = { contract: at(1), ownContract: at(2), publicKey: new Uint8Array(32).fill(3) }
+
+/** A contract without money, and what the client sends because of it. */
+async function sentWhen(used: bigint, mostOwedNano: bigint) {
+  const clock = manualClock()
+  const log = createRecordingLog()
+  const sent: string[] = []
+  const { code, data } = clientStateInit(params, { owner: at(4), proxy: at(1), proxyPublicKey: proxy.publicKey })
+  const account = { status: 'active', code, data, balanceNano: TON, lastLt: 1n, atMs: clock.now() }
+  const access = { getAccount: () => Promise.resolve(account) } as unknown as ChainAccess
+  const wallet = {
+    address: at(4),
+    send: ({ id }: { id: string }) => {
+      sent.push(id.replace(/-[0-9a-f]+$/, ''))
+      return Promise.resolve({ result: 'confirmed', hash: '00' })
+    },
+  } as unknown as WalletSender
+  const chain = createClientChain(
+    {
+      clock,
+      random: seededRandom(1),
+      log,
+      access,
+      wallet,
+      secretHash: null,
+      params: () => params,
+      mostOwedNano: () => mostOwedNano,
+    },
+    { topUp: true, pollMs: 1_000 },
+  )
+  chain.note(proxy, { used: 0n, signed: 0n, payment: null })
+  chain.note(proxy, { used, signed: 0n, payment: null })
+  clock.advance(2_000)
+  for (let i = 0; i < 20; i++) await Promise.resolve()
+  chain.close()
+  return { sent, errors: log.lines.filter((line) => line.startsWith('error')) }
+}
+
+test('a proxy that claims no more than the requests can have cost gets its deposit', async () => {
+  expect(await sentWhen(1_000n, 20_000n)).toEqual({ sent: ['client-top-up'], errors: [] })
+})
+
+test('a proxy that claims more gets nothing more, and the log says so once', async () => {
+  const { sent, errors } = await sentWhen(TON, 20_000n)
+  expect(sent).toEqual([])
+  expect(errors).toHaveLength(1)
+  expect(errors[0]).toContain('claim more than all requests can have cost')
+})
+
+test('a connection that comes and goes registers less and less often', () => {
+  const nowMs = 10_000_000
+  const pauseAfter = (count: number): number =>
+    registrationPauseMs(
+      Array.from({ length: count }, () => nowMs),
+      nowMs,
+    )
+  expect([0, 1, 2, 3, 4, 5, 16].map(pauseAfter)).toEqual([0, 0, 0, 15_000, 30_000, 60_000, 600_000])
+  expect(
+    registrationPauseMs(
+      Array.from({ length: 16 }, () => nowMs - 3_600_000),
+      nowMs,
+    ),
+  ).toBe(0)
+})
