@@ -3,9 +3,9 @@
  * [--file client.tolk] [--line N] [--seed N --sample N] [--fresh]`. A mutant that survives is printed; it is either explained
  * in contracts/survivors.json, by its line and change, or it is a missing test. Exit code 1 while an unexplained one remains.
  *
- * Verdicts are kept under node_modules/.cache by the code that a mutant compiles to, so an interrupted run goes on where it
- * stopped, and survivors are tried again; `--fresh` tries all again. A whole run writes its counts, with the code they are
- * about, to contracts/mutation.json, and a test compares that with the code there is.
+ * Verdicts are kept under node_modules/.cache by source and by the code that a mutant compiles to, so an interrupted run goes on
+ * where it stopped, runs for single files can go beside each other, and survivors are tried again; `--fresh` tries all again. A
+ * whole run takes about twenty minutes of one core, and also names explanations that explain nothing any more.
  */
 import { createHash } from 'node:crypto'
 import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -47,14 +47,6 @@ interface Explained {
 type Verdict = 'killed' | 'survived' | 'same' | 'unbuildable'
 type Counts = Record<Exclude<Verdict, 'survived'> | 'explained' | 'survived', number>
 
-/** What contracts/mutation.json holds. */
-export interface MutationRecord {
-  /** The code that the mutants were made of, by contract. */
-  readonly code: Readonly<Record<ContractName, string>>
-  readonly mutants: Readonly<Record<string, Counts>>
-}
-
-const RECORD = new URL('mutation.json', import.meta.url)
 const CACHE = fileURLToPath(new URL('../node_modules/.cache/cocoon/', import.meta.url))
 
 const storedBuild = (name: ContractName): ContractBuild =>
@@ -98,56 +90,74 @@ async function run(): Promise<number> {
   if (isWhole) {
     for (const e of explained)
       if (!used.has(e)) process.stdout.write(`no mutant survives that this explains: ${e.file}: ${e.is}\n`)
-    const code = Object.fromEntries(CONTRACTS.map((name) => [name, storedBuild(name).hash])) as MutationRecord['code']
-    writeFileSync(RECORD, `${JSON.stringify({ code, mutants: counts } satisfies MutationRecord, null, 2)}\n`)
   }
   return Object.values(counts).every((c) => c.survived === 0) ? 0 : 1
 }
 
-/** Compiles mutants, runs their tests in one process until one fails, and remembers what came of them. */
+/** Compiles mutants, runs their tests in this process until one fails, and remembers what came of them. */
 async function createJudge(fresh: boolean) {
   mkdirSync(CACHE, { recursive: true })
   const cache = join(CACHE, 'mutants.jsonl')
   if (fresh) rmSync(cache, { force: true })
-  const known = new Set<string>(existsSync(cache) ? readFileSync(cache, 'utf8').split('\n') : [])
+  /** Verdicts by source and by code: most mutants of unchanged sources need no compiler. */
+  const known = new Map<string, Verdict>()
+  for (const line of existsSync(cache) ? readFileSync(cache, 'utf8').split('\n') : []) {
+    const [key, verdict] = line.split(' ')
+    if (key !== undefined && verdict !== undefined) known.set(key, verdict as Verdict)
+  }
+  const remember = (verdict: Verdict, ...keys: readonly string[]): Verdict => {
+    for (const key of keys) known.set(key, verdict)
+    appendFileSync(cache, keys.map((key) => `${key} ${verdict}\n`).join(''))
+    return verdict
+  }
   const folder = mkdtempSync(join(tmpdir(), 'cocoon-mutant-'))
   process.env['COCOON_MUTANT_FOLDER'] = folder
   standInForVitest()
-  const tests = new Map<string, LoadedTests>()
-  for (const name of new Set(Object.values(TESTS).flat())) {
-    const loaded = await loadTests(new URL(`test/${name}.test.ts`, import.meta.url))
-    const failure = await loaded.firstFailure()
-    if (failure !== null) throw new RangeError(`${name}.test.ts fails on the contracts as they are: ${failure}`)
-    tests.set(name, loaded)
+  const loaded = new Map<string, LoadedTests>()
+  const testsOf = async (name: string): Promise<LoadedTests> => {
+    const tests = loaded.get(name) ?? (await loadTests(new URL(`test/${name}.test.ts`, import.meta.url)))
+    if (!loaded.has(name)) {
+      for (const contract of CONTRACTS) rmSync(buildFile(contract, pathToFileURL(`${folder}/`)), { force: true })
+      const failure = await tests.firstFailure()
+      if (failure !== null) throw new RangeError(`${name}.test.ts fails on the contracts as they are: ${failure}`)
+      loaded.set(name, tests)
+    }
+    return tests
   }
+  const sources = [...Object.keys(USERS), 'errors.tolk'].map((file) => readFileSync(join(FOLDER, file), 'utf8'))
+
+  const judge = async (mutant: Mutant, bySource: string): Promise<Verdict> => {
+    const lines = readFileSync(join(FOLDER, mutant.file), 'utf8').split('\n')
+    lines[mutant.line - 1] = mutant.is
+    const changed: ContractBuild[] = []
+    for (const name of USERS[mutant.file] ?? []) {
+      const build = await compileContract(name, { [mutant.file]: lines.join('\n') }).catch(() => null)
+      if (build === null) return remember('unbuildable', bySource)
+      if (build.hash !== storedBuild(name).hash) changed.push(build)
+    }
+    if (changed.length === 0) return remember('same', bySource)
+    const byCode = digest(...changed.map((b) => `${b.contract} ${b.hash}`))
+    if (known.get(byCode) === 'killed') return remember('killed', bySource)
+    for (const name of new Set(changed.flatMap((build) => TESTS[build.contract] ?? []))) {
+      const tests = await testsOf(name)
+      for (const contract of CONTRACTS) rmSync(buildFile(contract, pathToFileURL(`${folder}/`)), { force: true })
+      for (const build of changed)
+        writeFileSync(buildFile(build.contract, pathToFileURL(`${folder}/`)), JSON.stringify(build))
+      if ((await tests.firstFailure()) !== null) return remember('killed', bySource, byCode)
+    }
+    return 'survived'
+  }
+
   return {
     close: (): void => rmSync(folder, { recursive: true }),
     verdictOf: async (mutant: Mutant): Promise<Verdict> => {
-      const lines = readFileSync(join(FOLDER, mutant.file), 'utf8').split('\n')
-      lines[mutant.line - 1] = mutant.is
-      const changed: ContractBuild[] = []
-      for (const name of USERS[mutant.file] ?? []) {
-        rmSync(buildFile(name, pathToFileURL(`${folder}/`)), { force: true })
-        const build = await compileContract(name, { [mutant.file]: lines.join('\n') }).catch(() => null)
-        if (build === null) return 'unbuildable'
-        if (build.hash !== storedBuild(name).hash) changed.push(build)
-      }
-      if (changed.length === 0) return 'same'
-      const key = createHash('sha256')
-        .update(changed.map((b) => `${b.contract} ${b.hash}`).join())
-        .digest('hex')
-      if (known.has(key)) return 'killed'
-      for (const build of changed)
-        writeFileSync(buildFile(build.contract, pathToFileURL(`${folder}/`)), JSON.stringify(build))
-      for (const test of new Set(changed.flatMap((build) => TESTS[build.contract] ?? []))) {
-        if ((await tests.get(test)?.firstFailure()) === null) continue
-        appendFileSync(cache, `${key}\n`)
-        return 'killed'
-      }
-      return 'survived'
+      const bySource = digest(...sources, mutant.file, String(mutant.line), mutant.is)
+      return known.get(bySource) ?? (await judge(mutant, bySource))
     },
   }
 }
+
+const digest = (...of: readonly string[]): string => createHash('sha256').update(of.join('\0')).digest('hex')
 
 const clear = (): string => (process.stderr.isTTY ? '\r\u001B[K' : '')
 

@@ -1,7 +1,5 @@
 /** A request as a caller makes it and as it leaves this node, and what is common to all kinds of them. */
 import type { InferenceRequest } from '../roles/client/index.ts'
-import { MAX_COST_SHAPE, parseMaxCost } from './contract.ts'
-import { apiError } from './errors.ts'
 import type { AnswerTranslation } from './translated-outlet.ts'
 
 export interface RequestDefaults {
@@ -52,27 +50,4 @@ export function headersToForward(
       forwarded.push([name.toLowerCase(), value])
   forwarded.push(['content-length', String(bodyBytes)])
   return forwarded
-}
-
-const MAX_COST_HEADER = 'x-cocoon-max-cost'
-
-/** The lower one of field and header. Throws `request.bad-field`. */
-export function maxCostOf(
-  field: string | number | null | undefined,
-  headers: CallerRequest['headers'],
-): { readonly maxCostNano?: bigint } {
-  const costs: bigint[] = []
-  if (field !== null && field !== undefined) costs.push(parseMaxCost(field) ?? 0n)
-  for (const [name, value] of headers)
-    if (name.toLowerCase() === MAX_COST_HEADER) {
-      const nano = parseMaxCost(value)
-      if (nano === null)
-        throw apiError('request.bad-field', {
-          message: `'${MAX_COST_HEADER}' ${MAX_COST_SHAPE}.`,
-          field: MAX_COST_HEADER,
-        })
-      costs.push(nano)
-    }
-  const [first, ...others] = costs
-  return first === undefined ? {} : { maxCostNano: others.reduce((low, one) => (one < low ? one : low), first) }
 }

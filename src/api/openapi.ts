@@ -67,7 +67,7 @@ const MODEL_ID: Json = {
 const GETS: Readonly<Record<string, Operation>> = {
   '/v1/models': { summary: 'Models on offer now, with their workers.' },
   '/v1/models/{model}': { summary: 'One of them.', parameters: [MODEL_ID] },
-  '/v1/prices': { summary: 'Prices per model and class of tokens.' },
+  '/v1/prices': { summary: 'What tokens of each model cost now, at the cheapest and at the dearest worker.' },
   '/healthz': { summary: 'Whether the process lives.', open: true },
   '/readyz': { summary: 'Whether requests can be served, and why not.', open: true },
   '/openapi.json': { summary: 'This document.', open: true },

@@ -16,10 +16,10 @@ import {
   baseName,
   type CallerRequest,
   headersToForward,
-  maxCostOf,
   type PreparedInference,
   type RequestDefaults,
 } from './caller.ts'
+import { maxCostOf } from './max-cost.ts'
 import { type Member, scanObject, writeObject } from './json-object.ts'
 import { prepareTranscription, TRANSCRIPTION_PATH } from './transcription.ts'
 import { type Translate, translatorOf } from './translated-paths.ts'

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { CocoonError, type FormPart, parseForm, utf8, writeForm } from '../util/index.ts'
-import { baseName, type CallerRequest, headersToForward, maxCostOf, type PreparedInference } from './caller.ts'
+import { baseName, type CallerRequest, headersToForward, type PreparedInference } from './caller.ts'
 import {
   CONTROL_FIELDS,
   MAX_COST_SHAPE,
@@ -13,6 +13,7 @@ import {
   MAX_TIMEOUT_SECONDS,
   parseMaxCost,
 } from './contract.ts'
+import { maxCostOf } from './max-cost.ts'
 import { apiError } from './errors.ts'
 import { checked } from './request-translation.ts'
 
@@ -31,16 +32,16 @@ const flag = z.enum(['true', 'false', '1', '0']).transform((given) => given === 
 export const transcriptionRequest = z.looseObject({
   model: z.string().min(1).max(MAX_MODEL_CHARS),
   max_coefficient: whole(0, MAX_INT31).optional(),
-  max_cost: z
-    .string()
-    .refine((value) => parseMaxCost(value) !== null, MAX_COST_SHAPE)
-    .optional(),
   /** Seconds. */
   timeout: z
     .string()
     .regex(/^\d{1,4}(?:\.\d{1,6})?$/, 'must be a number of seconds')
     .transform(Number)
     .pipe(z.number().positive().max(MAX_TIMEOUT_SECONDS))
+    .optional(),
+  max_cost: z
+    .string()
+    .refine((value) => parseMaxCost(value) !== null, { error: MAX_COST_SHAPE })
     .optional(),
   enable_debug: flag.optional(),
   request_guid: z.string().max(256).optional(),

@@ -53,7 +53,8 @@ export function startProducer(
     }
     // The cadence holds over the time a block takes, but a chain that fell behind does not hurry to catch up.
     dueMs = Math.max(dueMs + options.intervalMs, clock.now())
-    schedule(dueMs - clock.now() + options.lateMs() + failedMs)
+    // The clock goes on between the two readings.
+    schedule(Math.max(0, dueMs - clock.now()) + options.lateMs() + failedMs)
   }
 
   if (isInstant) next()
