@@ -13,6 +13,7 @@ import { ledgerBenchmark } from './ledger.bench.ts'
 import { memoryBenchmark } from './memory.bench.ts'
 import { microBenchmark } from './micro.bench.ts'
 import { powBenchmark } from './pow.bench.ts'
+import { schedulingBenchmark } from './scheduling.bench.ts'
 
 const BENCHMARKS: readonly Benchmark[] = [
   chainBenchmark,
@@ -20,6 +21,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   ledgerBenchmark,
   memoryBenchmark,
   powBenchmark,
+  schedulingBenchmark,
   microBenchmark,
   attestBenchmark,
   evidenceBenchmark,

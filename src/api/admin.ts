@@ -14,6 +14,8 @@ export interface AdminAccess {
   /** What the owner sends as `Authorization: Bearer KEY`. */
   readonly key: Secret<string>
   readonly fiat?: Fiat | undefined
+  /** Files of the owner's page; without, there is none. */
+  readonly consoleFolder?: string
 }
 
 export function addAdminRoutes(app: FastifyInstance, gateway: Gateway, { key, fiat }: AdminAccess): void {

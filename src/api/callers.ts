@@ -17,27 +17,30 @@ declare module 'fastify' {
 export type CallerCheck = (headers: IncomingHttpHeaders, scope: KeyScope) => string
 
 /**
- * The owner's key, where there is one, opens everything; the gateway's keys what they were made for. While there are neither,
- * everybody is the owner. Throws `request.unauthorized`, `request.invalid-key`, `request.key-…`.
+ * The owner's keys open everything: that of the options and that of `/admin`. The gateway's keys open what they were made for.
+ * While there is neither a key in the options nor one in the gateway, everybody is the owner. Throws `request.unauthorized`,
+ * `request.invalid-key`, `request.key-…`.
  */
 export function createCallerCheck(
-  ownerKey: Secret<string> | undefined,
+  apiKey: Secret<string> | undefined,
+  adminKey: Secret<string> | undefined,
   gateway: Pick<Gateway, 'hasKeys' | 'identify'> | undefined,
 ): CallerCheck {
-  const checkOwner = ownerKey === undefined ? null : createKeyCheck(ownerKey)
-  const isOwner = (authorization: string | undefined): boolean => {
-    try {
-      checkOwner?.(authorization)
-      return checkOwner !== null
-    } catch {
-      return false
-    }
-  }
+  const checks = [apiKey, adminKey].filter((key) => key !== undefined).map(createKeyCheck)
+  const isOwner = (authorization: string | undefined): boolean =>
+    checks.some((check) => {
+      try {
+        check(authorization)
+        return true
+      } catch {
+        return false
+      }
+    })
   return (headers, scope) => {
     const authorization = authorizationOf(headers)
     if (isOwner(authorization)) return OWNER
     if (gateway?.hasKeys() !== true) {
-      if (checkOwner === null) return OWNER
+      if (apiKey === undefined) return OWNER
       throw apiError('request.unauthorized')
     }
     const given = /^Bearer +([\x21-\x7e]+)$/i.exec(authorization ?? '')?.[1]

@@ -7,6 +7,7 @@ export const API_ERRORS = {
   'request.bad-form': 'The body is not a valid form.',
   'request.not-an-object': 'The body must be a JSON object.',
   'request.too-deep': 'The body is nested too deeply.',
+  'request.idempotency-key': 'The Idempotency-Key is malformed, or was used for another request.',
   'request.bad-field': 'A field has the wrong type or is out of range.',
   'request.duplicate-field': 'A field is given twice.',
   'request.conflicting-limits': 'max_tokens and max_completion_tokens differ: give one of them, or both the same.',

@@ -59,9 +59,10 @@ export function prepareInference(caller: CallerRequest): PreparedInference {
   const fields = checkFields(path, json)
   const limit = WITHOUT_GENERATION.has(path) ? undefined : tokenLimit(fields, caller.defaults)
   const body = rewrite(bytes, members, json, fields.model, limit)
+  const headers = [...caller.headers] // may be read only once
   return {
     path,
-    headers: headersToForward(caller.headers, 'application/json', body.length),
+    headers: headersToForward(headers, 'application/json', body.length),
     body,
     model: baseName(fields.model),
     maxTokens: limit?.reserved ?? 0,
@@ -70,7 +71,7 @@ export function prepareInference(caller: CallerRequest): PreparedInference {
     debug: fields.enable_debug === true,
     traceId: caller.traceId,
     caller: caller.caller,
-    ...maxCostOf(fields.max_cost, caller.headers),
+    ...maxCostOf(fields.max_cost, headers),
     stream: fields.stream === true,
   }
 }

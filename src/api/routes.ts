@@ -4,6 +4,7 @@ import { INFERENCE_PATHS } from './contract.ts'
 import { apiError } from './errors.ts'
 import type { Gate } from './gate.ts'
 import type { RequestDefaults } from './caller.ts'
+import { createAnswerMemory } from './idempotency.ts'
 import { prepareInference } from './prepare.ts'
 import { answerInference, type HttpAnswerDeps } from './respond.ts'
 import { TRANSCRIPTION_PATH } from './transcription.ts'
@@ -23,6 +24,7 @@ export function addInferenceRoutes(
     if ((request.headers['content-encoding'] ?? 'identity') !== 'identity') throw apiError('request.unsupported-media')
     reply.raw.once('close', gate.enter())
   })
+  const memory = createAnswerMemory(deps.clock, deps.inference)
   const handler = (request: FastifyRequest, reply: FastifyReply): void => {
     const prepared = prepareInference({
       path: request.url,
@@ -32,9 +34,16 @@ export function addInferenceRoutes(
       caller: request.caller,
       defaults,
     })
+    const key = request.headers['idempotency-key']
+    let { inference } = deps
+    if (typeof key === 'string') {
+      const of = memory.inferenceFor(key, `${request.url} ${request.caller}`, prepared.body)
+      inference = of.inference
+      if (of.isRepeated) reply.header('idempotent-replayed', 'true')
+    }
     const baseHeaders = Object.entries(reply.getHeaders()).flatMap(([name, value]) => [name, String(value)])
     reply.hijack()
-    answerInference(reply.raw, prepared, baseHeaders, deps)
+    answerInference(reply.raw, prepared, baseHeaders, inference === deps.inference ? deps : { ...deps, inference })
   }
   for (const path of [...INFERENCE_PATHS, ...TRANSLATED_PATHS]) app.post(path, handler)
   void app.register(async (forms) => {

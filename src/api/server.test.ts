@@ -28,6 +28,38 @@ const json = { 'content-type': 'application/json' }
 const post = (url: string, body: unknown = HELLO, headers: Record<string, string> = json) =>
   ({ method: 'POST', url, headers, payload: typeof body === 'string' ? body : JSON.stringify(body) }) as const
 
+describe('a repeated POST under the same Idempotency-Key', () => {
+  const keyed = (key: string, body: object = HELLO): InjectOptions =>
+    post(CHAT, body, { ...json, 'idempotency-key': key })
+
+  test('gets the first answer with its price, and runs nothing', async () => {
+    let calls = 0
+    const { app } = api({
+      script(call) {
+        calls++
+        answer(call)
+      },
+    })
+    const [first, second, other] = [
+      await app.inject(keyed('k-1')),
+      await app.inject(keyed('k-1')),
+      await app.inject(keyed('k-2')),
+    ]
+    expect(second.body).toBe(first.body)
+    expect(second.headers['x-cocoon-cost-nano']).toBe(first.headers['x-cocoon-cost-nano'])
+    expect([first, second, other].map((r) => r.headers['idempotent-replayed'])).toEqual([undefined, 'true', undefined])
+    expect(calls).toBe(2)
+  })
+
+  test('is refused with another body', async () => {
+    const { app } = api()
+    await app.inject(keyed('k-1'))
+    const refused = await app.inject(keyed('k-1', { ...HELLO, n: 2 }))
+    expect(refused.statusCode).toBe(400)
+    expect(refused.json()).toMatchObject({ error: { code: 'request.idempotency-key' } })
+  })
+})
+
 describe('refusals', () => {
   test.each<[string, InjectOptions, number, string, string | null]>([
     ['bad JSON', post(CHAT, '{'), 400, 'request.bad-json', null],

@@ -6,6 +6,7 @@ import type { Inference } from '../roles/client/index.ts'
 import { type AdminAccess, addAdminRoutes } from './admin.ts'
 import { isLoopback } from './auth.ts'
 import { createCallerCheck } from './callers.ts'
+import { addConsoleRoutes } from './console.ts'
 import { createGate } from './gate.ts'
 import { createHttpServer, type HttpDeps } from './http-server.ts'
 import { addInferenceRoutes } from './routes.ts'
@@ -61,7 +62,7 @@ export function createClientApi(deps: ClientApiDeps, options: ClientApiOptions):
       reply.type('application/json; charset=utf-8').send((document ??= JSON.stringify(openApiDocument()))),
     )
     addOpenAiRoutes(app, deps, options, gate)
-    if (deps.gateway !== undefined && deps.admin !== undefined) addAdminRoutes(app, deps.gateway, deps.admin)
+    if (deps.gateway !== undefined && deps.admin !== undefined) addOwnerRoutes(app, deps.gateway, deps.admin)
   })
   return {
     app,
@@ -93,6 +94,11 @@ const EXPOSED_HEADERS = [
   'x-ratelimit-reset-tokens',
 ]
 
+function addOwnerRoutes(app: FastifyInstance, gateway: Gateway, admin: AdminAccess): void {
+  addAdminRoutes(app, gateway, admin)
+  if (admin.consoleFolder !== undefined) addConsoleRoutes(app, admin.consoleFolder)
+}
+
 /** What only lists; all else asks a model. */
 const LISTS = /^\/v1\/(?:models|prices)\b/
 
@@ -110,7 +116,7 @@ function addOpenAiRoutes(
     FIRST_BYTE_BUCKETS,
   )
   void app.register(async (scope) => {
-    const check = createCallerCheck(options.apiKey, deps.gateway)
+    const check = createCallerCheck(options.apiKey, deps.admin?.key, deps.gateway)
     scope.decorateRequest('caller', '')
     scope.addHook('onRequest', async (request) => {
       request.caller = check(request.headers, LISTS.test(request.url) ? 'models' : 'inference')

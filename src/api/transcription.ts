@@ -61,7 +61,8 @@ const REMOVED: ReadonlySet<string> = new Set(CONTROL_FIELDS)
 
 /** Throws `request.*` with `info.field`. */
 export function prepareTranscription(caller: CallerRequest): PreparedInference {
-  const contentType = [...caller.headers].find(([name]) => name.toLowerCase() === 'content-type')?.[1] ?? ''
+  const headers = [...caller.headers] // may be read only once
+  const contentType = headers.find(([name]) => name.toLowerCase() === 'content-type')?.[1] ?? ''
   const form = readForm(caller.body, contentType)
   const file = form.parts.find(({ name }) => name === 'file')
   if (file === undefined) throw badField('file', 'is required')
@@ -81,7 +82,7 @@ export function prepareTranscription(caller: CallerRequest): PreparedInference {
   const body = writeForm({ boundary: form.boundary, parts })
   return {
     path: TRANSCRIPTION_PATH,
-    headers: headersToForward(caller.headers, `multipart/form-data; boundary=${form.boundary}`, body.length),
+    headers: headersToForward(headers, `multipart/form-data; boundary=${form.boundary}`, body.length),
     body,
     model,
     maxTokens,
@@ -90,7 +91,7 @@ export function prepareTranscription(caller: CallerRequest): PreparedInference {
     debug: fields.enable_debug === true,
     traceId: caller.traceId,
     caller: caller.caller,
-    ...maxCostOf(fields.max_cost, caller.headers),
+    ...maxCostOf(fields.max_cost, headers),
     stream: fields.stream === true,
   }
 }

@@ -12,6 +12,8 @@ import { runDevnet } from './devnet.ts'
 import { runDoctor } from './doctor.ts'
 import { showEarnings } from './earnings.ts'
 import { runEngine } from './engine.ts'
+import { ownerKeyOf } from './gateway/admin-key.ts'
+import { addGatewayCommands } from './gateway/index.ts'
 import { type EvidenceFlags, evidenceCommand, takeEvidence } from './evidence.ts'
 import { addImageCommands } from './image/index.ts'
 import { openMoney } from './money.ts'
@@ -180,6 +182,14 @@ function program(run: (status: Promise<number>) => void): Command {
     run(showEarnings(openMoney(load(earnings, null), stdout, stderr, o.json === true), o)),
   )
 
+  const isClientAddress = ({ path: [role, part, name] }: Setting): boolean =>
+    role === 'client' && part === 'http' && (name === 'host' || name === 'port')
+  addGatewayCommands(cocoon, {
+    load: (command) => load(command, null),
+    withSettings: (command) => withSettings(command, isClientAddress, null),
+    run,
+    out: stdout,
+  })
   const evidence = withSettings(evidenceCommand(cocoon), isAttestation, null)
   evidence.action((file: string, o: EvidenceFlags) => run(takeEvidence(load(evidence, null).config, file, o, stdout)))
 
@@ -285,7 +295,9 @@ async function runAsk(config: Loaded['config'], question: string, o: AskFlags): 
     throw new CocoonError('config.value', {
       message: `--max-tokens must be a whole number above 0, not "${o.maxTokens}"`,
     })
-  const { host, port, apiKey } = config.client.http
+  const { host, port, apiKey: configured } = config.client.http
+  // Another address is another node: the key to this one’s money stays here.
+  const apiKey = o.url === undefined ? ownerKeyOf(config) : configured
   const stop = new AbortController()
   process.once('SIGINT', () => stop.abort())
   const answer = await ask(

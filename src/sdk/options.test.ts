@@ -37,7 +37,7 @@ test('without options the defaults are those of the HTTP API', () => {
     maxBufferedBytes: 32 << 20,
     maxUndeliveredBytes: 16 << 20,
   })
-  expect(node.proxyConnections).toBe(1)
+  expect(node.proxyConnections).toBe(2)
   expect(reveal(secret)).toBe('')
 })
 

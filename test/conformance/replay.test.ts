@@ -50,6 +50,7 @@ import {
   Secret,
   silentLog,
   toHex,
+  seededRandom,
 } from '../../src/util/index.ts'
 
 const SESSIONS = ['any', 'fake_tdx-c1000', 'client-direct-tls', 'modes'] as const
@@ -396,7 +397,7 @@ describe.each(SESSIONS)('session %s', (session) => {
       .map((s) => decode(proxyRunQueryEx, s.data))
     const clock = manualClock()
     const ledger = createMemoryLedger({ pricePerToken: config.params.pricePerToken })
-    const pool = new WorkerPool()
+    const pool = new WorkerPool(seededRandom(1))
     const random = recordedRandom(runs.map((r) => r.requestId))
     const payments = createPaymentSigner(signingKeyFromSeed(new Uint8Array(32).fill(9)), config.owner, random)
     const offer = (): AuthOffer => ({
@@ -414,6 +415,7 @@ describe.each(SESSIONS)('session %s', (session) => {
       config: () => config,
       identity: () => identity,
       enabled: () => true,
+      now: () => clock.now(),
       sha256: (bytes: Uint8Array) => new Uint8Array(createHash('sha256').update(bytes).digest()),
     }
     const workers = createWorkers({ ...shared, requests: () => requests })
@@ -424,6 +426,8 @@ describe.each(SESSIONS)('session %s', (session) => {
       metrics: noMetrics,
       ledger,
       pool,
+      queue: { maxQueued: 10, maxQueueWaitMs: 10_000 },
+      prefixKeys: () => [],
       rules: () => ({ configVersion: config.version, enabled: true, multipliers: config.params.multipliers }),
       worker: (id) => workers.parties.get(id),
       workerPayment: workers.payment,

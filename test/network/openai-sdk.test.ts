@@ -12,7 +12,12 @@ let openai: OpenAI
 
 beforeAll(async () => {
   engine = await startScriptedEngine()
-  network = await startNetwork({ engineUrl: engine.url, http: true, worker: { maxActiveRequests: 4 } })
+  network = await startNetwork({
+    engineUrl: engine.url,
+    http: true,
+    worker: { maxActiveRequests: 4 },
+    proxy: { maxQueuedRequests: 0 },
+  })
   openai = openaiAt(network.baseURL)
 })
 afterEach(async () => {

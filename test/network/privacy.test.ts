@@ -20,7 +20,15 @@ let network: TestNetwork
 
 beforeAll(async () => {
   engine = await startScriptedEngine()
-  network = await startNetwork({ engineUrl: engine.url, http: true, log, metrics, metricsText: () => metrics.text() })
+  network = await startNetwork({
+    engineUrl: engine.url,
+    http: true,
+    log,
+    metrics,
+    metricsText: () => metrics.text(),
+    // A lost proxy shall be an error here: errors are searched.
+    client: { reconnectWaitMs: 0 },
+  })
 })
 afterAll(async () => {
   await network.close()

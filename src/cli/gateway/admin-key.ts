@@ -1,7 +1,13 @@
 /** The key to a client's `/admin`: made with the client, readable by its owner only. */
 import { join } from 'node:path'
 import { CocoonError, type Random, Secret } from '../../util/index.ts'
+import type { Config } from '../schema.ts'
 import { readPrivateFile, writePrivateFile } from '../private-file.ts'
+
+/** What opens the API of this configuration's own client to its owner, whatever keys it has; undefined before its first start. */
+export function ownerKeyOf({ home, client }: Config): Secret<string> | undefined {
+  return client.http.apiKey ?? (readPrivateFile(fileOf(home)) === null ? undefined : readAdminKey(home))
+}
 
 const fileOf = (home: string): string => join(home, 'keys', 'admin.key')
 const KEY_BYTES = 32

@@ -1,5 +1,6 @@
 /** The gateway of `cocoon client`: its file, its key, and the inference that passes it. */
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { AdminAccess } from '../../api/index.ts'
 import { type Gateway, meterInference, openGateway } from '../../gateway/index.ts'
 import type { Inference } from '../../roles/client/index.ts'
@@ -12,6 +13,9 @@ export interface OpenedGateway {
   meter(inference: Inference): Inference
 }
 
+/** From `src/cli/gateway` and from `dist/cli/gateway` alike. */
+const CONSOLE_FOLDER = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..', 'web', 'console')
+
 /** Throws `config.gateway-…`, `config.key-file`. */
 export async function openClientGateway(p: Process): Promise<OpenedGateway> {
   const { home, client } = p.config
@@ -22,7 +26,7 @@ export async function openClientGateway(p: Process): Promise<OpenedGateway> {
   )
   return {
     gateway,
-    admin: { key, fiat: client.gateway.fiat },
+    admin: { key, fiat: client.gateway.fiat, consoleFolder: CONSOLE_FOLDER },
     meter: (inference) => meterInference({ inference, gateway, clock: p.clock }),
   }
 }

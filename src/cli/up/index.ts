@@ -9,6 +9,7 @@ import { CocoonError, reveal, toCocoonError } from '../../util/index.ts'
 import { isNetworkName } from '../../chain/index.ts'
 import { ask, showCost } from '../ask.ts'
 import type { Loaded } from '../config.ts'
+import { ownerKeyOf } from '../gateway/admin-key.ts'
 import { fetchModel } from '../model.ts'
 import type { Config } from '../schema.ts'
 import { printable, type Terminal } from '../terminal.ts'
@@ -201,7 +202,7 @@ async function proxyContract({ proxy }: Config, signal: AbortSignal): Promise<st
 async function askOnce(config: Config, model: string, t: Terminal, signal: AbortSignal): Promise<number> {
   const { question } = config.up
   t.line(`\n${t.style('bold', '?')} ${printable(question)}\n`)
-  const apiKey = config.client.http.apiKey
+  const apiKey = ownerKeyOf(config)
   const answer = await ask(
     {
       url: clientUrl(config),
@@ -223,6 +224,7 @@ function suggest(config: Config, model: string, logPath: string, t: Terminal): v
   t.line(`\n${t.style('bold', 'The network stays up.')} Try, in another terminal:\n`)
   t.line(`  npx cocoon ask "Why is the sky blue?"`)
   t.line(`  npx cocoon status`)
+  t.line(`  npx cocoon console          its address opens prices, keys, budgets and usage in a browser`)
   t.line(`  curl ${url}/v1/chat/completions -H 'content-type: application/json' \\`)
   t.line(`    -d '{"model":"${model}","messages":[{"role":"user","content":"Hi"}],"max_tokens":64}'`)
   t.line(`\n  any OpenAI client: base URL ${url}/v1, any API key`)

@@ -1,4 +1,4 @@
-/** A client node: keeps connections to proxies and runs requests on the least busy of them. */
+/** A client node: keeps connections to proxies and runs requests on whichever serves them. */
 import { createHash } from 'node:crypto'
 import type { Address, ChainAccess, Registry, WalletSender } from '../../chain/index.ts'
 import {
@@ -16,11 +16,11 @@ import {
   type Random,
   reveal,
   type Secret,
-  toCocoonError,
   type Trace,
 } from '../../util/index.ts'
 import { type ClientChain, type ContractList, createClientChain } from './chain/index.ts'
-import type { Inference, InferenceRequest, InferenceSink, ModelOffer, RunningInference } from './inference.ts'
+import { createFailover, type ReadyProxy } from './failover.ts'
+import type { Inference, InferenceRequest, InferenceSink, ModelOffer } from './inference.ts'
 import type { ClientOptions } from './options.ts'
 import { type Link, openLink, type ProxyMemory } from './proxy-link.ts'
 import { createRequests } from './requests.ts'
@@ -132,35 +132,43 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
     for (const { link } of targets.all()) link?.connection.close(why)
   })
 
-  /** The ready proxy with the fewest running requests of ours. */
-  function choose(): Link {
-    if (stopping) throw new CocoonError('capacity.shutting-down', { message: 'this client is shutting down' })
-    let best: Link | null = null
-    let fewest = Number.POSITIVE_INFINITY
-    for (const { link } of targets.all()) {
-      if (link === null || link.session.at !== 'ready') continue
-      const count = requests.runningOn(link.connection.id) + (link.retiring ? LAST_CHOICE : 0)
-      if (count < fewest) [best, fewest] = [link, count]
-    }
-    if (best !== null) return best
+  /** Ready proxies, with their links. */
+  const ready = (): readonly (ReadyProxy & { readonly link: Link })[] =>
+    targets.all().flatMap(({ link, host, port }) => {
+      if (link === null || link.session.at !== 'ready') return []
+      const { connection, session } = link
+      const { version } = session.proxy
+      return [
+        {
+          link,
+          connectionId: connection.id,
+          address: `${host}:${port}`,
+          running: requests.runningOn(connection.id) + (link.retiring ? LAST_CHOICE : 0),
+          run: (request: InferenceRequest, sink: InferenceSink) => requests.run(connection, version, request, sink),
+        },
+      ]
+    })
+
+  function nobody(): CocoonError {
+    if (stopping) return new CocoonError('capacity.shutting-down', { message: 'this client is shutting down' })
     const reason = targets.all().find((t) => t.lastFailure !== null)?.lastFailure?.message
     const listed = registry.current().proxies.length
     const message =
       listed === 0 ? 'the registry lists no proxy' : `no proxy is connected${reason ? `: ${reason}` : ' yet'}`
-    throw new CocoonError('capacity.no-proxy', { message, retryAfterMs: 1_000 })
+    return new CocoonError('capacity.no-proxy', { message, retryAfterMs: 1_000 })
   }
 
-  function run(request: InferenceRequest, sink: InferenceSink): RunningInference {
-    try {
-      const link = choose()
-      if (link.session.at !== 'ready') throw new CocoonError('bug.not-ready')
-      return requests.run(link.connection, link.session.proxy.version, request, sink)
-    } catch (error) {
-      // Never inside the caller's call: a sink may be used before `run` has returned.
-      queueMicrotask(() => sink.fail(toCocoonError(error)))
-      return { cancel() {}, charge: () => Promise.resolve('nothing') }
-    }
-  }
+  const failover = createFailover(
+    {
+      clock,
+      log,
+      metrics: deps.metrics,
+      ready: () => (stopping ? [] : ready()),
+      nobody,
+      stopping: () => stopping,
+    },
+    options,
+  )
 
   deps.metrics.gauge('proxy_connections', 'Ready proxy connections', () => targets.all().filter((t) => t.ready).length)
   deps.metrics.gauge('running_requests', 'Requests running now', () => requests.running)
@@ -178,10 +186,12 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
     enabled: !stopping,
   })
   return {
-    run,
+    run: failover.run,
     quote: requests.quote,
     async models(): Promise<readonly ModelOffer[]> {
-      return choose().models()
+      const [first] = stopping ? [] : ready()
+      if (first === undefined) throw nobody()
+      return first.link.models()
     },
     ready: () => [
       ...(stopping ? ['shutting down'] : []),

@@ -7,8 +7,24 @@ export const clientOptions = z.strictObject({
     .int()
     .min(1)
     .max(100)
-    .default(1)
-    .describe('Proxies to keep a connection to; requests are spread over them'),
+    .default(2)
+    .describe(
+      'Proxies to keep a connection to; requests are spread over them, and move to another when one is lost. With a chain, each needs an account of its own',
+    ),
+  reconnectWaitMs: z
+    .int()
+    .min(0)
+    .max(600_000)
+    .default(5_000)
+    .describe('Milliseconds that a request which lost its proxy waits for another when none is connected'),
+  hedgeAfterMs: z
+    .int()
+    .min(0)
+    .max(600_000)
+    .default(0)
+    .describe(
+      'Ask a second proxy as well when the first has not begun to answer after so many milliseconds; 0 never does. Peers that cannot be stopped may charge for both',
+    ),
   minVersion: z.int().min(0).max(4).default(1).describe('Lowest protocol version offered'),
   maxVersion: z.int().min(0).max(4).default(4).describe('Highest protocol version offered'),
   maxPowDifficulty: z.int().min(0).max(40).default(28).describe('Refuse proxies that ask for more proof of work'),

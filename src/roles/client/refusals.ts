@@ -29,7 +29,9 @@ const MEANINGS: readonly (readonly [sentence: RegExp, code: ErrorCode, info?: Er
 export function refusedByPeer(code: number, message: string): CocoonError {
   const found = MEANINGS.find(([sentence]) => sentence.test(message))
   const [, meaning, info] = found ?? [undefined, byStatus(code), undefined]
-  return new CocoonError(meaning, { ...info, message: clean(message), remoteCode: code })
+  const retryAfterMs = retryTold(message)
+  const told = retryAfterMs === undefined ? {} : { retryAfterMs }
+  return new CocoonError(meaning, { ...info, ...told, message: clean(message), remoteCode: code })
 }
 
 function byStatus(code: number): ErrorCode {
@@ -46,6 +48,15 @@ function byStatus(code: number): ErrorCode {
       return 'protocol.peer-error'
   }
 }
+
+/** Our proxies know how long their queue is. */
+function retryTold(message: string): number | undefined {
+  const told = /; try again in (\d{1,9}) ms$/.exec(message)?.[1]
+  return told === undefined ? undefined : Math.min(Number(told), MAX_RETRY_MS)
+}
+
+/** Whatever a peer says: nobody is sent away for longer. */
+const MAX_RETRY_MS = 60_000
 
 const MAX_SENTENCE = 512
 /** Control characters could forge lines in a log or a terminal. */

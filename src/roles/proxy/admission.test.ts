@@ -1,21 +1,17 @@
 import { expect, test } from 'vitest'
 import { createMemoryLedger } from '../../ledger/index.ts'
 import { decode, encode, httpRequest } from '../../tl/index.ts'
-import { admit, type AdmissionView, type Ask } from './admission.ts'
-import { WorkerPool } from './scheduler.ts'
+import { admit, type AdmissionView, type Ask, sayRefusal } from './admission.ts'
 
 const flat = { prompt: 10_000, cached: 10_000, completion: 10_000, reasoning: 10_000 }
 
 function view(over: Partial<AdmissionView> = {}, balanceNano = 1_000_000n): AdmissionView {
-  const pool = new WorkerPool()
-  pool.add({ connectionId: 1, model: 'm@1:2', version: 4, capacity: 1, coefficient: 1000 })
-  pool.update(1, { enabled: true })
   const account = createMemoryLedger({ pricePerToken: 1n }).openClient('0:c', {
     balanceNano,
     stakeNano: balanceNano,
     scTokensUsed: 0n,
   })
-  return { configVersion: 5, enabled: true, multipliers: flat, account, pool, ...over }
+  return { configVersion: 5, enabled: true, multipliers: flat, account, ...over }
 }
 
 function ask(body: unknown, over: Partial<Ask> = {}, url = '/v1/chat/completions'): Ask {
@@ -29,7 +25,7 @@ const bodyOf = (query: Uint8Array): unknown => JSON.parse(new TextDecoder().deco
 test('a request within its limits is admitted, holding its upper bound at the caller’s highest price', () => {
   const asked = ask({ model: 'm', max_tokens: 100 })
   expect(admit(asked, view())).toMatchObject({
-    slot: { connectionId: 1 },
+    kind: 'whole',
     hold: BigInt((100 + asked.query.length) * 4),
   })
 })
@@ -42,8 +38,6 @@ test.each([
   ['a newer registry than ours', ask({}, { minConfigVersion: 6 }), {}, 602, 'config version'],
   ['a registry version above 2³¹', ask({}, { minConfigVersion: -1 }), {}, 602, 'config version'],
   ['a proxy that is closing', ask({}), { enabled: false }, 651, 'disabled'],
-  ['an unknown model', ask({}, { model: 'x' }), {}, 621, 'unknown model x'],
-  ['a price cap below every worker', ask({}, { maxCoefficient: 900 }), {}, 651, 'coefficient=1000'],
   [
     'an encrypted request without keys here',
     ask({}, { publicKey: new Uint8Array(32).fill(0xab) }),
@@ -95,4 +89,30 @@ test.each([
   ['a body that has its limit', ask({ max_tokens: 3 })],
 ])('%s pass unchanged', (_, asked) => {
   expect(admit(asked, view())).toMatchObject({ query: asked.query })
+})
+
+test.each([
+  ['unknown-model', 621, 'unknown model m'],
+  ['no-workers', 651, 'no workers for model m'],
+  ['busy', 651, 'no ready workers for model m; try again in 2000 ms'],
+  ['queue-full', 651, 'no ready workers for model m: the queue is full; try again in 2000 ms'],
+  ['queue-wait', 651, 'no ready workers for model m: the wait would be about 1.5 s; try again in 2000 ms'],
+  ['queue-expired', 651, 'no ready workers for model m: waited 1.5 s; try again in 2000 ms'],
+] as const)('the refusal %s is told with the wire’s code and a sentence that peers know', (reason, code, message) => {
+  expect(sayRefusal('m', { reason, waitMs: 1500, retryAfterMs: 2000 })).toEqual({ code, reason, message })
+})
+
+test.each(['price', 'busy', 'queue-expired'] as const)(
+  'a caller refused for %s is told what the cheapest free worker takes, where one is above its cap',
+  (reason) => {
+    const refusal = { reason, waitMs: 0, retryAfterMs: 1000, lowestCoefficient: 1500 }
+    expect(sayRefusal('m', refusal)).toMatchObject({ code: 651, message: 'can run this query with coefficient=1500' })
+  },
+)
+
+test.each([
+  ['streamed', { stream: true, max_tokens: 1 }],
+  ['whole', { max_tokens: 1 }],
+] as const)('a body says whether its answer comes %s', (kind, body) => {
+  expect(admit(ask(body), view())).toMatchObject({ kind })
 })

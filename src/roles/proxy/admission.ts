@@ -1,12 +1,14 @@
 /**
- * Whether a client's request may run, and on which worker: a pure function from what was asked and what is known. Every
- * refusal has the code and the text that peers know, in the order they expect. Source: spec/wire.md, "Refusals".
+ * Whether a client's request may run: a pure function from what was asked and what is known. On which worker, and when, is
+ * dispatcher.ts' business. Every refusal has the code and the text that peers know, in the order they expect. Source:
+ * spec/wire.md, "Refusals".
  */
 import type { Multipliers } from '../../chain/index.ts'
 import { type ClientAccount, upperBound } from '../../ledger/index.ts'
 import { decode, encode, httpRequestToPass, type ValueOf } from '../../tl/index.ts'
 import { isZero, toHex } from '../../util/index.ts'
-import type { WorkerPool, WorkerSlot } from './scheduler.ts'
+import type { Refusal } from './dispatcher.ts'
+import type { AnswerKind } from './worker-record.ts'
 
 export interface Ask {
   readonly model: string
@@ -26,15 +28,16 @@ export interface AdmissionView {
   readonly enabled: boolean
   readonly multipliers: Multipliers
   readonly account: ClientAccount
-  readonly pool: WorkerPool
 }
 
 export interface Admitted {
-  readonly slot: WorkerSlot
   /** What to hold, in adjusted tokens. */
   readonly hold: bigint
   /** For the worker: as received, or with the token limit that the caller left to its envelope written into the body. */
   readonly query: Uint8Array
+  /** Of a path that generates; null where there is no prompt to recognise. */
+  readonly payload: Uint8Array | null
+  readonly kind: AnswerKind
 }
 
 /** `reason` is a word for the metric's label. */
@@ -67,18 +70,33 @@ export function admit(ask: Ask, view: AdmissionView): Admitted | Refused {
     return refuse(602, 'encryption', `unknown public key ${toHex(ask.publicKey).toUpperCase()}`)
   const checked = agreeOnLimit(ask)
   if ('code' in checked) return checked
-  const choice = view.pool.choose({ model: ask.model, maxCoefficient: ask.maxCoefficient, minVersion: 0 })
-  if ('slot' in choice) return { slot: choice.slot, hold, query: checked.query }
-  switch (choice.none) {
+  return { hold, ...checked }
+}
+
+/** The pool's and the queue's no, in the words that peers know. */
+export function sayRefusal(model: string, refusal: Refusal): Refused {
+  const { reason, lowestCoefficient, waitMs, retryAfterMs } = refusal
+  switch (reason) {
     case 'unknown-model':
-      return refuse(621, 'unknown-model', `unknown model ${ask.model}`)
+      return refuse(621, reason, `unknown model ${model}`)
     case 'no-workers':
-      return refuse(651, 'no-workers', `no workers for model ${ask.model}`)
-    case 'busy':
-      return refuse(651, 'busy', `no ready workers for model ${ask.model}`)
-    case 'too-expensive':
-      return refuse(651, 'price', `can run this query with coefficient=${choice.lowestCoefficient}`)
+      return refuse(651, reason, `no workers for model ${model}`)
+    case 'price':
+      return refuse(651, reason, `can run this query with coefficient=${lowestCoefficient}`)
   }
+  // A caller with more to spend need not wait.
+  if (lowestCoefficient !== undefined)
+    return refuse(651, reason, `can run this query with coefficient=${lowestCoefficient}`)
+  const seconds = (waitMs / 1000).toFixed(1)
+  const why = {
+    busy: '',
+    'all-tried': ': all have failed this request',
+    'queue-full': ': the queue is full',
+    'queue-wait': `: the wait would be about ${seconds} s`,
+    'queue-displaced': ': the queue is full, and most of it is yours',
+    'queue-expired': `: waited ${seconds} s`,
+  }[reason]
+  return refuse(651, reason, `no ready workers for model ${model}${why}; try again in ${retryAfterMs} ms`)
 }
 
 /** Paths whose answer length a token limit in the body decides. */
@@ -88,16 +106,18 @@ const GENERATING = new Set(['/v1/chat/completions', '/v1/completions'])
  * What is reserved is what may be generated: a body that asks for more than its envelope is refused, and one that says
  * nothing (older clients leave the default to the envelope) gets the envelope's limit.
  */
-function agreeOnLimit({ query, maxTokens }: Ask): { readonly query: Uint8Array } | Refused {
+function agreeOnLimit({ query, maxTokens }: Ask): Omit<Admitted, 'hold'> | Refused {
   let request: ValueOf<typeof httpRequestToPass>
   try {
     request = decode(httpRequestToPass, query)
   } catch (error) {
     return refuse(621, 'bad-request', `proxy: invalid http request: ${(error as Error).message}`)
   }
-  if (!GENERATING.has(request.url.split('?', 1)[0] as string)) return { query }
-  const body = parseObject(request.payload)
-  if (body === null) return { query }
+  const { payload } = request
+  if (!GENERATING.has(request.url.split('?', 1)[0] as string)) return { query, payload: null, kind: 'whole' }
+  const body = parseObject(payload)
+  if (body === null) return { query, payload: null, kind: 'whole' }
+  const kind: AnswerKind = body['stream'] === true ? 'streamed' : 'whole'
   const limits = [body['max_tokens'], body['max_completion_tokens']].filter((v) => typeof v === 'number')
   const choices = Math.max(1, count(body['n']), count(body['best_of'])) * promptsIn(body['prompt'])
   const asked = Math.max(0, ...limits) * choices
@@ -107,13 +127,9 @@ function agreeOnLimit({ query, maxTokens }: Ask): { readonly query: Uint8Array }
       'limit-mismatch',
       `the body asks for up to ${asked} tokens, the envelope reserves max_tokens=${maxTokens}`,
     )
-  if (limits.length > 0) return { query }
-  return {
-    query: encode(httpRequestToPass, {
-      ...request,
-      payload: withLimit(request.payload, Math.floor(maxTokens / choices)),
-    }),
-  }
+  if (limits.length > 0) return { query, payload, kind }
+  const limited = withLimit(payload, Math.floor(maxTokens / choices))
+  return { query: encode(httpRequestToPass, { ...request, payload: limited }), payload, kind }
 }
 
 /** `/v1/completions` takes several prompts at once: a list of texts or of token lists. One list of tokens is one prompt. */

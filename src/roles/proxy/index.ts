@@ -8,3 +8,6 @@ export {
   type ProxyChainOptions,
 } from './chain/index.ts'
 export { type ProxyOptions, proxyOptions } from './options.ts'
+export { Dispatcher, type DispatchLimits, type Effect, type Job } from './dispatcher.ts'
+export { WorkerPool, type WorkerSlot } from './scheduler.ts'
+export type { Verdict } from './worker-record.ts'

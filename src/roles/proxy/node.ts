@@ -28,6 +28,7 @@ import {
   randomUint64,
   type Timer,
   uniform,
+  type Trace,
 } from '../../util/index.ts'
 import { createProxyChain, isRealSecret, type ProxyChain } from './chain/index.ts'
 import { createClients } from './clients.ts'
@@ -35,6 +36,7 @@ import type { AuthOffer } from './client-session.ts'
 import type { ProxyIdentity } from './identity.ts'
 import type { ProxyOptions } from './options.ts'
 import { createPaymentSigner } from './payments.ts'
+import { createPrefixKeys } from './prefix-memory.ts'
 import { type Announcement, createRequests } from './requests.ts'
 import { WorkerPool } from './scheduler.ts'
 import { proxyJsonStats, proxyStatus, type ProxyFacts } from './status.ts'
@@ -46,6 +48,7 @@ export interface ProxyDeps {
   readonly random: Random
   readonly log: Log
   readonly metrics: Metrics
+  readonly trace?: Trace | undefined
   readonly transportMetrics: TransportMetrics
   readonly registry: Registry
   readonly ledger: Ledger
@@ -83,7 +86,7 @@ const COMMIT_EVERY_MS = { low: 1_000, high: 2_000 }
 
 export async function startProxyNode(deps: ProxyDeps, options: ProxyOptions): Promise<ProxyNode> {
   const { clock, ledger, log, registry, key } = deps
-  const pool = new WorkerPool()
+  const pool = new WorkerPool(deps.random)
   const { isTestnet } = options
   const contract = proxyContractAddress(registry.current().params, {
     owner: deps.owner,
@@ -131,6 +134,7 @@ export async function startProxyNode(deps: ProxyDeps, options: ProxyOptions): Pr
     config: (): RootConfig => registry.current(),
     identity: () => identity,
     enabled: isEnabled,
+    now: () => clock.now(),
     sha256: (bytes: Uint8Array) => new Uint8Array(createHash('sha256').update(bytes).digest()),
   }
   const workers = createWorkers({ ...shared, requests: () => requests })
@@ -139,8 +143,11 @@ export async function startProxyNode(deps: ProxyDeps, options: ProxyOptions): Pr
     random: deps.random,
     log,
     metrics: deps.metrics,
+    trace: deps.trace,
     ledger,
     pool,
+    queue: { maxQueued: options.maxQueuedRequests, maxQueueWaitMs: options.maxQueueWaitMs },
+    prefixKeys: createPrefixKeys(deps.random.bytes(32)),
     rules: () => ({
       configVersion: registry.current().version,
       // Work that could not be settled would be lost: refused as a proxy that does not take part refuses it.
@@ -202,6 +209,7 @@ export async function startProxyNode(deps: ProxyDeps, options: ProxyOptions): Pr
 
   deps.metrics.gauge('worker_connections', 'Ready worker connections', () => workers.parties.size)
   deps.metrics.gauge('client_connections', 'Ready client connections', () => clients.parties.size)
+  deps.metrics.gauge('queued_requests', 'Requests waiting for a worker', () => requests.scheduling().waiting)
   deps.metrics.gauge('running_requests', 'Requests running now', () => requests.running)
 
   let timer: Timer | undefined

@@ -15,6 +15,18 @@ export const proxyOptions = z.strictObject({
     .default(20)
     .describe('Leading zero bits that a connecting peer has to find; each bit doubles its work'),
   maxConnections: z.int().min(1).max(100_000).default(10_000).describe('Connections per port; more are refused'),
+  maxQueuedRequests: z
+    .int()
+    .min(0)
+    .max(1_000_000)
+    .default(1_000)
+    .describe('Requests of one model that wait while all its workers are busy; 0 refuses them at once'),
+  maxQueueWaitMs: z
+    .int()
+    .min(0)
+    .max(3_600_000)
+    .default(10_000)
+    .describe('Milliseconds a request waits for a worker at most; refused at once when the wait would be longer'),
   chain: proxyChainOptions.prefault({}),
   isTestnet: z
     .boolean()

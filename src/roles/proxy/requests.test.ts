@@ -32,8 +32,8 @@ async function clientHears(extended: boolean): Promise<readonly Uint8Array[]> {
   ledger.openClient('0:c', { balanceNano: 10n ** 9n, stakeNano: 10n ** 9n, scTokensUsed: 0n })
   ledger.openWorker('0:w')
   const [client, worker] = [party(1, '0:c', extended), party(2, '0:w', true)]
-  const pool = new WorkerPool()
-  pool.add({ connectionId: 2, model: 'm', version: 4, coefficient: 1000, capacity: 1 })
+  const pool = new WorkerPool(seededRandom(2))
+  pool.add({ connectionId: 2, model: 'm', version: 4, coefficient: 1000, capacity: 1 }, clock.now())
   pool.update(2, { enabled: true })
   const requests = createRequests({
     clock,
@@ -42,6 +42,8 @@ async function clientHears(extended: boolean): Promise<readonly Uint8Array[]> {
     metrics: noMetrics,
     ledger,
     pool,
+    queue: { maxQueued: 10, maxQueueWaitMs: 10_000 },
+    prefixKeys: () => [],
     rules: () => ({ configVersion: 1, enabled: true, multipliers: MULTIPLIERS }),
     worker: () => worker,
     workerPayment: () => ({ _: 'proxy.signedPaymentEmpty' }),

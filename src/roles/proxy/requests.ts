@@ -1,6 +1,9 @@
 /**
- * The proxy's running requests: carries out what admission.ts and request.ts decide. Each request is bound to the client
- * and worker connection it came from and went to; a message from anywhere else does not find it.
+ * The proxy's requests, waiting and running: carries out what admission.ts, dispatcher.ts, request.ts and moves.ts decide.
+ * Each is bound to the client's connection it came from, and each attempt to the worker's it went to, under an id of its own;
+ * a message from anywhere else, or about an earlier attempt, does not find it. One hold, settled once, whoever answers.
+ *
+ * Longer than a file should be: the life of a request is one state machine, and its parts that are pure live elsewhere.
  */
 import type { Multipliers } from '../../chain/index.ts'
 import { type AdjustedTokens, type Hold, type Ledger, NO_TOKENS, type OwnerKey } from '../../ledger/index.ts'
@@ -21,15 +24,35 @@ import {
   type Counter,
   createRequestStats,
   type Log,
-  type LogFields,
   type Metrics,
+  noTrace,
+  proxySpan,
   type Random,
   type RequestStats,
   type Timer,
   toHex,
+  type Trace,
+  type TraceAttributes,
 } from '../../util/index.ts'
-import { type Admitted, type Ask, admit, type Refused } from './admission.ts'
+import { type Admitted, type Ask, admit, type Refused, sayRefusal } from './admission.ts'
 import { type AnswerTo, encodeError, encodeHead, encodePart, encodeWhole, type Final } from './answers.ts'
+import {
+  type Attempt,
+  attemptsOf,
+  ENGINE_ILL,
+  type FailedAttempt,
+  failureOf,
+  lastOf,
+  NO_VERDICT,
+  type Said,
+  verdictOf,
+  waitedBy,
+  WORKER_LOST,
+} from './attempt.ts'
+import { createDecisions, type Decision } from './decisions.ts'
+import { Dispatcher, type DispatchLimits, type Effect, type Job, type Refusal, type Why } from './dispatcher.ts'
+import { isWorkersFault, MAX_ATTEMPTS, type MoveReason, reasonToMove } from './moves.ts'
+import type { PrefixKeys } from './prefix-memory.ts'
 import {
   type LastAnswer,
   NOT_STARTED,
@@ -39,7 +62,8 @@ import {
   type WorkerAnswer,
   type WorkerFinal,
 } from './request.ts'
-import type { WorkerPool } from './scheduler.ts'
+import { baseModelName, type WorkerPool, type WorkerSlot } from './scheduler.ts'
+import type { Verdict } from './worker-record.ts'
 
 /** A ready peer, as requests need it. */
 export interface Party {
@@ -58,8 +82,11 @@ export interface RequestDeps {
   readonly random: Random
   readonly log: Log
   readonly metrics: Metrics
+  readonly trace?: Trace | undefined
   readonly ledger: Ledger
   readonly pool: WorkerPool
+  readonly queue: DispatchLimits
+  prefixKeys(client: OwnerKey, payload: Uint8Array): PrefixKeys
   rules(): { readonly configVersion: number; readonly enabled: boolean; readonly multipliers: Multipliers }
   worker(connectionId: number): Party | undefined
   workerPayment(owner: OwnerKey): SignedPayment
@@ -82,26 +109,37 @@ export interface Requests {
   cancel(clientConnectionId: number, requestId: Uint8Array): void
   clientLost(connectionId: number): void
   workerLost(connectionId: number): void
+  /** A worker of this model takes more than before: it came, was enabled or became cheaper. */
+  workerChanged(model: string): void
+  /** Waiting ones included. */
   readonly running: number
+  /** Who waits, and the last decisions, the newest first. */
+  scheduling(): {
+    readonly waiting: number
+    readonly queues: ReturnType<Dispatcher<Job>['queues']>
+    readonly decisions: readonly Decision[]
+  }
   readonly stats: RequestStats
   /** Resolves when nothing runs. */
   idle(): Promise<void>
 }
 
-interface Running {
-  readonly id: Uint8Array
-  readonly key: string
+interface Running extends Job {
   readonly client: Party
   readonly clientRequestId: Uint8Array
   readonly clientKey: string
   /** How the client is answered. */
   readonly to: AnswerTo
-  readonly worker: Party
   readonly hold: Hold
   readonly ask: ClientAsk
-  readonly coefficient: number
+  /** For the next worker; freed when one has begun to answer. */
+  query: Uint8Array
   readonly startedMs: number
   readonly timer: Timer
+  /** Null while it waits for a worker. */
+  attempt: Attempt | null
+  /** Ended without an answer. */
+  earlier: readonly FailedAttempt[]
   progress: Progress
   /** False once the caller has gone or cancelled: nothing of the answer is sent to it any more. */
   heard: boolean
@@ -113,15 +151,20 @@ interface Running {
 const HOP_SHARE = 0.95
 /** A worker that was told to stop may take this long to report what it had used. */
 const CANCEL_GRACE_MS = 5_000
+/** Waiting requests are looked at so often: a wait ends this much too late at worst. */
+const TICK_MS = 100
 const CANCELLED = 'cancelled by the caller'
 const COUNT_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300]
 
 export function createRequests(deps: RequestDeps): Requests {
-  const { clock, ledger, log, pool } = deps
-  const running = new Map<string, Running>()
+  const { clock, ledger, log, trace = noTrace } = deps
+  const dispatcher = new Dispatcher<Running>(deps.pool, deps.queue)
+  const runningByAttempt = new Map<string, Running>()
   const allocate = createScratch()
   const byClientKey = new Map<string, Running>()
-  const keysByConnection = new Map<number, Set<string>>()
+  const byConnection = new Map<number, Set<Running>>()
+  const decisions = createDecisions()
+  let ticker: Timer | null = null
   const waiters: (() => void)[] = []
   /** Ended requests whose settlement is being written: their last part has not left yet. */
   let settling = 0
@@ -137,11 +180,8 @@ export function createRequests(deps: RequestDeps): Requests {
     const clientKey = clientKeyOf(client.connection.id, ask.requestId)
     const decision: Admitted | Refused = byClientKey.has(clientKey)
       ? { code: WIRE_STATUS.protocolViolation, reason: 'bad-field', message: 'request_id is in use' }
-      : admit(ask, { ...deps.rules(), account, pool })
+      : admit(ask, { ...deps.rules(), account })
     if ('code' in decision) return refuse(client, ask, decision)
-    const worker = deps.worker(decision.slot.connectionId)
-    if (worker === undefined || !worker.connection.open)
-      return refuse(client, ask, { code: WIRE_STATUS.error, reason: 'worker-lost', message: 'connection is dead' })
     const hold = ledger.reserve(client.owner, decision.hold)
     if ('short' in hold)
       return refuse(client, ask, {
@@ -149,40 +189,122 @@ export function createRequests(deps: RequestDeps): Requests {
         reason: 'balance',
         message: `client balance is too low: to_reserve=${decision.hold}`,
       })
-    const id = deps.random.bytes(32)
     const clientRequestId = ask.requestId.slice()
+    const startedMs = clock.now()
+    const timeoutMs = ask.timeout * 1000
+    const { payload, kind, query } = decision
     const request: Running = {
-      id,
-      key: toHex(id),
       client,
       clientRequestId,
       clientKey,
       to: { requestId: clientRequestId, version: client.version, allocate },
-      worker,
       hold,
       ask,
-      coefficient: decision.slot.coefficient,
-      startedMs: clock.now(),
-      timer: clock.after(ask.timeout * 1000, () => expire(request)),
+      // The bytes of a message are the connection's until its handler returns; another worker may need them later.
+      query: query.slice(),
+      startedMs,
+      timer: clock.after(timeoutMs, () => expire(request)),
+      attempt: null,
+      earlier: NONE,
       progress: NOT_STARTED,
       heard: true,
+      model: ask.model,
+      account: client.owner,
+      cost: ask.maxTokens + query.length / BYTES_A_TOKEN + 1,
+      maxCoefficient: ask.maxCoefficient,
+      kind,
+      deadlineMs: startedMs + timeoutMs,
+      prefix: payload === null ? [] : deps.prefixKeys(client.owner, payload),
+      tried: null,
+      waiting: null,
       asksForCharge: false,
     }
-    running.set(request.key, request)
     byClientKey.set(clientKey, request)
-    for (const { connection } of [client, worker]) keysOf(connection.id).add(request.key)
-    pool.begin(worker.connection.id)
-    stats.queries.add(1)
-    stats.bytesReceived.add(decision.query.length)
-    worker.connection.send(encodeRun(request, decision.query))
+    requestsOf(client.connection.id).add(request)
+    carry(dispatcher.offer(request, startedMs))
   }
 
-  function encodeRun({ ask, worker, id, coefficient }: Running, query: Uint8Array): Uint8Array {
+  function carry(effects: readonly Effect<Running>[]): void {
+    for (const effect of effects) {
+      const request = effect.job
+      switch (effect.do) {
+        case 'start':
+          send(request, effect.slot, effect.why)
+          break
+        case 'wait':
+          note(request, 'waits', {
+            waiting: dispatcher.waiting,
+            expectedMs: Math.round(dispatcher.expectedWaitMs(request)),
+          })
+          tickSoon()
+          break
+        case 'refuse':
+          giveUp(request, effect.refusal)
+      }
+    }
+  }
+
+  /** Gives the request to a worker whose place the dispatcher has taken. */
+  function send(request: Running, slot: WorkerSlot, why: Why): void {
+    const id = deps.random.bytes(32)
+    const worker = deps.worker(slot.connectionId)
+    const startedMs = clock.now()
+    if (worker === undefined || !worker.connection.open) {
+      tried(request, slot.connectionId)
+      const freed = dispatcher.finished(request, slot.connectionId, NO_VERDICT, 0, startedMs)
+      carry(dispatcher.again(request, startedMs, true))
+      return carry(freed)
+    }
+    const { coefficient } = slot
+    const attempt: Attempt = {
+      id,
+      key: toHex(id),
+      worker,
+      coefficient,
+      why,
+      startedMs,
+      span: trace.begin('route', 'server', proxySpan(request.clientRequestId, id)),
+      firstAnswerMs: null,
+      ill: false,
+    }
+    request.attempt = attempt
+    runningByAttempt.set(attempt.key, request)
+    requestsOf(worker.connection.id).add(request)
+    if (request.earlier.length === 0) {
+      stats.queries.add(1)
+      stats.bytesReceived.add(request.query.length)
+    }
+    if (why.waitedMs > 0) count.waited.observe(why.waitedMs / 1000)
+    note(request, request.earlier.length === 0 ? 'sent' : 'sent again', why)
+    worker.connection.send(encodeRun(request, attempt))
+  }
+
+  function tickSoon(): void {
+    ticker ??= clock.after(TICK_MS, () => {
+      ticker = null
+      carry(dispatcher.tick(clock.now()))
+      if (dispatcher.waiting > 0) tickSoon()
+    })
+  }
+
+  /** Nobody takes it: as a refusal where nobody has had it, else with what the last worker said. */
+  function giveUp(request: Running, refusal: Refusal): void {
+    note(request, 'refused', { reason: refusal.reason, waitedMs: refusal.waitMs })
+    const last = request.earlier.at(-1)
+    if (last !== undefined) return fail(request, last.said.code, last.said.message)
+    detach(request)
+    ledger.release(request.hold)
+    if (request.heard) refuse(request.client, request.ask, sayRefusal(request.ask.model, refusal))
+    else stats.rejected.add(1)
+  }
+
+  function encodeRun(request: Running, { worker, id, coefficient, startedMs: nowMs }: Attempt): Uint8Array {
+    const { ask, query, startedMs, deadlineMs } = request
     const fields = {
       query,
       signedPayment: deps.workerPayment(worker.owner),
       coefficient: BigInt(coefficient),
-      timeout: HOP_SHARE * ask.timeout,
+      timeout: HOP_SHARE * (nowMs === startedMs ? ask.timeout : (deadlineMs - nowMs) / 1000),
       requestId: id,
     }
     if (worker.version === 0) return encode(proxyRunQuery, fields)
@@ -207,25 +329,69 @@ export function createRequests(deps: RequestDeps): Requests {
   }
 
   function answer(workerConnectionId: number, requestId: Uint8Array, message: WorkerAnswer): void {
-    const request = running.get(toHex(requestId))
-    if (request === undefined || request.worker.connection.id !== workerConnectionId) {
+    const request = runningByAttempt.get(toHex(requestId))
+    const attempt = request?.attempt
+    if (request === undefined || !attempt || attempt.worker.connection.id !== workerConnectionId) {
       count.stray.add()
       return
     }
     const bounds = {
       reserved: request.hold.tokens,
-      coefficient: request.coefficient,
+      coefficient: attempt.coefficient,
       multipliers: deps.rules().multipliers,
       maxTokens: request.ask.maxTokens,
       queryBytes: request.ask.query.length,
     }
-    carryOut(request, receiveAnswer(request.progress, message, bounds))
+    const outcome = receiveAnswer(request.progress, message, bounds)
+    if (request.progress.phase === 'waiting') {
+      attempt.firstAnswerMs = clock.now() - attempt.startedMs
+      attempt.span?.event('first answer')
+      const reason = reasonToMove(request.progress, message, outcome)
+      if (reason !== null) attempt.ill = isWorkersFault(reason)
+      if (reason !== null && move(request, attempt, reason, outcome.do === 'fail' ? outcome : ENGINE_ILL)) return
+    }
+    carryOut(request, attempt, outcome)
   }
 
-  function carryOut(request: Running, outcome: Outcome): void {
+  /** Another worker instead of this one, as long as the caller has got nothing. False where nobody else could serve it. */
+  function move(request: Running, attempt: Attempt, reason: MoveReason, said: Said): boolean {
+    const now = clock.now()
+    if (!request.heard || request.earlier.length + 1 >= MAX_ATTEMPTS || now >= request.deadlineMs) return false
+    tried(request, attempt.worker.connection.id)
+    // What it answered is better than waiting; a loss or an error is not.
+    if (reason === 'engine-status' && !dispatcher.couldMove(request, now)) return false
+    if (reason !== 'worker-lost' && !dispatcher.couldWait(request, now)) return false
+    if (reason === 'engine-status') stopWorker(attempt)
+    if (said.blame !== undefined) blame(attempt, said.blame)
+    const { connection } = attempt.worker
+    const verdict: Verdict = isWorkersFault(reason) ? { is: 'failed', kind: request.kind } : NO_VERDICT
+    const freed = leaveWorker(request, attempt, verdict)
+    request.earlier = [...request.earlier, { ...attempt, failed: reason, said }]
+    request.attempt = null
+    count.moved.add(1, { reason })
+    attempt.span?.end(false, { moved: reason, worker: attempt.worker.owner })
+    log.info('a request moves to another worker', {
+      request: attempt.key.slice(0, LOGGED_ID_DIGITS),
+      worker: attempt.worker.owner,
+      connection: connection.id,
+      reason,
+    })
+    note(request, 'moves', { reason })
+    carry(dispatcher.again(request, now, reason === 'worker-lost'))
+    carry(freed)
+    return true
+  }
+
+  function blame({ key, worker }: Attempt, reason: string): void {
+    count.blamed.add(1, { reason })
+    log.warn('a worker’s answer was refused', { request: key.slice(0, LOGGED_ID_DIGITS), worker: worker.owner, reason })
+  }
+
+  function carryOut(request: Running, attempt: Attempt, outcome: Outcome): void {
     switch (outcome.do) {
       case 'forward':
         request.progress = outcome.progress
+        request.query = NOTHING
         if (!request.heard) return
         request.client.connection.send(
           outcome.kind === 'head'
@@ -236,19 +402,14 @@ export function createRequests(deps: RequestDeps): Requests {
       case 'finish': {
         settling++
         request.progress = { phase: 'answering', answerBytes: outcome.answerBytes }
-        end(request)
-        void settle(request, kept(outcome.answer))
+        detach(request)
+        void settle(request, attempt, kept(outcome.answer))
+        // Only now: what waits takes longer to send than this to write down.
+        carry(leaveWorker(request, attempt, verdictOf(request, attempt)))
         return
       }
       case 'fail':
-        if (outcome.blame !== undefined) {
-          count.blamed.add(1, { reason: outcome.blame })
-          log.warn('a worker’s answer was refused', {
-            request: request.key.slice(0, 16),
-            worker: request.worker.owner,
-            reason: outcome.blame,
-          })
-        }
+        if (outcome.blame !== undefined) blame(attempt, outcome.blame)
         fail(request, outcome.code, outcome.message, outcome.final)
     }
   }
@@ -276,17 +437,17 @@ export function createRequests(deps: RequestDeps): Requests {
     client.connection.send(encodePart(to, answer.bytes, final))
   }
 
-  async function settle(request: Running, answer: LastAnswer): Promise<void> {
+  async function settle(request: Running, attempt: Attempt, answer: LastAnswer): Promise<void> {
     const { final } = answer
     try {
-      await ledger.settle(request.hold, request.worker.owner, final.tokens, request.id)
+      await ledger.settle(request.hold, attempt.worker.owner, final.tokens, attempt.id)
       succeed(request, final.tokens)
       if (request.heard) sendLast(request, answer)
       else if (request.asksForCharge) sendError(request, WIRE_STATUS.cancelled, CANCELLED, finalFor(request, final))
-      deps.announce(announcementOf(request, final.tokens.total))
+      deps.announce(announcementOf(request, attempt, final.tokens.total))
     } catch (error) {
       log.error('a settlement failed; the request ends unpaid', {
-        request: request.key.slice(0, 16),
+        request: attempt.key.slice(0, LOGGED_ID_DIGITS),
         error: String(error),
       })
       stats.failed.add(1)
@@ -298,22 +459,28 @@ export function createRequests(deps: RequestDeps): Requests {
   }
 
   function fail(request: Running, code: number, message: string, final?: WorkerFinal): void {
-    end(request)
+    const { attempt } = request
+    detach(request)
     ledger.release(request.hold)
     stats.failed.add(1)
     count.requests.add(1, { result: 'failed' })
     logEnd(request, 'failed', { code })
     tell(request, code, message, final)
-    deps.announce(announcementOf(request, 0n))
+    const last = attempt ?? request.earlier.at(-1)
+    if (last !== undefined) deps.announce(announcementOf(request, last, 0n))
+    if (attempt !== null) carry(leaveWorker(request, attempt, failureOf(request, attempt, code, clock.now())))
   }
 
   /** Both ids: the client logs the one, the worker the other. */
-  function logEnd(request: Running, result: 'ok' | 'failed', facts: LogFields): void {
+  function logEnd(request: Running, result: 'ok' | 'failed', facts: TraceAttributes): void {
+    const worker = lastOf(request)?.worker.owner
+    request.attempt?.span?.end(result === 'ok', { ...facts, result, model: request.model, worker: worker ?? '' })
     log.info('request ended', {
-      request: request.key.slice(0, LOGGED_ID_DIGITS),
+      request: lastOf(request)?.key.slice(0, LOGGED_ID_DIGITS),
       clientRequest: toHex(request.clientRequestId.subarray(0, LOGGED_ID_DIGITS / 2)),
       client: request.client.owner,
-      worker: request.worker.owner,
+      worker,
+      attempts: request.earlier.length + (request.attempt === null ? 0 : 1),
       result,
       ...facts,
       seconds: (clock.now() - request.startedMs) / 1000,
@@ -342,6 +509,7 @@ export function createRequests(deps: RequestDeps): Requests {
       type: 'proxy_stats',
       start_time: times.proxyStart,
       answer_receive_end_at: times.proxyEnd,
+      scheduling: { queued_ms: waitedBy(request), attempts: attemptsOf(request) },
     })
     return { tokens: final.tokens, times, debug: { worker: final.debug, proxy } }
   }
@@ -357,28 +525,35 @@ export function createRequests(deps: RequestDeps): Requests {
     logEnd(request, 'ok', { tokens: tokens.total })
   }
 
-  /** Takes the request off every list. Its hold must be settled or released by the caller. */
-  function end(request: Running): void {
+  /** Takes the request off the lists of its client and of the queue. Its hold must be settled or released by the caller. */
+  function detach(request: Running): void {
     request.timer.cancel()
-    running.delete(request.key)
+    dispatcher.leave(request)
     byClientKey.delete(request.clientKey)
-    for (const { connection } of [request.client, request.worker])
-      keysByConnection.get(connection.id)?.delete(request.key)
-    pool.finish(request.worker.connection.id)
+    byConnection.get(request.client.connection.id)?.delete(request)
     wakeWhenIdle()
   }
 
-  const isIdle = (): boolean => running.size === 0 && settling === 0
+  /** Gives the worker's place back. What that starts is for the caller to carry out, when its own work is done. */
+  function leaveWorker(request: Running, attempt: Attempt, verdict: Verdict): readonly Effect<Running>[] {
+    const { connection } = attempt.worker
+    runningByAttempt.delete(attempt.key)
+    byConnection.get(connection.id)?.delete(request)
+    const now = clock.now()
+    return dispatcher.finished(request, connection.id, verdict, now - attempt.startedMs, now)
+  }
+
+  const isIdle = (): boolean => byClientKey.size === 0 && settling === 0
   function wakeWhenIdle(): void {
     if (isIdle()) for (const wake of waiters.splice(0)) wake()
   }
 
   function expire(request: Running): void {
-    stopWorker(request)
+    if (request.attempt !== null) stopWorker(request.attempt)
     fail(request, WIRE_STATUS.timeout, 'timeout in proxy')
   }
 
-  function stopWorker({ worker, id }: Running): void {
+  function stopWorker({ worker, id }: Attempt): void {
     if (worker.connection.peer.extended) worker.connection.send(encode(x1CancelQuery, { requestId: id }))
   }
 
@@ -386,20 +561,34 @@ export function createRequests(deps: RequestDeps): Requests {
   function abandon(request: Running): void {
     if (!request.heard) return
     request.heard = false
-    stopWorker(request)
-    if (request.worker.connection.peer.extended)
-      clock.after(CANCEL_GRACE_MS, () => running.has(request.key) && fail(request, WIRE_STATUS.cancelled, CANCELLED))
+    const { attempt } = request
+    if (attempt === null) return fail(request, WIRE_STATUS.cancelled, CANCELLED)
+    stopWorker(attempt)
+    if (attempt.worker.connection.peer.extended)
+      clock.after(CANCEL_GRACE_MS, () => {
+        if (runningByAttempt.get(attempt.key) === request) fail(request, WIRE_STATUS.cancelled, CANCELLED)
+      })
   }
 
-  const keysOf = (connectionId: number): Set<string> => {
-    let keys = keysByConnection.get(connectionId)
-    if (keys === undefined) keysByConnection.set(connectionId, (keys = new Set()))
-    return keys
+  function workerGone(request: Running, connectionId: number): void {
+    const { attempt } = request
+    if (attempt?.worker.connection.id !== connectionId) return
+    if (request.progress.phase === 'waiting' && move(request, attempt, 'worker-lost', WORKER_LOST)) return
+    fail(request, WORKER_LOST.code, WORKER_LOST.message)
+  }
+
+  function note(request: Running, what: Decision['what'], facts: Decision['facts']): void {
+    decisions.add({ atMs: clock.now(), what, model: request.ask.model, client: request.client.owner, facts })
+  }
+
+  const requestsOf = (connectionId: number): Set<Running> => {
+    let requests = byConnection.get(connectionId)
+    if (requests === undefined) byConnection.set(connectionId, (requests = new Set()))
+    return requests
   }
   const lose = (connectionId: number, act: (request: Running) => void): void => {
-    const keys = keysByConnection.get(connectionId) ?? []
-    for (const request of [...keys].map((key) => running.get(key))) if (request !== undefined) act(request)
-    keysByConnection.delete(connectionId)
+    for (const request of [...(byConnection.get(connectionId) ?? [])]) act(request)
+    byConnection.delete(connectionId)
   }
 
   return {
@@ -416,9 +605,15 @@ export function createRequests(deps: RequestDeps): Requests {
         request.asksForCharge = false
         abandon(request)
       }),
-    workerLost: (id) => lose(id, (request) => fail(request, WIRE_STATUS.cancelled, 'the worker’s connection was lost')),
+    workerLost: (id) => lose(id, (request) => workerGone(request, id)),
+    workerChanged: (model) => carry(dispatcher.pump(baseModelName(model), clock.now())),
+    scheduling: () => ({
+      waiting: dispatcher.waiting,
+      queues: dispatcher.queues(),
+      decisions: decisions.newest(),
+    }),
     get running() {
-      return running.size
+      return byClientKey.size
     },
     stats,
     idle: () => (isIdle() ? Promise.resolve() : new Promise((resolve) => waiters.push(resolve))),
@@ -438,20 +633,31 @@ const kept = (answer: LastAnswer): LastAnswer =>
     ? { ...answer, head: answer.head.slice(), bytes: answer.bytes.slice() }
     : { ...answer, bytes: answer.bytes.slice() }
 
+function tried(request: Running, connectionId: number): void {
+  request.tried ??= new Set()
+  request.tried.add(connectionId)
+}
+
+/** Of a prompt, about: only for sharing. */
+const BYTES_A_TOKEN = 4
+const NONE: readonly FailedAttempt[] = []
+const NOTHING = new Uint8Array()
+
 /** Version 3 and later carry a key field, all zeros in a plain request. */
 const NO_KEY = new Uint8Array(32)
 
-const announcementOf = (r: Running, tokens: bigint): Announcement => ({
+const announcementOf = (r: Running, { worker, id }: Attempt, tokens: bigint): Announcement => ({
   client: r.client,
-  worker: r.worker,
+  worker,
   clientRequestId: r.clientRequestId,
-  workerRequestId: r.id,
+  workerRequestId: id,
   tokens,
 })
 
-function countersOf(metrics: Metrics): Readonly<Record<'requests' | 'refused' | 'stray' | 'blamed', Counter>> & {
-  duration: ReturnType<Metrics['histogram']>
-} {
+function countersOf(
+  metrics: Metrics,
+): Readonly<Record<'requests' | 'refused' | 'stray' | 'blamed' | 'moved', Counter>> &
+  Readonly<Record<'duration' | 'waited', ReturnType<Metrics['histogram']>>> {
   return {
     requests: metrics.counter('requests_total', 'Requests that ended, by result', ['result']),
     refused: metrics.counter('requests_refused_total', 'Requests refused before they reached a worker, by reason', [
@@ -459,6 +665,14 @@ function countersOf(metrics: Metrics): Readonly<Record<'requests' | 'refused' | 
     ]),
     stray: metrics.counter('stray_answers_total', 'Answers for requests that do not run on that worker connection'),
     blamed: metrics.counter('worker_answers_refused_total', 'Worker answers refused, by reason', ['reason']),
+    moved: metrics.counter('requests_moved_total', 'Requests given to another worker before any answer, by reason', [
+      'reason',
+    ]),
+    waited: metrics.histogram(
+      'queue_seconds',
+      'Time that requests waited for a place, of those that had to',
+      COUNT_BUCKETS,
+    ),
     duration: metrics.histogram('request_seconds', 'Time from admission to settlement', COUNT_BUCKETS),
   }
 }

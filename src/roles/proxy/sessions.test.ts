@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { createMemoryLedger } from '../../ledger/index.ts'
 import type { ClientToProxyQuery, WorkerToProxyQuery } from '../../tl/index.ts'
-import { utf8 } from '../../util/index.ts'
+import { utf8, seededRandom } from '../../util/index.ts'
 import {
   type AuthOffer,
   type ClientSession,
@@ -25,7 +25,7 @@ describe('a client', () => {
     configVersion: 3,
     enabled: true,
     identity: { publicKey: new Uint8Array(32), ownerAddress: '', contractAddress: '', isTest: true },
-    pool: new WorkerPool(),
+    pool: new WorkerPool(seededRandom(1)),
     open(address) {
       if (address === 'bad') throw new Error('no address')
       return { owner: '0:c', scAddress: 'UQc', offer, isClosing: false }
@@ -138,7 +138,7 @@ describe('a client', () => {
       [2, 900],
       [3, 100],
     ] as const)
-      view.pool.add({ connectionId: id, model: 'm@x', version: 4, capacity: 2, coefficient })
+      view.pool.add({ connectionId: id, model: 'm@x', version: 4, capacity: 2, coefficient }, 0)
     view.pool.update(1, { enabled: true })
     view.pool.update(2, { enabled: true })
     const [, v2] = receiveClientQuery(

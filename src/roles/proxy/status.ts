@@ -45,6 +45,26 @@ export interface ProxyStatus {
     readonly refused: number
     readonly tokens: number
   }
+  readonly queue: {
+    readonly waiting: number
+    readonly models: readonly {
+      readonly model: string
+      readonly waiting: number
+      readonly clients: number
+      /** How long a request keeps a worker's place; null before the first has ended. */
+      readonly serviceMs: number | null
+      readonly places: number
+      readonly freePlaces: number
+    }[]
+  }
+  /** The last ones, the newest first: what was done with a request, and why. */
+  readonly decisions: readonly {
+    readonly ageS: number
+    readonly what: string
+    readonly model: string
+    readonly client: string
+    readonly facts: Readonly<Record<string, string | number>>
+  }[]
   readonly workers: readonly {
     readonly owner: string
     readonly model: string
@@ -56,6 +76,16 @@ export interface ProxyStatus {
     readonly evidence: EvidenceLabel
     readonly remote: string
     readonly earnedTokens: bigint
+    /** Lower is chosen sooner; proportional to load, expected time to the first answer and price. */
+    readonly score: number
+    /** What is known of its first answers, in milliseconds; null before one was seen. */
+    readonly firstAnswerMs: { readonly streamed: number | null; readonly whole: number | null }
+    /** Of its last requests, in (0, 1]. */
+    readonly successRate: number
+    /** `open`: failed several times in a row, gets nothing for a while. `probing`: one request tries whether it works. */
+    readonly breaker: 'closed' | 'open' | 'probing'
+    /** Below 1 for a while after it came or came back. */
+    readonly slowStart: number
   }[]
   readonly clients: readonly {
     readonly owner: string
@@ -76,6 +106,7 @@ export interface ShownChain extends Omit<ProxyChainStatus, 'contract' | 'wallet'
 
 export function proxyStatus(facts: ProxyFacts): ProxyStatus {
   const { config, identity, ledger, requests } = facts
+  const { waiting, queues, decisions } = requests.scheduling()
   const address = (owner: OwnerKey): string => formatAddress(parseAddress(owner, 'owner'), facts.isTestnet)
   return {
     role: 'proxy',
@@ -97,12 +128,32 @@ export function proxyStatus(facts: ProxyFacts): ProxyStatus {
       refused: requests.stats.rejected.total,
       tokens: requests.stats.tokens.total.total,
     },
+    queue: {
+      waiting,
+      models: queues.map(({ model, ...rest }) => {
+        const { all: places, free: freePlaces } = facts.pool.places(model)
+        return {
+          model,
+          ...rest,
+          serviceMs: rest.serviceMs === null ? null : Math.round(rest.serviceMs),
+          places,
+          freePlaces,
+        }
+      }),
+    },
+    decisions: decisions.map(({ atMs, client, ...rest }) => ({
+      ageS: (facts.nowMs - atMs) / 1000,
+      client: address(client),
+      ...rest,
+    })),
     workers: facts.pool.slots().flatMap((slot) => {
       const party = facts.workers.get(slot.connectionId)
       if (party === undefined) return []
       const { peer } = party.connection
       const { model, version, coefficient, enabled, running, capacity } = slot
       const earnedTokens = ledger.worker(party.owner)?.totals.max ?? 0n
+      const { record } = slot
+      const rounded = (ms: number | undefined): number | null => (ms === undefined ? null : Math.round(ms))
       return [
         {
           owner: address(party.owner),
@@ -115,6 +166,14 @@ export function proxyStatus(facts: ProxyFacts): ProxyStatus {
           evidence: peer.evidence,
           remote: peer.remote,
           earnedTokens,
+          score: Number(facts.pool.score(slot, facts.nowMs).toPrecision(4)),
+          firstAnswerMs: {
+            streamed: rounded(record.lastSeenMs('streamed')),
+            whole: rounded(record.lastSeenMs('whole')),
+          },
+          successRate: Number(record.successRate.toPrecision(3)),
+          breaker: record.breaker.is,
+          slowStart: Number(record.share(facts.nowMs).toPrecision(2)),
         },
       ]
     }),

@@ -39,6 +39,8 @@ export interface WorkersDeps {
   identity(): ProxyIdentity
   readonly contract: Address
   enabled(): boolean
+  /** Milliseconds, as the clock's. */
+  now(): number
   sha256(bytes: Uint8Array): Uint8Array
   readonly isTestnet: boolean
 }
@@ -148,11 +150,12 @@ export function createWorkers(deps: WorkersDeps): Workers {
 
     function entered(before: WorkerSession['at'], answer: WorkerReply | Refusal): void {
       if (session.at === before) return
-      if (session.at === 'comparing') deps.pool.add({ connectionId: id, ...session.worker })
+      if (session.at === 'comparing') deps.pool.add({ connectionId: id, ...session.worker }, deps.now())
       if (session.at !== 'ready' || answer._ !== 'worker.proxyHandshakeCompleted') return
       const { owner, version, model, machine, capacity, coefficient } = session.worker
       parties.set(id, { connection, owner, version, machine })
       deps.pool.update(id, { enabled: !answer.disabled })
+      deps.requests().workerChanged(model)
       log.info('worker ready', {
         owner,
         version,
@@ -189,12 +192,14 @@ export function createWorkers(deps: WorkersDeps): Workers {
         switch (message._) {
           case 'worker.enabledDisabled':
             deps.pool.update(id, { enabled: message.disabled === 0 })
+            deps.requests().workerChanged(session.worker.model)
             log.info(message.disabled === 0 ? 'worker enabled' : 'worker disabled')
             return
           case 'worker.newCoefficient':
             if (message.newCoefficient < 0)
               throw new CocoonError('protocol.coefficient', { message: 'bad coefficient value' })
             deps.pool.update(id, { coefficient: message.newCoefficient })
+            deps.requests().workerChanged(session.worker.model)
             return
           default:
             deps.requests().answer(id, message.requestId, readWorkerAnswer(message))

@@ -1,0 +1,61 @@
+/** Asking the running client's `/admin` and prices over HTTP. */
+import { CocoonError, type ErrorCode, reveal } from '../../util/index.ts'
+import type { Config } from '../schema.ts'
+import { ownerKeyOf, readAdminKey } from './admin-key.ts'
+
+const TIMEOUT_MS = 30_000
+
+export interface AdminClient {
+  /** Parsed JSON. Throws the client's own refusal, and `config.client-down`. */
+  ask(method: string, path: string, body?: unknown): Promise<Record<string, unknown>>
+  /** The body as it came. */
+  text(path: string): Promise<string>
+}
+
+export function adminClient(config: Config): AdminClient {
+  const { host, port } = config.client.http
+  const base = `http://${host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '[::1]' : host}:${port}`
+
+  async function send(method: string, path: string, body?: unknown): Promise<Response> {
+    const key = path.startsWith('/admin') ? readAdminKey(config.home) : ownerKeyOf(config)
+    const headers: Record<string, string> = body === undefined ? {} : { 'content-type': 'application/json' }
+    if (key !== undefined) headers['authorization'] = `Bearer ${reveal(key)}`
+    let reply: Response
+    try {
+      reply = await fetch(base + path, {
+        method,
+        headers,
+        body: body === undefined ? null : JSON.stringify(body),
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+      })
+    } catch (error) {
+      throw new CocoonError(
+        'config.client-down',
+        {
+          message: `no client answers at ${base}: start it (cocoon client, or cocoon up), or say where it is (--client-http-port, --config)`,
+        },
+        { cause: error },
+      )
+    }
+    if (reply.ok) return reply
+    throw await refusalOf(reply, base)
+  }
+
+  return {
+    async ask(method, path, body) {
+      const reply = await send(method, path, body)
+      return reply.status === 204 ? {} : ((await reply.json()) as Record<string, unknown>)
+    },
+    text: async (path) => (await send('GET', path)).text(),
+  }
+}
+
+async function refusalOf(reply: Response, base: string): Promise<CocoonError> {
+  const { error } = ((await reply.json().catch(() => ({}))) ?? {}) as { error?: { message?: string; code?: string } }
+  if (reply.status === 401)
+    return new CocoonError('config.admin-key', {
+      message: `the client at ${base} does not take this key: it runs with another home. Give its --home or --config`,
+    })
+  const code = (error?.code ?? '').includes('.') ? (error?.code as ErrorCode) : 'request.refused'
+  return new CocoonError(code, { message: error?.message ?? `the client answered with status ${reply.status}` })
+}

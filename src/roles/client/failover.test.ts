@@ -1,0 +1,232 @@
+import { expect, test } from 'vitest'
+import { CocoonError, type ErrorCode, manualClock, noMetrics, silentLog } from '../../util/index.ts'
+import { createFailover, type ReadyProxy } from './failover.ts'
+import type { FinalInfo, InferenceRequest, InferenceSink } from './inference.ts'
+
+const REQUEST: InferenceRequest = {
+  path: '/v1/chat/completions',
+  headers: [],
+  body: new Uint8Array(),
+  model: 'm',
+  maxTokens: 10,
+  maxCoefficient: 1000,
+  timeoutMs: 60_000,
+  debug: false,
+  traceId: 't',
+}
+const HEAD = { status: 200, headers: [], maxCostNano: 0n, proxy: '', evidence: 'simulated' } as const
+const info = (total: bigint): FinalInfo => ({
+  tokens: { prompt: 0n, cached: 0n, completion: total, reasoning: 0n, total },
+  costNano: total,
+  proxyStart: 0,
+  proxyEnd: 0,
+  workerStart: 0,
+  workerEnd: 0,
+})
+
+function client(names: readonly string[], options: { hedgeAfterMs?: number } = {}) {
+  const clock = manualClock()
+  const asked: { proxy: string; request: InferenceRequest; sink: InferenceSink; cancelled: boolean }[] = []
+  let ids = 0
+  const proxy = (name: string): ReadyProxy => ({
+    connectionId: ++ids,
+    address: name,
+    running: 0,
+    run(request, sink) {
+      const entry = { proxy: name, request, sink, cancelled: false }
+      asked.push(entry)
+      return {
+        cancel: () => (entry.cancelled = true),
+        charge: () => Promise.resolve(entry.cancelled ? 'nothing' : 'unknown'),
+      }
+    },
+  })
+  const ready = names.map(proxy)
+  const failover = createFailover(
+    {
+      clock,
+      log: silentLog,
+      metrics: noMetrics,
+      ready: () => ready,
+      nobody: () => new CocoonError('capacity.no-proxy'),
+      stopping: () => false,
+    },
+    { hedgeAfterMs: 0, reconnectWaitMs: 5_000, ...options },
+  )
+  const heard: string[] = []
+  const sink: InferenceSink = {
+    head: () => heard.push('head'),
+    part: (bytes) => heard.push(`part ${bytes.length}`),
+    end: () => heard.push('end'),
+    fail: (error) => heard.push(error.code),
+  }
+  return {
+    clock,
+    asked,
+    heard,
+    connect: (name: string) => ready.push(proxy(name)),
+    disconnect: (name: string) => ready.splice(0, ready.length, ...ready.filter((p) => p.address !== name)),
+    start: () => failover.run(REQUEST, sink),
+    fail(at: number, code: ErrorCode, charged?: FinalInfo) {
+      asked[at]?.sink.fail(new CocoonError(code), charged)
+    },
+    order: () => asked.map((a) => a.proxy),
+  }
+}
+
+test.each([
+  'protocol.proxy-lost',
+  'capacity.busy',
+  'capacity.no-workers',
+  'payment.balance',
+  'request.unknown-model',
+] as const)('before any answer %s moves the request to another proxy, with the rest of its time', (code) => {
+  const c = client(['a', 'b'])
+  c.start()
+  c.clock.advance(10_000)
+  c.fail(0, code)
+  expect(c.order()).toEqual(['a', 'b'])
+  expect(c.asked.map((a) => a.request.timeoutMs)).toEqual([60_000, 50_000])
+  c.asked[1]?.sink.head(HEAD)
+  c.asked[1]?.sink.end(info(4n))
+  expect(c.heard).toEqual(['head', 'end'])
+})
+
+test.each(['request.refused', 'capacity.timeout', 'request.too-large'] as const)('%s is final', (code) => {
+  const c = client(['a', 'b'])
+  c.start()
+  c.fail(0, code)
+  expect(c.order()).toEqual(['a'])
+  expect(c.heard).toEqual([code])
+})
+
+test('after the first answer a lost proxy is the end', () => {
+  const c = client(['a', 'b'])
+  c.start()
+  c.asked[0]?.sink.head(HEAD)
+  c.fail(0, 'protocol.proxy-lost')
+  expect(c.order()).toEqual(['a'])
+  expect(c.heard).toEqual(['head', 'protocol.proxy-lost'])
+})
+
+test('what was charged is not tried again elsewhere', () => {
+  const c = client(['a', 'b'])
+  c.start()
+  c.fail(0, 'engine.failed', info(3n))
+  expect(c.order()).toEqual(['a'])
+})
+
+test('no proxy is asked twice, and of all refusals the one worth another try is told', () => {
+  const c = client(['a', 'b', 'c'])
+  c.start()
+  c.fail(0, 'request.unknown-model')
+  c.fail(1, 'capacity.busy')
+  c.fail(2, 'payment.balance')
+  expect(c.order()).toEqual(['a', 'b', 'c'])
+  expect(c.heard).toEqual(['capacity.busy'])
+})
+
+test('a request that lost the only proxy waits for it to come back, and no longer than allowed', () => {
+  const c = client(['a'])
+  c.start()
+  c.disconnect('a')
+  c.fail(0, 'protocol.proxy-lost')
+  c.clock.advance(2_000)
+  expect(c.heard).toEqual([])
+  c.connect('a')
+  c.clock.advance(100)
+  expect(c.order()).toEqual(['a', 'a'])
+  c.disconnect('a')
+  c.fail(1, 'protocol.proxy-lost')
+  c.clock.advance(5_000)
+  expect(c.heard).toEqual(['protocol.proxy-lost'])
+})
+
+test('a proxy that is back before its workers is asked again until they are there', () => {
+  const c = client(['a'])
+  c.start()
+  c.disconnect('a')
+  c.fail(0, 'protocol.proxy-lost')
+  c.connect('a')
+  for (let i = 1; i <= 10; i++) {
+    c.clock.advance(200)
+    c.fail(i, i % 2 === 0 ? 'capacity.no-workers' : 'request.unknown-model')
+  }
+  c.clock.advance(200)
+  c.asked.at(-1)?.sink.head(HEAD)
+  expect(c.heard).toEqual(['head'])
+})
+
+test('if its workers do not come in time, that is what the caller is told', () => {
+  const c = client(['a'])
+  c.start()
+  c.disconnect('a')
+  c.fail(0, 'protocol.proxy-lost')
+  c.connect('a')
+  for (let at = 1; at <= 60; at++) {
+    c.clock.advance(100)
+    c.fail(at, 'capacity.no-workers')
+  }
+  expect(c.heard).toEqual(['capacity.no-workers'])
+})
+
+test('a caller that leaves stops the attempt that runs, and nothing is tried any more', () => {
+  const c = client(['a', 'b'])
+  const running = c.start()
+  running.cancel()
+  expect(c.asked[0]?.cancelled).toBe(true)
+  c.fail(0, 'protocol.proxy-lost')
+  expect(c.order()).toEqual(['a'])
+  expect(c.heard).toEqual([])
+})
+
+test('a caller that leaves in the middle of an answer stops it', () => {
+  const c = client(['a'])
+  const running = c.start()
+  c.asked[0]?.sink.head(HEAD)
+  running.cancel()
+  expect(c.asked[0]?.cancelled).toBe(true)
+})
+
+test('a hedged request takes the first answer and stops the other', () => {
+  const c = client(['a', 'b'], { hedgeAfterMs: 500 })
+  c.start()
+  c.clock.advance(499)
+  expect(c.order()).toEqual(['a'])
+  c.clock.advance(1)
+  expect(c.order()).toEqual(['a', 'b'])
+  c.asked[1]?.sink.head(HEAD)
+  expect(c.asked.map((a) => a.cancelled)).toEqual([true, false])
+  c.asked[0]?.sink.head(HEAD)
+  c.asked[0]?.sink.part(new Uint8Array(3))
+  c.asked[1]?.sink.part(new Uint8Array(5))
+  c.asked[1]?.sink.end(info(1n))
+  expect(c.heard).toEqual(['head', 'part 5', 'end'])
+})
+
+test('of two hedged attempts one may fail while the other goes on', () => {
+  const c = client(['a', 'b'], { hedgeAfterMs: 500 })
+  c.start()
+  c.clock.advance(500)
+  c.fail(0, 'protocol.proxy-lost')
+  expect(c.heard).toEqual([])
+  c.asked[1]?.sink.head(HEAD)
+  expect(c.heard).toEqual(['head'])
+})
+
+test('a proxy that has failed gets the next request only when the others are far busier', () => {
+  const c = client(['a', 'b'])
+  c.start()
+  c.fail(0, 'protocol.proxy-lost')
+  c.asked[1]?.sink.head(HEAD)
+  c.start()
+  expect(c.order()).toEqual(['a', 'b', 'b'])
+})
+
+test('without any proxy the caller is told why', async () => {
+  const c = client([])
+  c.start()
+  expect(c.heard).toEqual([])
+  await Promise.resolve()
+  expect(c.heard).toEqual(['capacity.no-proxy'])
+})

@@ -1,0 +1,269 @@
+/**
+ * One request on whichever proxy serves it. As long as nothing of an answer has come, a proxy that is lost, or refuses for a
+ * reason of its own, is replaced by another within the caller's time; afterwards nothing moves, since two answers would be
+ * mixed. With hedging a second proxy is asked when the first is silent for too long, and the first answer wins.
+ */
+import {
+  type Clock,
+  type CocoonError,
+  type ErrorCode,
+  type Log,
+  type Metrics,
+  type Timer,
+  toCocoonError,
+} from '../../util/index.ts'
+import type { Charge, FinalInfo, InferenceRequest, InferenceSink, RunningInference } from './inference.ts'
+import { type ProxyCandidate, ProxyRecords } from './proxy-choice.ts'
+
+/** A proxy that is ready now. */
+export interface ReadyProxy extends ProxyCandidate {
+  run(request: InferenceRequest, sink: InferenceSink): RunningInference
+}
+
+export interface FailoverDeps {
+  readonly clock: Clock
+  readonly log: Log
+  readonly metrics: Metrics
+  ready(): readonly ReadyProxy[]
+  /** Why nobody is ready. */
+  nobody(): CocoonError
+  /** No new attempts: the node is closing. */
+  stopping(): boolean
+}
+
+export interface FailoverOptions {
+  /** 0: never. */
+  readonly hedgeAfterMs: number
+  /** How long a request that lost its proxy waits for one when none is left. */
+  readonly reconnectWaitMs: number
+}
+
+export interface Failover {
+  run(request: InferenceRequest, sink: InferenceSink): RunningInference
+}
+
+/** One more than a request needs when everything but the third proxy is down. */
+const MAX_ATTEMPTS = 4
+/** Less is not worth asking anybody. */
+const MIN_LEFT_MS = 50
+const LOOK_AGAIN_MS = 100
+/** What a proxy says that has just started: its workers are on their way, too. */
+const NOT_YET: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'request.unknown-model',
+  'capacity.no-workers',
+  'capacity.not-ready',
+])
+
+/** Another proxy has other workers, another account of ours, perhaps other prices. The request itself is not at fault. */
+const MAY_MOVE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'protocol.proxy-lost',
+  'protocol.worker-lost',
+  'protocol.usage',
+  'protocol.worker-answer',
+  'engine.failed',
+  'capacity.busy',
+  'capacity.no-workers',
+  'capacity.not-ready',
+  'capacity.shutting-down',
+  'capacity.price',
+  'payment.balance',
+  'payment.closing',
+  'request.unknown-model',
+  'chain.stale',
+])
+
+export function createFailover(deps: FailoverDeps, options: FailoverOptions): Failover {
+  const { clock } = deps
+  const records = new ProxyRecords()
+  const moved = deps.metrics.counter(
+    'requests_moved_total',
+    'Requests given to another proxy before any answer, by reason',
+    ['reason'],
+  )
+  const hedged = deps.metrics.counter(
+    'requests_hedged_total',
+    'Requests given to a second proxy because the first was slow',
+  )
+
+  function best(): ReadyProxy {
+    const proxy = records.choose(deps.ready(), NONE, clock.now())
+    if (proxy === null) throw deps.nobody()
+    return proxy
+  }
+
+  function run(request: InferenceRequest, sink: InferenceSink): RunningInference {
+    const deadlineMs = clock.now() + request.timeoutMs
+    const tried = new Set<number>()
+    /** Attempts that run; of several the first answer wins. */
+    const live = new Map<number, RunningInference | null>()
+    /** All attempts ever: each may have been charged. */
+    const runs: RunningInference[] = []
+    let winner: number | null = null
+    let isOver = false
+    let serial = 0
+    /** Of those that count: not the ones that only found a proxy whose workers were not back yet. */
+    let attempts = 0
+    /** A request that lost its proxy waits until then for one to come back; null before that. */
+    let patientUntilMs: number | null = null
+    let timer: Timer | undefined
+    let hedge: Timer | undefined
+    /** Of all attempts that failed, what the caller should hear. */
+    let told: { readonly error: CocoonError; readonly info: FinalInfo | undefined } | null = null
+
+    function finish(): void {
+      isOver = true
+      timer?.cancel()
+      hedge?.cancel()
+    }
+
+    function fail(error: CocoonError, info?: FinalInfo): void {
+      finish()
+      sink.fail(error, info)
+    }
+
+    function start(proxy: ReadyProxy): void {
+      const startedMs = clock.now()
+      const number = ++serial
+      attempts++
+      tried.add(proxy.connectionId)
+      live.set(number, null)
+      const isMine = (): boolean => !isOver && winner === number
+      /** The first answer decides; the others are stopped. */
+      function wins(): boolean {
+        if (isOver || !live.has(number)) return false
+        if (winner === null) {
+          winner = number
+          hedge?.cancel()
+          records.answered(proxy.address, clock.now() - startedMs, clock.now())
+          for (const [other, running] of live) {
+            if (other === number) continue
+            live.delete(other)
+            running?.cancel()
+          }
+        }
+        return winner === number
+      }
+      const attempt: InferenceSink = {
+        head(head) {
+          if (wins()) sink.head(head)
+        },
+        part(bytes) {
+          if (isMine()) sink.part(bytes)
+        },
+        end(info) {
+          if (!wins()) return
+          finish()
+          sink.end(info)
+        },
+        fail(error, info) {
+          if (isOver || !live.delete(number)) return
+          if (isMine()) return fail(error, info)
+          if (MAY_MOVE.has(error.code) && error.family !== 'request') records.failed(proxy.address, clock.now())
+          failed(proxy, error, info)
+        },
+      }
+      const left = number === 1 ? request.timeoutMs : deadlineMs - startedMs
+      const running = proxy.run({ ...request, timeoutMs: left }, attempt)
+      runs.push(running)
+      if (live.has(number)) live.set(number, running)
+    }
+
+    function failed(proxy: ReadyProxy, error: CocoonError, info: FinalInfo | undefined): void {
+      const now = clock.now()
+      if (error.code === 'protocol.proxy-lost') patientUntilMs ??= now + options.reconnectWaitMs
+      if (patientUntilMs !== null && now < patientUntilMs && NOT_YET.has(error.code)) {
+        tried.delete(proxy.connectionId)
+        attempts--
+        if (live.size === 0) timer = clock.after(LOOK_AGAIN_MS, () => next(error))
+        return
+      }
+      if (told === null || !isBetterNews(told.error, error)) told = { error, info }
+      // The other of two may still answer.
+      if (live.size > 0) return
+      const wasCharged = info !== undefined && info.tokens.total > 0n
+      if (wasCharged || !MAY_MOVE.has(error.code)) return fail(error, info)
+      next(error)
+    }
+
+    /** Another proxy, or the end. */
+    function next(because: CocoonError): void {
+      if (isOver) return
+      const now = clock.now()
+      const proxy =
+        attempts < MAX_ATTEMPTS && deadlineMs - now >= MIN_LEFT_MS && !deps.stopping()
+          ? records.choose(deps.ready(), tried, now)
+          : null
+      if (proxy !== null) {
+        moved.add(1, { reason: because.code })
+        deps.log.info('a request moves to another proxy', {
+          trace: request.traceId,
+          proxy: proxy.address,
+          reason: because.code,
+        })
+        try {
+          return start(proxy)
+        } catch (error) {
+          return fail(toCocoonError(error))
+        }
+      }
+      const mayCome = attempts < MAX_ATTEMPTS && !deps.stopping()
+      if (mayCome && now + LOOK_AGAIN_MS < Math.min(patientUntilMs ?? 0, deadlineMs - MIN_LEFT_MS)) {
+        timer = clock.after(LOOK_AGAIN_MS, () => next(because))
+        return
+      }
+      fail(told?.error ?? because, told?.info)
+    }
+
+    try {
+      start(best())
+    } catch (error) {
+      // Never inside the caller's call: a sink may be used before `run` has returned.
+      finish()
+      queueMicrotask(() => sink.fail(toCocoonError(error)))
+      return { cancel() {}, charge: () => Promise.resolve('nothing') }
+    }
+    if (options.hedgeAfterMs > 0)
+      hedge = clock.after(options.hedgeAfterMs, () => {
+        const second = isOver || winner !== null ? null : records.choose(deps.ready(), tried, clock.now())
+        if (second === null || deps.stopping()) return
+        hedged.add(1)
+        start(second)
+      })
+    return {
+      cancel() {
+        if (isOver) return
+        finish()
+        for (const running of live.values()) running?.cancel()
+      },
+      charge: async () => sumOf(await Promise.all(runs.map((running) => running.charge()))),
+    }
+  }
+
+  return { run }
+}
+
+/**
+ * Of all attempts. One whose proxy was lost before any answer delivered nothing, and a proxy that is gone records nothing: beside
+ * one that was answered it counts as free.
+ */
+function sumOf(charges: readonly Charge[]): Charge {
+  const told = charges.filter((charge) => typeof charge !== 'string')
+  const [first, ...others] = told
+  if (first === undefined) return charges.includes('unknown') ? 'unknown' : 'nothing'
+  return others.reduce((sum, { tokens: t, costNano }) => {
+    const { prompt, cached, completion, reasoning, total } = sum.tokens
+    const tokens = {
+      prompt: prompt + t.prompt,
+      cached: cached + t.cached,
+      completion: completion + t.completion,
+      reasoning: reasoning + t.reasoning,
+      total: total + t.total,
+    }
+    return { ...sum, tokens, costNano: sum.costNano + costNano }
+  }, first)
+}
+
+const NONE: ReadonlySet<number> = new Set()
+
+/** A proxy that is full tells more than one that does not know the model: what is worth another try is said. */
+const isBetterNews = (a: CocoonError, b: CocoonError): boolean => a.family === 'capacity' && b.family !== 'capacity'
