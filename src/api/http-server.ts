@@ -63,10 +63,8 @@ export function createHttpServer(
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id).header('x-cocoon-request-id', request.id)
     reply.header('x-content-type-options', 'nosniff')
-    // Anthropic’s libraries have their own names for the id and for the key.
+    // Anthropic’s libraries have a name of their own for the id.
     reply.header('request-id', request.id)
-    const { headers } = request
-    if (typeof headers['x-api-key'] === 'string') headers.authorization ??= `Bearer ${headers['x-api-key']}`
     if (guardHost) checkHost(request.headers.host)
   })
   app.setErrorHandler((thrown: FastifyError, request, reply) => {

@@ -16,7 +16,7 @@ export {
 } from './errors.ts'
 export { createStreamTail, type StreamTail } from './event-stream.ts'
 export { createGate, type Gate } from './gate.ts'
-export { type ListedModel, listModel } from './models.ts'
+export { type ListedModel, listModel, pricesOf } from './models.ts'
 export { openApiDocument } from './openapi.ts'
 export { createOpsApi, type Ops, type OpsApi } from './ops.ts'
 export { type ClientApiOptions, clientApiOptions, type OpsApiOptions, opsApiOptions } from './options.ts'

@@ -1,8 +1,9 @@
 /** GET /v1/models and /v1/models/ID. Shape: OpenAI's, with the live offers of workers as the reference adds them. */
 import type { FastifyInstance } from 'fastify'
-import type { Inference, ModelOffer } from '../roles/client/index.ts'
+import type { Inference, ModelOffer, Quote } from '../roles/client/index.ts'
 import { apiError } from './errors.ts'
 import { baseName } from './caller.ts'
+import { NO_REQUEST, pricesPerMillion } from './prices.ts'
 
 /** One model as listed. */
 export interface ListedModel {
@@ -10,6 +11,10 @@ export interface ListedModel {
   readonly object: 'model'
   readonly created: 0
   readonly owned_by: 'cocoon'
+  /** Requests in work per place for one, over all workers; null when no worker tells its places. */
+  readonly load: number | null
+  /** nanoTON per million tokens by class, at the cheapest worker; null without one. */
+  readonly price_per_million_nano: Readonly<Record<string, string>> | null
   readonly workers: readonly {
     /** Per mille of the network's price. */
     readonly coefficient: number
@@ -18,25 +23,44 @@ export interface ListedModel {
   }[]
 }
 
-export function listModel(offer: ModelOffer): ListedModel {
+/** @param quote of any request: the prices count */
+export function listModel(offer: ModelOffer, quote: Quote): ListedModel {
+  const places = sum(offer.workers.map((worker) => worker.maxRunningRequests))
+  const running = sum(offer.workers.map((worker) => worker.runningRequests))
+  const cheapest = Math.min(...offer.workers.map((worker) => worker.coefficient))
+  const prices = offer.workers.length === 0 ? null : pricesPerMillion(quote, cheapest)
   const workers = offer.workers.map((worker) => ({
     coefficient: worker.coefficient,
     running_requests: worker.runningRequests,
     max_running_requests: worker.maxRunningRequests,
   }))
-  return { id: offer.id, object: 'model', created: 0, owned_by: 'cocoon', workers }
+  return {
+    id: offer.id,
+    object: 'model',
+    created: 0,
+    owned_by: 'cocoon',
+    load: places > 0 ? running / places : null,
+    price_per_million_nano: prices && Object.fromEntries(prices.map(([kind, nano]) => [kind, String(nano)])),
+    workers,
+  }
 }
+
+/** What a model's offers cost does not hang on a request. */
+export const pricesOf = (inference: Pick<Inference, 'quote'>): Quote => inference.quote(NO_REQUEST)
+
+const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0)
 
 export function addModelRoutes(app: FastifyInstance, inference: Inference): void {
   app.get('/v1/models', async (request) => {
     const offers = await inference.models(request.signal)
-    return { object: 'list', data: offers.map(listModel) }
+    const prices = pricesOf(inference)
+    return { object: 'list', data: offers.map((offer) => listModel(offer, prices)) }
   })
   // Ids contain slashes, encoded or not.
   app.get<{ Params: { '*': string } }>('/v1/models/*', async (request) => {
     const id = baseName(request.params['*'])
     const offer = (await inference.models(request.signal)).find((one) => one.id === id)
     if (offer === undefined) throw apiError('request.unknown-model', { field: 'model' })
-    return listModel(offer)
+    return listModel(offer, pricesOf(inference))
   })
 }

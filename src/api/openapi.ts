@@ -3,7 +3,7 @@
  * `GET /openapi.json` serves it; docs/openapi.json is the same, for reading and for generators.
  */
 import { z } from 'zod'
-import { INFERENCE_PATHS, REQUEST_BY_PATH } from './contract.ts'
+import { REQUEST_BY_PATH } from './contract.ts'
 import { countTokensRequest, messagesRequest } from './messages/contract.ts'
 import { responsesRequest } from './responses/contract.ts'
 import { TRANSCRIPTION_PATH, transcriptionRequest } from './transcription.ts'
@@ -20,18 +20,11 @@ interface Operation {
   /** Served without the API key. */
   readonly open?: true
   readonly parameters?: readonly Json[]
+  /** The path whose request this one takes. */
+  readonly like?: string
   /** Media type of the answer, when not JSON. */
   readonly answers?: string
 }
-
-/** What a request can cost, without running it: the same body, at a path of its own. */
-const quotes = (): Readonly<Record<string, Operation>> =>
-  Object.fromEntries(
-    INFERENCE_PATHS.map((path) => [
-      path.replace('/v1/', '/v1/quote/'),
-      { summary: `The most that this request to ${path} can cost.`, request: REQUEST_BY_PATH[path] },
-    ]),
-  )
 
 const POSTS: Readonly<Record<string, Operation>> = {
   '/v1/chat/completions': {
@@ -48,11 +41,20 @@ const POSTS: Readonly<Record<string, Operation>> = {
     mediaType: 'multipart/form-data',
     streams: true,
   },
-  ...quotes(),
   '/v1/responses': { summary: 'OpenAI’s Responses, without a memory.', request: responsesRequest, streams: true },
   '/v1/messages': { summary: 'Anthropic’s Messages.', request: messagesRequest, streams: true },
   '/v1/messages/count_tokens': { summary: 'Length of a prompt, in tokens.', request: countTokensRequest },
 }
+
+/** The same requests, for what they can cost; nothing runs. */
+const QUOTES = Object.fromEntries(
+  Object.entries(POSTS)
+    .filter(([path]) => path !== TRANSCRIPTION_PATH)
+    .map(([path, { request }]): [string, Operation] => [
+      path.replace('/v1/', '/v1/quote/'),
+      { summary: `What a request to ${path} can cost.`, ...(request !== undefined && { request }), like: path },
+    ]),
+)
 
 const MODEL_ID: Json = {
   name: 'model',
@@ -78,7 +80,8 @@ const GETS: Readonly<Record<string, Operation>> = {
 export function openApiDocument(): Json {
   const paths: Record<string, Json> = {}
   for (const [path, operation] of Object.entries(GETS)) paths[path] = { get: describe(path, operation) }
-  for (const [path, operation] of Object.entries(POSTS)) paths[path] = { post: describe(path, operation) }
+  for (const [path, operation] of Object.entries({ ...POSTS, ...QUOTES }))
+    paths[path] = { post: describe(path, operation) }
   return {
     openapi: '3.1.0',
     info: {
@@ -98,19 +101,22 @@ export function openApiDocument(): Json {
 }
 
 function describe(path: string, operation: Operation): Json {
-  const { summary, request, mediaType = 'application/json', streams, open, parameters, answers } = operation
+  const { summary, request, mediaType = 'application/json', streams, open, parameters, like, answers } = operation
   return {
     operationId: path.replaceAll(/[^a-z]+/g, '_').replace(/^_|_$/g, ''),
     summary,
     security: open === true ? [] : [{}, { key: [] }],
     ...(parameters !== undefined && { parameters }),
     ...(request !== undefined && {
-      requestBody: { required: true, content: { [mediaType]: { schema: schemaOf(request, mediaType) } } },
+      requestBody: {
+        required: true,
+        content: { [mediaType]: { schema: like === undefined ? schemaOf(request, mediaType) : schemaAt(like) } },
+      },
     }),
     responses: {
       '200': {
         description: 'The answer.',
-        ...(request !== undefined && { headers: HEADER_REFERENCES }),
+        ...(request !== undefined && like === undefined && { headers: HEADER_REFERENCES }),
         content: {
           [answers ?? 'application/json']: {},
           ...(streams === true && { 'text/event-stream': {} }),
@@ -123,6 +129,10 @@ function describe(path: string, operation: Operation): Json {
     },
   }
 }
+
+const schemaAt = (path: string): Json => ({
+  $ref: `#/paths/${path.replaceAll('/', '~1')}/post/requestBody/content/application~1json/schema`,
+})
 
 /** What a caller may write. What only a function can check is not in it. */
 function schemaOf(request: z.ZodType, mediaType: string): Json {

@@ -6,11 +6,8 @@ import { INFERENCE_PATHS } from './contract.ts'
 import { moneyFields } from './money-fields.ts'
 import type { RequestDefaults } from './caller.ts'
 import { prepareInference } from './prepare.ts'
-
-/** Price multipliers and coefficients are fractions of these. */
-const WHOLE_MULTIPLIER = 10_000n
-const WHOLE_COEFFICIENT = 1_000n
-const MILLION = 1_000_000n
+import { NO_REQUEST, pricesPerMillion } from './prices.ts'
+import { TRANSLATED_PATHS } from './translated-paths.ts'
 
 export function addQuoteRoutes(
   app: FastifyInstance,
@@ -20,14 +17,14 @@ export function addQuoteRoutes(
 ): void {
   app.get('/v1/prices', async (request) => {
     const offers = await inference.models(request.signal)
-    const price = inference.quote(NOTHING)
+    const price = inference.quote(NO_REQUEST)
     return { object: 'list', data: offers.map((offer) => priceOf(offer, price, fiat)) }
   })
   void app.register(async (scope) => {
     // As in routes.ts: the bytes as they came.
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
-    for (const path of INFERENCE_PATHS)
+    for (const path of [...INFERENCE_PATHS, ...TRANSLATED_PATHS])
       scope.post(path.replace('/v1/', '/v1/quote/'), async (request) => {
         const prepared = prepareInference({
           path,
@@ -50,31 +47,15 @@ export function addQuoteRoutes(
   })
 }
 
-/** For the prices alone. */
-const NOTHING = {
-  path: '/v1/chat/completions',
-  headers: [],
-  body: new Uint8Array(),
-  model: '',
-  maxTokens: 0,
-  maxCoefficient: 0,
-  timeoutMs: 1,
-  debug: false,
-  traceId: '',
-}
-
 function priceOf({ id, workers }: ModelOffer, quote: Quote, fiat: Fiat | undefined): object {
   const coefficients = workers.map((worker) => worker.coefficient)
-  const perMillion = (multiplier: number, coefficient: number): bigint =>
-    (MILLION * quote.pricePerTokenNano * BigInt(multiplier) * BigInt(coefficient)) /
-    (WHOLE_MULTIPLIER * WHOLE_COEFFICIENT)
-  const { prompt, cached, completion, reasoning } = quote.multipliers
   const at = (coefficient: number): object => ({
     coefficient,
-    ...moneyFields('prompt_per_million', perMillion(prompt, coefficient), fiat),
-    ...moneyFields('cached_per_million', perMillion(cached, coefficient), fiat),
-    ...moneyFields('completion_per_million', perMillion(completion, coefficient), fiat),
-    ...moneyFields('reasoning_per_million', perMillion(reasoning, coefficient), fiat),
+    ...Object.fromEntries(
+      pricesPerMillion(quote, coefficient).flatMap(([kind, nano]) =>
+        Object.entries(moneyFields(`${kind}_per_million`, nano, fiat)),
+      ),
+    ),
   })
   return {
     id,

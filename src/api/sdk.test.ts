@@ -80,7 +80,13 @@ describe('without streaming', () => {
   test('models are listed and found by ids with slashes', async () => {
     const { api, client } = await serve(() => {})
     api.inference.offers = [
-      { id: 'a/b', workers: [{ coefficient: 1000, runningRequests: 2, maxRunningRequests: 60 }] },
+      {
+        id: 'a/b',
+        workers: [
+          { coefficient: 1500, runningRequests: 13, maxRunningRequests: 0 },
+          { coefficient: 500, runningRequests: 2, maxRunningRequests: 60 },
+        ],
+      },
       { id: 'c', workers: [] },
     ]
     expect((await client.models.list()).data.map(({ id }) => id)).toEqual(['a/b', 'c'])
@@ -89,8 +95,14 @@ describe('without streaming', () => {
       object: 'model',
       created: 0,
       owned_by: 'cocoon',
-      workers: [{ coefficient: 1000, running_requests: 2, max_running_requests: 60 }],
+      load: 0.25,
+      price_per_million_nano: { prompt: '1000000', cached: '1000000', completion: '1000000', reasoning: '1000000' },
+      workers: [
+        { coefficient: 1500, running_requests: 13, max_running_requests: 0 },
+        { coefficient: 500, running_requests: 2, max_running_requests: 60 },
+      ],
     })
+    expect(await client.models.retrieve('c')).toMatchObject({ load: null, price_per_million_nano: null })
     await expect(client.models.retrieve('x/y')).rejects.toMatchObject({ status: 404, code: 'model_not_found' })
     api.inference.offers = new CocoonError('capacity.no-proxy', { message: 'No proxy is ready.' })
     await expect(client.models.list()).rejects.toMatchObject({ status: 503, code: 'capacity.no-proxy' })

@@ -1,5 +1,14 @@
 /** A client node inside an application: the network behind a `fetch`, without an HTTP port. */
-import { apiError, baseName, createGate, errorBodyFor, listModel, prepareInference, toHttpError } from '../api/index.ts'
+import {
+  apiError,
+  baseName,
+  createGate,
+  errorBodyFor,
+  listModel,
+  prepareInference,
+  pricesOf,
+  toHttpError,
+} from '../api/index.ts'
 import { attestationOptions, createAttestation } from '../attest/index.ts'
 import { type ClientNode, type ModelOffer, OWNER } from '../roles/client/index.ts'
 import { toCocoonError, toHex } from '../util/index.ts'
@@ -123,11 +132,14 @@ export function createClient(options: CreateClientOptions): CocoonClient {
       case 'inference':
         return infer(request, route.path, traceId, signal)
       case 'models':
-        return json({ object: 'list', data: (await offers(signal)).map(listModel) }, traceId)
+        return json(
+          { object: 'list', data: (await offers(signal)).map((offer) => listModel(offer, pricesOf(node))) },
+          traceId,
+        )
       case 'model': {
         const offer = (await offers(signal)).find((one) => one.id === baseName(route.id))
         if (offer === undefined) throw apiError('request.unknown-model', { field: 'model' })
-        return json(listModel(offer), traceId)
+        return json(listModel(offer, pricesOf(node)), traceId)
       }
     }
   }

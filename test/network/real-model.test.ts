@@ -1,4 +1,5 @@
-/** A real engine behind the network: llama.cpp on a generated model, asked through OpenAI's library. */
+/** A real engine behind the network: llama.cpp on a generated model, asked through OpenAI's and Anthropic's libraries. */
+import Anthropic from '@anthropic-ai/sdk'
 import type OpenAI from 'openai'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { type LlamaServer, startLlamaServer } from '../../src/engine/llama/index.ts'
@@ -103,4 +104,57 @@ test('a caller that leaves stops the generation and pays at most for what was ge
     await until(async () => (await health()).busy === 0, 'the engine is idle', 5_000)
   })
   expect(tokens).toBeLessThan(1500n)
+})
+
+const anthropic = () =>
+  new Anthropic({ baseURL: network.baseURL.replace(/\/v1$/, ''), apiKey: 'unused', maxRetries: 0 })
+const UNIT = {
+  type: 'object' as const,
+  properties: { unit: { type: 'string', enum: ['celsius', 'fahrenheit'] } },
+  required: ['unit'],
+  additionalProperties: false,
+}
+const HELLO = [{ role: 'user' as const, content: 'Hello' }]
+
+test('a message streams a forced tool call whose input fits its schema', async () => {
+  const message = await anthropic()
+    .messages.stream({
+      model: 'tiny',
+      max_tokens: 200,
+      system: 'Be brief.',
+      messages: HELLO,
+      tools: [{ name: 'weather', input_schema: UNIT }],
+      tool_choice: { type: 'tool', name: 'weather' },
+    })
+    .finalMessage()
+  expect(message.stop_reason).toBe('tool_use')
+  expect(message.content).toMatchObject([
+    { type: 'tool_use', name: 'weather', input: { unit: expect.stringMatching(/^(celsius|fahrenheit)$/) } },
+  ])
+})
+
+test('the counted tokens of a prompt are those that a message then has as its input', async () => {
+  const prompt = { model: 'tiny', system: 'Be brief.', messages: HELLO }
+  const { input_tokens: counted } = await anthropic().messages.countTokens(prompt)
+  const { usage } = await anthropic().messages.create({ ...prompt, max_tokens: 1 })
+  expect(counted).toBeGreaterThan(0)
+  expect(usage.input_tokens + (usage.cache_read_input_tokens ?? 0)).toBe(counted)
+})
+
+test('a response streams an answer in a JSON schema and costs what its usage says', async () => {
+  let total = 0
+  const tokens = await chargeOf(network, async () => {
+    const stream = openai.responses.stream({
+      model: 'tiny',
+      instructions: 'Be brief.',
+      input: 'Hello',
+      max_output_tokens: 200,
+      text: { format: { type: 'json_schema', name: 'unit', strict: true, schema: UNIT } },
+    })
+    const response = await stream.finalResponse()
+    expect(response.status).toBe('completed')
+    expect(['celsius', 'fahrenheit']).toContain((JSON.parse(response.output_text) as { unit: string }).unit)
+    total = response.usage?.total_tokens ?? 0
+  })
+  expect(tokens).toBe(BigInt(total))
 })
