@@ -4,12 +4,20 @@ import { isIP } from 'node:net'
 import { equalBytes, reveal, type Secret } from '../util/index.ts'
 import { apiError } from './errors.ts'
 
-/** Throws `request.unauthorized` unless the header is `Bearer` and the key. Comparing hashes takes equal time for all. */
-export function createKeyCheck(key: Secret<string>): (authorization: string | undefined) => void {
+/** Whether the header is `Bearer` and the key. Comparing hashes takes equal time for all keys. */
+export function createKeyMatch(key: Secret<string>): (authorization: string | undefined) => boolean {
   const expected = sha256(reveal(key))
   return (authorization) => {
-    const given = /^Bearer +([\x21-\x7e]+)$/i.exec(authorization ?? '')?.[1]
-    if (given === undefined || !equalBytes(sha256(given), expected)) throw apiError('request.unauthorized')
+    const given = authorization === undefined ? undefined : /^Bearer +([\x21-\x7e]+)$/i.exec(authorization)?.[1]
+    return given !== undefined && equalBytes(sha256(given), expected)
+  }
+}
+
+/** Throws `request.unauthorized` unless the header matches. */
+export function createKeyCheck(key: Secret<string>): (authorization: string | undefined) => void {
+  const matches = createKeyMatch(key)
+  return (authorization) => {
+    if (!matches(authorization)) throw apiError('request.unauthorized')
   }
 }
 

@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Gateway, KeyScope } from '../gateway/index.ts'
 import { OWNER } from '../roles/client/index.ts'
 import { CocoonError, type Secret } from '../util/index.ts'
-import { createKeyCheck } from './auth.ts'
+import { createKeyMatch } from './auth.ts'
 import { apiError } from './errors.ts'
 
 declare module 'fastify' {
@@ -26,16 +26,8 @@ export function createCallerCheck(
   adminKey: Secret<string> | undefined,
   gateway: Pick<Gateway, 'hasKeys' | 'identify'> | undefined,
 ): CallerCheck {
-  const checks = [apiKey, adminKey].filter((key) => key !== undefined).map(createKeyCheck)
-  const isOwner = (authorization: string | undefined): boolean =>
-    checks.some((check) => {
-      try {
-        check(authorization)
-        return true
-      } catch {
-        return false
-      }
-    })
+  const matches = [apiKey, adminKey].filter((key) => key !== undefined).map(createKeyMatch)
+  const isOwner = (authorization: string | undefined): boolean => matches.some((match) => match(authorization))
   return (headers, scope) => {
     const authorization = authorizationOf(headers)
     if (isOwner(authorization)) return OWNER

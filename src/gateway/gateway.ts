@@ -3,7 +3,7 @@
  * changes by the owner are on the disk before they hold, receipts follow in groups and nobody waits for them.
  */
 import { createGroupCommit, type GroupCommit, startStoreThread } from '../ledger/index.ts'
-import { type Clock, CocoonError, type Log, type Metrics, type Random } from '../util/index.ts'
+import { type Clock, CocoonError, type Log, type Metrics, type Random, type Timer } from '../util/index.ts'
 import {
   type ApiKey,
   type Budget,
@@ -75,6 +75,8 @@ export interface Gateway {
 
 /** Changes in one transaction; a thousand receipts take milliseconds. */
 const GROUP = { items: 1_000, groups: 2 }
+/** Nobody waits for a receipt: those of a moment share one write to the disk. */
+const RECEIPTS_EVERY_MS = 100
 /** A full disk is looked at again after this. */
 const RETRY_MS = 2_000
 /** More than this waiting for a disk that takes nothing: no further requests. */
@@ -118,7 +120,34 @@ export async function openGateway(
   const commit: GroupCommit<Change> = createGroupCommit(GROUP, async (changes) => {
     await thread.do({ do: 'apply', changes })
   })
-  deps.metrics.gauge('gateway_unwritten_receipts', 'Receipts that are not on the disk yet', () => unwritten)
+  deps.metrics.gauge(
+    'gateway_unwritten_receipts',
+    'Receipts that are not on the disk yet',
+    () => unwritten + fresh.length,
+  )
+
+  let fresh: Receipt[] = []
+  let timer: Timer | null = null
+
+  function record(receipt: Receipt): void {
+    fresh.push(receipt)
+    if (fresh.length >= GROUP.items) writeFresh()
+    else timer ??= clock.after(RECEIPTS_EVERY_MS, writeFresh)
+  }
+
+  function writeFresh(): void {
+    timer?.cancel()
+    timer = null
+    const receipts = fresh
+    fresh = []
+    for (const receipt of receipts) void write({ put: 'receipt', receipt })
+  }
+
+  /** Resolves when all that was recorded is on the disk. */
+  function written(): Promise<void> {
+    writeFresh()
+    return commit.idle()
+  }
 
   async function write(change: Change): Promise<void> {
     unwritten++
@@ -198,7 +227,7 @@ export async function openGateway(
       return gate
     },
     budgets,
-    record: (receipt) => void write({ put: 'receipt', receipt }),
+    record,
     trouble: () => (trouble?.code === 'capacity.gateway-failed' || unwritten > MAX_UNWRITTEN ? trouble : null),
 
     projects: () => [...projects.values()],
@@ -239,17 +268,17 @@ export async function openGateway(
       budgets.remove(name)
     },
     async receipts(filter) {
-      await commit.idle()
+      await written()
       return (await thread.do({ do: 'receipts', filter })).receipts as ReceiptPage
     },
     async usage(filter) {
-      await commit.idle()
+      await written()
       return (await thread.do({ do: 'usage', filter })).usage as readonly UsageRow[]
     },
-    written: () => commit.idle(),
+    written,
     async close() {
       webhook?.close()
-      await commit.idle()
+      await written()
       await thread.close()
     },
   }

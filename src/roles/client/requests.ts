@@ -8,8 +8,10 @@ import {
   clientRunQueryEx,
   decode,
   encode,
+  type FieldsOf,
   httpRequest,
   httpResponse,
+  sizeOf,
   type TokensUsed,
   x1CancelQuery,
   type X1ClientAnswer,
@@ -117,7 +119,7 @@ export function createRequests(deps: RequestsDeps): Requests {
     const requestId = deps.random.bytes(32)
     const ids = clientSpan(requestId)
     const span = trace.begin('inference', 'client', ids)
-    const query = encodeQuery(request, span === null ? null : traceparentOf(ids))
+    const query = encode(httpRequest, queryOf(request, span === null ? null : traceparentOf(ids)))
     if (query.length > MAX_FRAME_PAYLOAD_BYTES - ENVELOPE_BYTES)
       throw new CocoonError('request.too-large', {
         message: `the request is larger than the ${MAX_FRAME_PAYLOAD_BYTES} bytes that a message may have`,
@@ -384,7 +386,8 @@ export function createRequests(deps: RequestsDeps): Requests {
 
   return {
     run,
-    quote: (request) => priceOf(request, encodeQuery(request, trace === noTrace ? null : ANY_TRACEPARENT).length),
+    quote: (request) =>
+      priceOf(request, sizeOf(httpRequest, queryOf(request, trace === noTrace ? null : ANY_TRACEPARENT))),
     answer,
     wholeAnswer,
     lost(connectionId, why) {
@@ -424,9 +427,9 @@ function timeHeaders({ workerStart, workerEnd, proxyStart, proxyEnd }: FinalInfo
   ]
 }
 
-function encodeQuery({ path, headers, body }: InferenceRequest, traceparent: string | null): Uint8Array {
+function queryOf({ path, headers, body }: InferenceRequest, traceparent: string | null): FieldsOf<typeof httpRequest> {
   const all = headers.map(([name, value]) => ({ name, value }))
   all.push({ name: 'Content-Length', value: String(body.length) })
   if (traceparent !== null) all.push({ name: 'traceparent', value: traceparent })
-  return encode(httpRequest, { method: 'POST', url: path, httpVersion: 'HTTP/1.1', headers: all, payload: body })
+  return { method: 'POST', url: path, httpVersion: 'HTTP/1.1', headers: all, payload: body }
 }
