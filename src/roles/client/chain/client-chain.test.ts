@@ -76,6 +76,50 @@ test('a proxy that claims more gets nothing more, and the log says so once', asy
   expect(errors[0]).toContain('claim more than all requests can have cost')
 })
 
+test('a look around and a registration at the same time put one contract there, not two', async () => {
+  const clock = manualClock()
+  const answers: (() => void)[] = []
+  const nobody = { status: 'nonexist', code: null, data: null, balanceNano: 0n, lastLt: 0n, atMs: clock.now() }
+  const access = { getAccount: () => new Promise((resolve) => answers.push(() => resolve(nobody))) }
+  const sent: { readonly id: string; readonly transfers: readonly unknown[] }[] = []
+  const wallet = {
+    address: at(4),
+    send(order: (typeof sent)[number]) {
+      sent.push(order)
+      return Promise.resolve({ result: 'confirmed', hash: '00' })
+    },
+  }
+  const deps = { clock, random: seededRandom(1), log: createRecordingLog(), secretHash: null }
+  const chain = createClientChain(
+    {
+      ...deps,
+      access: access as unknown as ChainAccess,
+      wallet: wallet as unknown as WalletSender,
+      params: () => params,
+      mostOwedNano: () => 0n,
+    },
+    { topUp: true, pollMs: 1_000 },
+  )
+  const settle = async (): Promise<void> => {
+    for (let i = 0; i < 30; i++) await Promise.resolve()
+  }
+  chain.meet(proxy)
+  clock.advance(2_000)
+  const registered = chain.register(proxy, 7n)
+  for (let i = 0; i < 4; i++) {
+    await settle()
+    clock.advance(1)
+    await settle()
+    for (const answer of answers.splice(0)) answer()
+  }
+  await registered
+  chain.close()
+  expect(sent.map(({ id, transfers }) => [id.replace(/-[0-9a-f]+$/, ''), transfers.length])).toEqual([
+    ['client-deploy', 1],
+    ['client-register', 1],
+  ])
+})
+
 test('a connection that comes and goes registers less and less often', () => {
   const nowMs = 10_000_000
   const pauseAfter = (count: number): number =>

@@ -92,7 +92,9 @@ interface Looked {
   outdatedSinceMs: number | null
   /** The next order of a kind that has just been sent waits for its effect. */
   last: { readonly order: Order['do']; readonly atMs: number } | null
-  isBusy: boolean
+  /** The end of what is being done for it, and how much waits for that. */
+  turn: Promise<unknown>
+  waiting: number
   shown: Pick<ClientContract, 'order' | 'transaction' | 'lastError'>
 }
 
@@ -123,7 +125,8 @@ export function createClientChain(deps: ClientChainDeps, options: ClientChainOpt
         payment: null,
         outdatedSinceMs: null,
         last: null,
-        isBusy: false,
+        turn: Promise.resolve(),
+        waiting: 0,
         shown: { order: null, transaction: null, lastError: null },
       }
       accounts.set(key, looked)
@@ -207,8 +210,18 @@ export function createClientChain(deps: ClientChainDeps, options: ClientChainOpt
     return clock.now() - looked.outdatedSinceMs > patienceMs
   }
 
+  /** One thing at a time: two that look at once would both find no contract, and both pay for one. */
+  function inTurn<T>(looked: Looked, work: () => Promise<T>): Promise<T> {
+    looked.waiting++
+    const mine = looked.turn.then(work).finally(() => looked.waiting--)
+    looked.turn = mine.catch(() => undefined)
+    return mine
+  }
+
+  const isUnderWay = ({ last }: Looked, order: Order['do']): boolean =>
+    last?.order === order && clock.now() - last.atMs < EFFECT_MS
+
   async function look(looked: Looked): Promise<void> {
-    if (looked.isBusy) return
     const account = await read(looked)
     if (account.state === 'closed') deps.contracts?.remove(looked.proxy.ownContract)
     const order = plan(viewOf(looked, account))
@@ -216,7 +229,7 @@ export function createClientChain(deps: ClientChainDeps, options: ClientChainOpt
       looked.last = null
       return
     }
-    if (looked.last?.order === order.do && clock.now() - looked.last.atMs < EFFECT_MS) return
+    if (isUnderWay(looked, order.do)) return
     const transfer = transferFor(order, context(looked))
     if (transfer !== null) await send(looked, order.do, [transfer])
   }
@@ -226,7 +239,6 @@ export function createClientChain(deps: ClientChainDeps, options: ClientChainOpt
     order: NonNullable<ClientContract['order']>,
     transfers: readonly WalletTransfer[],
   ): Promise<void> {
-    looked.isBusy = true
     looked.shown = { order, transaction: null, lastError: null }
     try {
       const id = `client-${order}-${toHex(random.bytes(12))}`
@@ -245,15 +257,13 @@ export function createClientChain(deps: ClientChainDeps, options: ClientChainOpt
     } catch (error) {
       looked.shown = { ...looked.shown, lastError: toCocoonError(error).message }
       throw error
-    } finally {
-      looked.isBusy = false
     }
   }
 
   async function tick(): Promise<void> {
     await Promise.all(
       [...accounts.values()].map((looked) =>
-        look(looked).catch((error: unknown) => {
+        (looked.waiting > 0 ? Promise.resolve() : inTurn(looked, () => look(looked))).catch((error: unknown) => {
           const why = toCocoonError(error)
           if (closing.signal.aborted) return
           if (why.message !== looked.shown.lastError)
@@ -278,12 +288,13 @@ export function createClientChain(deps: ClientChainDeps, options: ClientChainOpt
     async register(proxy, nonce) {
       const looked = lookedAfter(proxy)
       await pause(clock, registrationPauseMs(looked.registeredAtMs, clock.now()), closing.signal)
-      looked.isBusy = true
-      try {
+      await inTurn(looked, async () => {
         const account = await read(looked)
-        const first = account.state === 'absent' ? plan(viewOf(looked, account)) : null
+        // One that is on its way arrives before what is sent after it.
+        const isAbsent = account.state === 'absent' && !isUnderWay(looked, 'deploy')
+        const first = isAbsent ? plan(viewOf(looked, account)) : null
         const deployment = first === null ? null : transferFor(first, context(looked))
-        if (account.state === 'absent' && deployment === null)
+        if (isAbsent && deployment === null)
           throw new CocoonError('payment.no-account', {
             message:
               'the client has no contract at this proxy, and client.chain.topUp is off: deposit with `cocoon account top-up`',
@@ -292,9 +303,7 @@ export function createClientChain(deps: ClientChainDeps, options: ClientChainOpt
         looked.registeredAtMs = [...looked.registeredAtMs, clock.now()].slice(-MAX_REGISTRATIONS)
         await send(looked, 'register', transfers)
         if (first !== null) looked.last = { order: first.do, atMs: clock.now() }
-      } finally {
-        looked.isBusy = false
-      }
+      })
     },
     note(proxy, { used, signed, payment }) {
       const looked = lookedAfter(proxy)
@@ -305,7 +314,8 @@ export function createClientChain(deps: ClientChainDeps, options: ClientChainOpt
       looked.payment = payment.slice()
     },
     async submitRefund(proxy, refund) {
-      await send(lookedAfter(proxy), 'request-refund', [refund])
+      const looked = lookedAfter(proxy)
+      await inTurn(looked, () => send(looked, 'request-refund', [refund]))
     },
     status: () =>
       [...accounts.values()].map(({ proxy, account, shown }) => ({
