@@ -273,7 +273,10 @@ describe('closing', () => {
     await expectRefused(world, proxy, owner(text('c'), FEES - 1n), 1003)
     await expectRefused(world, proxy, strange(close(), FEES - 1n), 1003)
     await expectRefused(world, proxy, owner(text('x')), 1013)
-    await expectDone(world, proxy, strange(close(), FEES))
+    for (const order of [owner(ownerClose(), FEES), owner(text('c'), FEES), strange(close(), FEES)]) {
+      await world.chain.loadFrom(start)
+      await expectDone(world, proxy, order)
+    }
     await expectRefused(world, proxy, strange(complete(), FEES - 1n), 1003)
   })
 
