@@ -178,6 +178,7 @@ describe.each(SESSIONS)('session %s', (session) => {
     const link = openClientLink(connection, {
       ...shared,
       requests,
+      lost() {},
       memory: new Map(),
       owner: parseAddress(hello.params.clientOwnerAddress, 'owner'),
       secret: new Secret(''),

@@ -33,6 +33,8 @@ export interface FailoverDeps {
   readonly log: Log
   readonly metrics: Metrics
   ready(): readonly ReadyProxy[]
+  /** When a ready proxy was last lost; null: never. */
+  lostAtMs(): number | null
   /** Why nobody is ready. */
   nobody(): CocoonError
   /** No new attempts: the node is closing. */
@@ -42,7 +44,7 @@ export interface FailoverDeps {
 export interface FailoverOptions {
   /** 0: never. */
   readonly hedgeAfterMs: number
-  /** How long a request that lost its proxy waits for one when none is left. */
+  /** How long after the loss of a proxy requests wait for one when none is left, or for its workers. */
   readonly reconnectWaitMs: number
 }
 
@@ -61,6 +63,9 @@ const NOT_YET: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'capacity.no-workers',
   'capacity.not-ready',
 ])
+
+/** A proxy that is gone, or going. */
+const LEAVES: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['protocol.proxy-lost', 'capacity.shutting-down'])
 
 /** Another proxy has other workers, another account of ours, perhaps other prices. The request itself is not at fault. */
 const MAY_MOVE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -93,12 +98,6 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
     'Requests given to a second proxy because the first was slow',
   )
 
-  function best(): ReadyProxy {
-    const proxy = records.choose(deps.ready(), NONE, clock.now())
-    if (proxy === null) throw deps.nobody()
-    return proxy
-  }
-
   function run(request: InferenceRequest, sink: InferenceSink): RunningInference {
     const deadlineMs = clock.now() + request.timeoutMs
     const tried = new Set<number>()
@@ -112,8 +111,10 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
     let serial = 0
     /** Of those that count: not the ones that only found a proxy whose workers were not back yet. */
     let attempts = 0
-    /** A request that lost its proxy waits until then for one to come back; null before that. */
-    let patientUntilMs: number | null = null
+    const lostMs = deps.lostAtMs()
+    /** Until then it waits for a proxy that was lost, under it or shortly before it, to come back with its workers. */
+    let patientUntilMs = lostMs === null ? 0 : lostMs + options.reconnectWaitMs
+    let hasLost = false
     let timer: Timer | undefined
     let hedge: Timer | undefined
     /** Of all attempts that failed, what the caller should hear. */
@@ -182,8 +183,11 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
 
     function failed(proxy: ReadyProxy, error: CocoonError, info: FinalInfo | undefined): void {
       const now = clock.now()
-      if (error.code === 'protocol.proxy-lost') patientUntilMs ??= now + options.reconnectWaitMs
-      if (patientUntilMs !== null && now < patientUntilMs && NOT_YET.has(error.code)) {
+      if (LEAVES.has(error.code) && !hasLost) {
+        hasLost = true
+        patientUntilMs = Math.max(patientUntilMs, now + options.reconnectWaitMs)
+      }
+      if (now < patientUntilMs && NOT_YET.has(error.code)) {
         tried.delete(proxy.connectionId)
         attempts--
         if (live.size === 0) timer = clock.after(LOOK_AGAIN_MS, () => next(error))
@@ -206,12 +210,14 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
           ? records.choose(deps.ready(), tried, now)
           : null
       if (proxy !== null) {
-        moved.add(1, { reason: because.code })
-        deps.log.info('a request moves to another proxy', {
-          trace: request.traceId,
-          proxy: proxy.address,
-          reason: because.code,
-        })
+        if (runs.length > 0) {
+          moved.add(1, { reason: because.code })
+          deps.log.info('a request moves to another proxy', {
+            trace: request.traceId,
+            proxy: proxy.address,
+            reason: because.code,
+          })
+        }
         try {
           return start(proxy)
         } catch (error) {
@@ -219,7 +225,7 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
         }
       }
       const mayCome = attempts < MAX_ATTEMPTS && !deps.stopping()
-      if (mayCome && now + LOOK_AGAIN_MS < Math.min(patientUntilMs ?? 0, deadlineMs - MIN_LEFT_MS)) {
+      if (mayCome && now + LOOK_AGAIN_MS < Math.min(patientUntilMs, deadlineMs - MIN_LEFT_MS)) {
         timer = clock.after(LOOK_AGAIN_MS, () => next(because))
         return
       }
@@ -227,7 +233,13 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
     }
 
     try {
-      start(best())
+      const proxy = records.choose(deps.ready(), NONE, clock.now())
+      if (proxy !== null) start(proxy)
+      else {
+        const nobody = deps.nobody()
+        if (deps.stopping() || clock.now() >= patientUntilMs) throw nobody
+        timer = clock.after(LOOK_AGAIN_MS, () => next(nobody))
+      }
     } catch (error) {
       // Never inside the caller's call: a sink may be used before `run` has returned.
       finish()

@@ -71,6 +71,8 @@ export interface LinkDeps {
   /** Absent in a network without a chain. */
   readonly chain?: ClientChain | undefined
   config(): RootConfig
+  /** A ready proxy went. */
+  lost(): void
 }
 
 /** What a client knows of its account at one proxy. */
@@ -298,6 +300,7 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
       },
       closed(why) {
         statusTimer?.cancel()
+        if (session.at === 'ready') deps.lost()
         log.info('the proxy connection ended', { at: session.at, reason: why.code })
         session = { at: 'closed', why: why.code }
         deps.requests.lost(connection.id, why)
