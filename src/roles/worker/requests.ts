@@ -1,6 +1,6 @@
 /** A worker's running requests: validated, handed to the engine, metered, answered. One per proxy request id. */
 import type { Multipliers } from '../../chain/index.ts'
-import { askForUsage, type Engine, type RawUsage, type RunningCall } from '../../engine/index.ts'
+import { type Engine, type RawUsage, type RunningCall } from '../../engine/index.ts'
 import { adjustUsage, type AdjustedTokens, NO_TOKENS } from '../../ledger/index.ts'
 import { createScratch, decode, type HttpRequest, httpRequest } from '../../tl/index.ts'
 import { type Connection, WIRE_STATUS } from '../../transport/index.ts'
@@ -102,13 +102,12 @@ export function createRequests(deps: RequestsDeps): Requests {
     const valid = validateRequest(request, deps.model, ask.privateKey)
     if ('code' in valid) return refuse(valid.code, valid.message)
 
-    const { body, callerWantsUsage } = askForUsage(valid.body)
     const span = trace.begin('serve', 'server', workerSpan(requestId, traceIn(valid.headers)))
     const abort = new AbortController()
     const entry: Running = { connection, abort, paused: false }
     running.set(key, entry)
     stats.queries.add(1)
-    stats.bytesReceived.add(body.length)
+    stats.bytesReceived.add(valid.body.length)
     let hasHead = false
     let isStream = false
     let events = 0
@@ -135,8 +134,7 @@ export function createRequests(deps: RequestsDeps): Requests {
 
     const call = engine.run(
       {
-        request: { method: 'POST', path: valid.path, headers: valid.headers, body },
-        callerWantsUsage,
+        request: { method: 'POST', path: valid.path, headers: valid.headers, body: valid.body },
         cost(usage) {
           const t = adjusted(usage)
           return {
