@@ -48,6 +48,7 @@ export function useConsole(options: Partial<NetworkOptions> = {}): ConsoleUnderT
     failures = []
     const page = await there(browsing.browser).newPage({ reducedMotion: 'reduce' })
     browsing.page = page
+    page.setDefaultTimeout(15_000)
     page.on('request', (request) => {
       if (!/^(?:data|blob):/.test(request.url()) && !request.url().startsWith(`${url}/`))
         failures.push(`asked for ${request.url()}`)

@@ -1,6 +1,6 @@
 /** The console of a client node: who opened it, which view is shown, how the node is. */
 import type { ComponentChildren, ComponentType } from 'preact'
-import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { KeyGate } from './key-gate.tsx'
 import { createNodeApi } from './node/node-api.ts'
 import { forgetAdminKey, keepAdminKey, NodeContext, takeAdminKey } from './node/session.ts'
@@ -97,7 +97,7 @@ interface FrameProps {
 function Frame({ current, title, state, children }: FrameProps) {
   const heading = useRef<HTMLHeadingElement>(null)
   const shown = useRef(title)
-  useEffect(() => {
+  useLayoutEffect(() => {
     document.title = `Cocoon · ${title}`
     // Whoever hears the page is told that it is another one now; the first one speaks for itself.
     if (shown.current !== title) heading.current?.focus()
