@@ -135,7 +135,8 @@ describe.each([
   { scheme: 'light', width: 360 },
   { scheme: 'dark', width: 360 },
 ] as const)('in $scheme, $width px wide', ({ scheme, width }) => {
-  test('every view has names, contrast, order and room for everybody', async () => {
+  // Many views at once: on a busy machine that takes its time.
+  test('every view has names, contrast, order and room for everybody', { timeout: 180_000 }, async () => {
     const { page, front } = consoleAt
     await (await consoleAt.ask()).text()
     await (await consoleAt.ask({ model: 'none-such' })).text()

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { formatAmount, formatCount, formatMoney, formatMs } from './format.ts'
+import { formatAmount, formatCount, formatMoney, formatMs, shortAddress, shortId } from './format.ts'
 
 test.each([
   ['0', '0 nanoTON'],
@@ -29,4 +29,10 @@ test.each([
   [185_000, '3 min 5 s'],
 ])('%d ms is written %s', (ms, text) => {
   expect(formatMs(ms)).toBe(text)
+})
+
+test('a long address keeps both its ends, a long id its beginning, and short ones all', () => {
+  expect(shortAddress(`UQ${'x'.repeat(40)}abcdef`)).toBe('UQxxxxxx…abcdef')
+  expect(shortAddress('127.0.0.1:10000')).toBe('127.0.0.1:10000')
+  expect([shortId('0123456789abcdef'), shortId('0123456789ab')]).toEqual(['01234567…', '0123456789ab'])
 })
