@@ -101,7 +101,7 @@ function maySignCertificates(certificate: Certificate, below: number): boolean {
 }
 
 /** No authority; where it names its uses, signing is one. AMD's leaves name none. */
-function maySignData(certificate: Certificate): boolean {
+export function maySignData(certificate: Certificate): boolean {
   if (readBasicConstraints(certificate)?.isAuthority !== false) return false
   return extensionOf(certificate, KEY_USAGE) === null || ((readKeyUsage(certificate) ?? 0) & DIGITAL_SIGNATURE) !== 0
 }

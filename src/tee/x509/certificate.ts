@@ -92,6 +92,19 @@ export function extensionOf(
   return certificate.extensions.find((extension) => extension.oid === oid)?.value ?? null
 }
 
+/** The object identifiers of an extendedKeyUsage; null when it cannot be read. */
+export function parseExtendedKeyUsage(value: Uint8Array): readonly string[] | null {
+  try {
+    const list = new DerReader(DerReader.only(value, TAG.sequence, 'extendedKeyUsage').content, 'extendedKeyUsage')
+    const uses: string[] = []
+    while (list.more && uses.length < MAX_EXTENSIONS) uses.push(readOid(list.read(TAG.oid).content, 'extendedKeyUsage'))
+    list.end()
+    return uses
+  } catch {
+    return null
+  }
+}
+
 function readVersion(fields: DerReader): 1 | 3 {
   const element = fields.optional(explicitTag(0))
   if (element === null) return 1

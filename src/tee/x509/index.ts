@@ -8,8 +8,25 @@ export {
   extensionOf,
   MAX_CERTIFICATE_BYTES,
   parseCertificate,
+  parseExtendedKeyUsage,
 } from './certificate.ts'
 export { type Crl, MAX_CRL_BYTES, parseCrl, serialText } from './crl.ts'
+export {
+  encodeOcspRequest,
+  isSameCertId,
+  OCSP_HASH_BYTES,
+  type OcspCertId,
+  ocspCertIdOf,
+  type OcspRequest,
+  parseOcspRequest,
+} from './ocsp-request.ts'
+export {
+  MAX_OCSP_BYTES,
+  type OcspAnswer,
+  type OcspResponse,
+  type OcspStatus,
+  parseOcspResponse,
+} from './ocsp-response.ts'
 export {
   type Eventually,
   type SignatureScheme,
