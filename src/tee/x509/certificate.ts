@@ -19,6 +19,8 @@ export interface Extension {
 }
 
 export interface Certificate {
+  /** All of it. */
+  readonly whole: Uint8Array
   /** TBSCertificate, tag and length included: what is signed. */
   readonly tbs: Uint8Array
   /** 1 with extensions is what the reference sends. */
@@ -68,6 +70,7 @@ export function parseCertificate(bytes: Uint8Array): Certificate {
   const extensions = readExtensions(fields, 3)
   fields.end()
   return {
+    whole: bytes,
     tbs: tbs.whole,
     version,
     serial,

@@ -37,5 +37,5 @@ export {
 export { type DerElement, DerReader, explicitTag, implicitTag, readBits, readOid, TAG } from './der.ts'
 export { X509_ERRORS, type X509ErrorCode } from './errors.ts'
 export { commonNameOf, NAME_OID, type NameAttribute, nameAttributes } from './name.ts'
-export { MAX_PEM_BLOCKS, MAX_PEM_CHARACTERS, readPem } from './pem.ts'
+export { MAX_PEM_BLOCKS, MAX_PEM_CHARACTERS, readPem, writePem } from './pem.ts'
 export { ecdsaRaw, isSignedBy, isSignedWith, type Signed, schemeOf } from './signature.ts'
