@@ -17,6 +17,8 @@ export type ChainErrorCode = Extract<ErrorCode, `chain.${string}`> &
     | 'chain.contradiction' // two endpoints, or two readings, cannot both be true
     | 'chain.struct-version' // the root contract is written in a layout that this release does not know
     | 'chain.test-flag' // the root contract is for test networks and the node is not, or the other way round
+    | 'chain.other-network' // an endpoint serves another chain than the one that is meant
+    | 'chain.clock' // this machine's clock is not the chain's: what is fresh or has expired cannot be told
     | 'chain.no-root' // there is no root contract at the address
     | 'chain.balance' // a wallet does not hold what a message and the reserve need
     | 'chain.wallet' // the account at a wallet's address is not the wallet of this key and owner, or it is blocked
