@@ -432,6 +432,7 @@ describe.each(SESSIONS)('session %s', (session) => {
       rules: () => ({ configVersion: config.version, enabled: true, multipliers: config.params.multipliers }),
       worker: (id) => workers.parties.get(id),
       workerPayment: workers.payment,
+      shownOwner: (owner) => owner,
       announce() {},
     })
     const clients = createClients({ ...shared, requests, offer })

@@ -14,6 +14,7 @@ const REQUEST: InferenceRequest = {
   debug: false,
   traceId: 't',
 }
+const ATTEMPT = { proxy: '', worker: 'w', sentMs: 1, firstByteMs: null, endedMs: 2, ended: 'x' }
 const HEAD = { status: 200, headers: [], maxCostNano: 0n, proxy: '', evidence: 'simulated' } as const
 const info = (total: bigint): FinalInfo => ({
   tokens: { prompt: 0n, cached: 0n, completion: total, reasoning: 0n, total },
@@ -38,6 +39,7 @@ function client(names: readonly string[], options: { hedgeAfterMs?: number } = {
       return {
         cancel: () => (entry.cancelled = true),
         charge: () => Promise.resolve(entry.cancelled ? 'nothing' : 'unknown'),
+        story: () => ({ queuedMs: 5, attempts: [{ ...ATTEMPT, proxy: name }] }),
       }
     },
   })
@@ -56,8 +58,12 @@ function client(names: readonly string[], options: { hedgeAfterMs?: number } = {
     { hedgeAfterMs: 0, reconnectWaitMs: 5_000, ...options },
   )
   const heard: string[] = []
+  const heads: (number | undefined)[] = []
   const sink: InferenceSink = {
-    head: () => heard.push('head'),
+    head({ attempts }) {
+      heard.push('head')
+      heads.push(attempts)
+    },
     part: (bytes) => heard.push(`part ${bytes.length}`),
     end: () => heard.push('end'),
     fail: (error) => heard.push(error.code),
@@ -66,6 +72,7 @@ function client(names: readonly string[], options: { hedgeAfterMs?: number } = {
     clock,
     asked,
     heard,
+    heads,
     connect: (name: string) => ready.push(proxy(name)),
     disconnect(name: string) {
       ready.splice(0, ready.length, ...ready.filter((p) => p.address !== name))
@@ -322,4 +329,26 @@ test('without any proxy the caller is told why', async () => {
   expect(c.heard).toEqual([])
   await Promise.resolve()
   expect(c.heard).toEqual(['capacity.no-proxy'])
+})
+
+test('the story of a request has every proxy’s attempts, with times since the request began', () => {
+  const c = client(['a', 'b'])
+  const running = c.start()
+  c.clock.advance(100)
+  c.fail(0, 'capacity.busy')
+  expect(running.story()).toEqual({
+    queuedMs: 10,
+    attempts: [
+      { ...ATTEMPT, proxy: 'a' },
+      { ...ATTEMPT, proxy: 'b', sentMs: 101, endedMs: 102 },
+    ],
+  })
+})
+
+test('the head of an answer counts the attempts at other proxies', () => {
+  const c = client(['a', 'b'])
+  c.start()
+  c.fail(0, 'capacity.busy')
+  c.asked[1]?.sink.head({ ...HEAD, attempts: 2 })
+  expect(c.heads).toEqual([3])
 })

@@ -12,7 +12,15 @@ import {
   type Timer,
   toCocoonError,
 } from '../../util/index.ts'
-import type { Charge, FinalInfo, InferenceRequest, InferenceSink, RunningInference } from './inference.ts'
+import {
+  type Charge,
+  type FinalInfo,
+  type InferenceRequest,
+  type InferenceSink,
+  NO_STORY,
+  type RequestStory,
+  type RunningInference,
+} from './inference.ts'
 import { type ProxyCandidate, ProxyRecords } from './proxy-choice.ts'
 
 /** A proxy that is ready now. */
@@ -109,7 +117,8 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
     /** Attempts that run; of several the first answer wins. */
     const live = new Map<number, RunningInference | null>()
     /** All attempts ever: each may have been charged. */
-    const runs: RunningInference[] = []
+    const runs: { readonly running: RunningInference; readonly afterMs: number }[] = []
+    const beganMs = clock.now()
     let winner: number | null = null
     let isOver = false
     let serial = 0
@@ -159,7 +168,10 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
       }
       const attempt: InferenceSink = {
         head(head) {
-          if (wins()) sink.head(head)
+          if (!wins()) return
+          const others = runs.filter(({ running }) => running !== live.get(number))
+          const before = others.reduce((count, { running }) => count + running.story().attempts.length, 0)
+          sink.head(before === 0 ? head : { ...head, attempts: before + (head.attempts ?? 1) })
         },
         part(bytes) {
           if (isMine()) sink.part(bytes)
@@ -178,7 +190,7 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
       }
       const left = number === 1 ? request.timeoutMs : deadlineMs - startedMs
       const running = proxy.run({ ...request, timeoutMs: left }, attempt)
-      runs.push(running)
+      runs.push({ running, afterMs: startedMs - beganMs })
       if (live.has(number)) live.set(number, running)
     }
 
@@ -253,7 +265,7 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
       // Never inside the caller's call: a sink may be used before `run` has returned.
       finish()
       queueMicrotask(() => sink.fail(toCocoonError(error)))
-      return { cancel() {}, charge: () => Promise.resolve('nothing') }
+      return { cancel() {}, charge: () => Promise.resolve('nothing'), story: () => NO_STORY }
     }
     if (options.hedgeAfterMs > 0)
       hedge = clock.after(options.hedgeAfterMs, () => {
@@ -268,7 +280,8 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
         finish()
         for (const running of live.values()) running?.cancel()
       },
-      charge: async () => sumOf(await Promise.all(runs.map((running) => running.charge()))),
+      charge: async () => sumOf(await Promise.all(runs.map(({ running }) => running.charge()))),
+      story: () => joined(runs.map(({ running, afterMs }) => ({ ...running.story(), afterMs }))),
     }
   }
 
@@ -294,6 +307,20 @@ function sumOf(charges: readonly Charge[]): Charge {
     }
     return { ...sum, tokens, costNano: sum.costNano + costNano }
   }, first)
+}
+
+/** One story of those at several proxies. */
+function joined(stories: readonly (RequestStory & { readonly afterMs: number })[]): RequestStory {
+  const waits = stories.map(({ queuedMs }) => queuedMs).filter((ms) => ms !== null)
+  const attempts = stories.flatMap(({ attempts: of, afterMs }) =>
+    of.map((one) => ({
+      ...one,
+      sentMs: one.sentMs + afterMs,
+      firstByteMs: one.firstByteMs === null ? null : one.firstByteMs + afterMs,
+      endedMs: one.endedMs === null ? null : one.endedMs + afterMs,
+    })),
+  )
+  return { queuedMs: waits.length === 0 ? null : waits.reduce((sum, ms) => sum + ms, 0), attempts }
 }
 
 const NONE: ReadonlySet<number> = new Set()

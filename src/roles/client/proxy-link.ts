@@ -34,6 +34,7 @@ import {
   proxyToClientMessages,
   type SignedPayment,
   x1ClientAnswer,
+  x1RequestStory,
 } from '../../tl/index.ts'
 import { type Connection, createAsker, type Link as TransportLink, WIRE_STATUS } from '../../transport/index.ts'
 import {
@@ -277,6 +278,8 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
       message(data) {
         if (connection.peer.extended && constructorId(data) === x1ClientAnswer.id)
           return deps.requests.wholeAnswer(connection.id, decode(x1ClientAnswer, data))
+        if (connection.peer.extended && constructorId(data) === x1RequestStory.id)
+          return deps.requests.story(connection.id, decode(x1RequestStory, data))
         const message = decodeIfKnown(proxyToClientMessages, data)
         if (message === null) return 'ignored'
         switch (message._) {

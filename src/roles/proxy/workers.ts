@@ -52,6 +52,8 @@ export interface WorkerParty extends Party {
 export interface Workers {
   accept(connection: Connection): ConnectionHandler
   payment(owner: OwnerKey): SignedPayment
+  /** An owner as peers write it. */
+  shownOwner(owner: OwnerKey): string
   readonly parties: ReadonlyMap<number, WorkerParty>
   notifyPayment(
     party: Party,
@@ -65,12 +67,12 @@ export interface Workers {
 export function createWorkers(deps: WorkersDeps): Workers {
   const parties = new Map<number, WorkerParty>()
   const contracts = new Map<OwnerKey, Address>()
-  /** Clients' owners as peers write them; as many as there are accounts. */
+  /** Owners as peers write them; as many as there are accounts. */
   const shownOwners = new Map<OwnerKey, string>()
   const shownOwner = (owner: OwnerKey): string => {
     let shown = shownOwners.get(owner)
     if (shown === undefined)
-      shownOwners.set(owner, (shown = formatAddress(parseAddress(owner, 'client owner'), deps.isTestnet)))
+      shownOwners.set(owner, (shown = formatAddress(parseAddress(owner, 'owner'), deps.isTestnet)))
     return shown
   }
 
@@ -217,6 +219,7 @@ export function createWorkers(deps: WorkersDeps): Workers {
   return {
     accept,
     payment,
+    shownOwner,
     parties,
     notifyPayment(party, requestId, { totals }, requestTokens, clientOwner) {
       const requestClientOwner = shownOwner(clientOwner)
