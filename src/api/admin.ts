@@ -6,6 +6,7 @@ import type { Secret } from '../util/index.ts'
 import { budgetName, newBudget, newKey, newProject, receiptsQuery, usageQuery } from './admin-contract.ts'
 import { createKeyCheck } from './auth.ts'
 import { complaintOf } from './complaint.ts'
+import type { ConsolePage } from './console.ts'
 import { toCsv } from './csv.ts'
 import { apiError } from './errors.ts'
 import { moneyFields } from './money-fields.ts'
@@ -14,8 +15,8 @@ export interface AdminAccess {
   /** What the owner sends as `Authorization: Bearer KEY`. */
   readonly key: Secret<string>
   readonly fiat?: Fiat | undefined
-  /** Files of the owner's page; without, there is none. */
-  readonly consoleFolder?: string
+  /** The owner's page; without, there is none. */
+  readonly console?: ConsolePage
 }
 
 export function addAdminRoutes(app: FastifyInstance, gateway: Gateway, { key, fiat }: AdminAccess): void {

@@ -113,7 +113,7 @@ const EXPOSED_HEADERS = [
 
 function addOwnerRoutes(app: FastifyInstance, gateway: Gateway, admin: AdminAccess): void {
   addAdminRoutes(app, gateway, admin)
-  if (admin.consoleFolder !== undefined) addConsoleRoutes(app, admin.consoleFolder)
+  if (admin.console !== undefined) addConsoleRoutes(app, admin.console)
 }
 
 /** Where refused requests are counted. */
