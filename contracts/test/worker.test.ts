@@ -304,7 +304,11 @@ test('a message that only looks bounced changes nothing', async () => {
 })
 
 test('a payout that comes back with no more than its gas is owed again all the same', async () => {
-  const unpaid = beginCell().storeUint(OP.workerPayout, 32).storeCoins(19n * 40n).storeCoins(40n).storeAddress(STRANGER)
+  const unpaid = beginCell()
+    .storeUint(OP.workerPayout, 32)
+    .storeCoins(19n * 40n)
+    .storeCoins(40n)
+    .storeAddress(STRANGER)
   const original = head(OP.workerRequest, 6n).storeAddress(WORKER_OWNER).storeUint(0, 2).storeUint(100, 64)
   const bounced = beginCell()
     .storeUint(0xfffffffe, 32)
