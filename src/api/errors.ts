@@ -82,6 +82,7 @@ const STATUS_BY_CODE: Readonly<Partial<Record<ErrorCode, number>>> = {
   'request.key-revoked': 401,
   'request.key-scope': 403,
   'request.key-model': 403,
+  'request.not-allowed': 403,
   'request.no-account': 404,
   'request.message-too-large': 413,
   'request.no-file': 404,
