@@ -13,8 +13,8 @@ export interface ConsoleUnderTest {
   readonly browser: Browser
   /** A new one for each test. */
   readonly page: Page
-  /** Opens the page as `cocoon console` says it, at this view. */
-  open(view?: string): Promise<void>
+  /** Opens the page as `cocoon console` says it, at this view. @param key default: the owner's */
+  open(view?: string, key?: string): Promise<void>
   /** Goes to another view as a person does. */
   view(name: string): Promise<void>
   /** What the network answers to a question that no browser asked. */
@@ -82,8 +82,8 @@ export function useConsole(options: Partial<NetworkOptions> = {}): ConsoleUnderT
     get page() {
       return page()
     },
-    async open(view) {
-      await page().goto(`${there(parts.front).url}/console#${ADMIN_KEY}`)
+    async open(view, key = ADMIN_KEY) {
+      await page().goto(`${there(parts.front).url}/console#${key}`)
       await page().getByRole('navigation').waitFor()
       if (view !== undefined) await this.view(view)
     },

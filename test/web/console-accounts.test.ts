@@ -1,4 +1,4 @@
-/** Keys, budgets and projects of the console in a real browser: what is pressed happens in the gateway. */
+/** Keys, budgets, projects and members of the console in a real browser: what is pressed happens in the gateway. */
 import { expect, test } from 'vitest'
 import { useConsole } from '../support/console-page.ts'
 
@@ -116,6 +116,7 @@ test('a budget of a key for one model binds that key, and is told by the key’s
     models: [],
     limits: {},
     expiresMs: null,
+    madeBy: null,
   })
   await consoleAt.open('Budgets')
   await openForm('Set a budget')
@@ -139,4 +140,65 @@ test('a key that cannot be made says which field is wrong', async () => {
   await field('Requests a minute').fill('0')
   await press('Make the key')
   await page.getByRole('alert').getByText('The field at fault is limits.requests_per_minute.').waitFor()
+})
+
+test('a member is added, sees its own project with what its role allows, and is gone when removed', async () => {
+  const { front, page } = consoleAt
+  for (const project of ['shop', 'lab']) await front.gateway.createProject(project, project)
+  await front.gateway.createKey({
+    project: 'lab',
+    name: 'secret of the lab',
+    scopes: ['inference'],
+    models: [],
+    limits: {},
+    expiresMs: null,
+    madeBy: null,
+  })
+  await consoleAt.open('Projects')
+  await openForm('Add a member')
+  await field('Who').fill('Ada')
+  await field('Role').selectOption('member: makes keys')
+  await field('In the project').selectOption('shop')
+  await press('Add the member')
+  const credential = await page.getByText(/^cm_/).innerText()
+  await press('I have it')
+  await row('Ada').getByText('shop').waitFor()
+
+  const before = page.url()
+  await page.goto('about:blank')
+  await consoleAt.open('Keys', credential)
+  await openForm('Make a key')
+  expect(await field('Project').locator('option').allInnerTexts()).toEqual(['shop'])
+  await field('Name').fill('Ada’s')
+  await press('Make the key')
+  const key = await page.getByText(/^ck_/).innerText()
+  expect(front.gateway.identify(key)).toMatchObject({ project: 'shop', madeBy: front.gateway.members()[0]?.id })
+  expect(await page.getByText('secret of the lab').count()).toBe(0)
+  await consoleAt.view('Budgets')
+  expect(await page.getByText('Set a budget').count()).toBe(0)
+  await consoleAt.view('Projects')
+  expect(await page.getByText('Make a project').or(page.getByText('Add a member')).count()).toBe(0)
+  await consoleAt.view('Playground')
+  await field('API key').fill(key)
+  await field('API key').blur()
+  await field('Question').fill('Hi')
+  await press('Ask')
+  await page.getByText('Answered.').waitFor()
+  await consoleAt.view('Requests')
+  await page
+    .getByRole('button', { name: /^Request / })
+    .first()
+    .waitFor()
+  expect(await page.getByText('owner', { exact: true }).count()).toBe(0)
+
+  await page.goto('about:blank')
+  await consoleAt.open('Projects')
+  expect(before).not.toContain(credential)
+  await press('Remove Ada')
+  await press('Remove, and revoke the keys they made')
+  await row('Ada').getByText('removed').waitFor()
+  expect(() => front.gateway.identify(key)).toThrow(expect.objectContaining({ code: 'request.key-revoked' }))
+  await page.goto('about:blank')
+  await page.goto(`${front.url}/console#${credential}`)
+  await page.getByText('The node does not take this key.').waitFor()
 })

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { useConsole } from '../support/console-page.ts'
 import { faultsOf, reachedByTab } from '../support/page-faults.ts'
 
-const VIEWS = ['Playground', 'Models', 'Keys', 'Budgets', 'Projects', 'Usage', 'Requests'] as const
+const VIEWS = ['Playground', 'Models', 'Keys', 'Budgets', 'Projects', 'Usage', 'Requests', 'Batches'] as const
 
 const consoleAt = useConsole()
 
@@ -25,7 +25,6 @@ describe('the owner’s key', () => {
     expect(await page.getByRole('navigation').count()).toBe(0)
     await page.getByLabel('Admin key').fill('wrong')
     await page.getByRole('button', { name: 'Open' }).click()
-    await page.getByRole('navigation').getByRole('link', { name: 'Requests' }).click()
     const alert = page.getByRole('alert')
     await alert.getByText('The node does not take this key.').waitFor()
     expect(await alert.innerText()).toContain('cocoon console')

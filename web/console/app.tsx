@@ -5,7 +5,9 @@ import { KeyGate } from './key-gate.tsx'
 import { createNodeApi } from './node/node-api.ts'
 import { forgetAdminKey, keepAdminKey, NodeContext, takeAdminKey } from './node/session.ts'
 import { NodeState } from './node-state.tsx'
+import { Opened } from './opened.tsx'
 import { ThemeChoice } from './theme-choice.tsx'
+import { Batches } from './views/batches/batches.tsx'
 import { Budgets } from './views/budgets.tsx'
 import { Keys } from './views/keys.tsx'
 import { Models } from './views/models.tsx'
@@ -28,6 +30,7 @@ const VIEWS: Readonly<Record<string, { readonly title: string; readonly View: Co
   projects: { title: 'Projects', View: Projects },
   usage: { title: 'Usage', View: Usage },
   requests: { title: 'Requests', View: Requests },
+  batches: { title: 'Batches', View: Batches },
 }
 const FIRST = 'playground'
 
@@ -52,7 +55,7 @@ export function App() {
 
   if (node === null)
     return (
-      <Frame current="" state={null} title="The owner’s key">
+      <Frame current="" state={null} title="Who is there?">
         <KeyGate
           wasRefused={wasRefused}
           open={(given) => {
@@ -67,10 +70,12 @@ export function App() {
   return (
     <NodeContext.Provider value={node}>
       <Frame current={name} state={<NodeState />} title={title}>
-        {View !== null && <View key={name} rest={rest} />}
-        <div hidden={View !== null}>
-          <Playground model={name === FIRST ? rest : ''} isShown={View === null} />
-        </div>
+        <Opened>
+          {View !== null && <View key={name} rest={rest} />}
+          <div hidden={View !== null}>
+            <Playground model={name === FIRST ? rest : ''} isShown={View === null} />
+          </div>
+        </Opened>
       </Frame>
     </NodeContext.Provider>
   )
