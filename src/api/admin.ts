@@ -25,6 +25,7 @@ import {
 import { iso, parse } from './admin-body.ts'
 import { budgetName, newBudget, newKey, newMember, newProject, removeMember } from './admin-contract.ts'
 import { addReports } from './admin-reports.ts'
+import type { ConsolePage } from './console.ts'
 import { apiError } from './errors.ts'
 import { moneyFields } from './money-fields.ts'
 
@@ -32,8 +33,8 @@ export interface AdminAccess {
   /** What the owner sends as `Authorization: Bearer KEY`. */
   readonly key: Secret<string>
   readonly fiat?: Fiat | undefined
-  /** Files of the owner's page; without, there is none. */
-  readonly consoleFolder?: string
+  /** The owner's page; without, there is none. */
+  readonly console?: ConsolePage
 }
 
 export function addAdminRoutes(app: FastifyInstance, gateway: Gateway, { key, fiat }: AdminAccess): void {

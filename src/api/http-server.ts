@@ -108,7 +108,7 @@ function sendError(reply: FastifyReply, error: HttpError): FastifyReply {
 function notFound(routes: Routes, url: string): CocoonError {
   const path = url.split('?', 1)[0] as string
   const known = (pattern: string): boolean =>
-    pattern.endsWith('/*') ? path.startsWith(pattern.slice(0, -1)) : pattern === path
+    pattern.endsWith('/*') ? path.startsWith(pattern.slice(0, -1)) : isPathOf(pattern, path)
   const allow = [...routes].filter(([pattern]) => known(pattern)).flatMap(([, methods]) => [...methods])
   if (allow.length > 0)
     return apiError('request.method-not-allowed', {
@@ -117,6 +117,12 @@ function notFound(routes: Routes, url: string): CocoonError {
     })
   const paths = [...routes.keys()].filter((pattern) => !pattern.endsWith('*'))
   return apiError('request.not-found', { message: `There is nothing at this path; try ${paths.join(', ')}.` })
+}
+
+/** `/v1/files/:id` has a part that may be anything. */
+function isPathOf(pattern: string, path: string): boolean {
+  const [wanted, given] = [pattern.split('/'), path.split('/')]
+  return wanted.length === given.length && wanted.every((part, i) => part.startsWith(':') || part === given[i])
 }
 
 /** Our error for one that fastify found before a handler ran. */

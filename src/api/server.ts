@@ -1,14 +1,18 @@
 /** The HTTP server of a client node: OpenAI's endpoints in front of an `Inference`, and the operations endpoints. */
 import cors from '@fastify/cors'
 import type { FastifyInstance } from 'fastify'
+import type { Batches } from '../batch/index.ts'
 import { type Gateway, NOBODY } from '../gateway/index.ts'
 import type { Inference } from '../roles/client/index.ts'
 import { type AdminAccess, addAdminRoutes } from './admin.ts'
 import { COST_HEADERS } from './answer-headers.ts'
 import { isLoopback } from './auth.ts'
+import { addBatchRoutes, type BatchDefaults } from './batches.ts'
+import { createViewerOf } from './batch-viewer.ts'
 import { createCallerCheck } from './callers.ts'
 import { addConsoleRoutes } from './console.ts'
 import { INFERENCE_PATHS } from './contract.ts'
+import { addFileRoutes } from './files.ts'
 import { createGate } from './gate.ts'
 import { createHttpServer, type HttpDeps } from './http-server.ts'
 import { addInferenceRoutes } from './routes.ts'
@@ -38,6 +42,8 @@ export interface ClientApiDeps extends HttpDeps {
   readonly gateway?: Gateway
   /** Opens `/admin`; needed where there is a gateway. */
   readonly admin?: AdminAccess
+  /** Files and batches; without, there are none. */
+  readonly batches?: { readonly of: Batches; readonly defaults: BatchDefaults }
 }
 
 export function createClientApi(deps: ClientApiDeps, options: ClientApiOptions): ClientApi {
@@ -53,7 +59,7 @@ export function createClientApi(deps: ClientApiDeps, options: ClientApiOptions):
   if (options.corsOrigins.length > 0)
     void app.register(cors, {
       origin: options.corsOrigins.includes('*') ? '*' : [...options.corsOrigins],
-      methods: ['GET', 'POST'],
+      methods: ['GET', 'POST', 'DELETE'],
       exposedHeaders: EXPOSED_HEADERS,
       maxAge: 600,
       strictPreflight: false,
@@ -107,7 +113,7 @@ const EXPOSED_HEADERS = [
 
 function addOwnerRoutes(app: FastifyInstance, gateway: Gateway, admin: AdminAccess): void {
   addAdminRoutes(app, gateway, admin)
-  if (admin.consoleFolder !== undefined) addConsoleRoutes(app, admin.consoleFolder)
+  if (admin.console !== undefined) addConsoleRoutes(app, admin.console)
 }
 
 /** Where refused requests are counted. */
@@ -146,6 +152,11 @@ function addOpenAiRoutes(
       timeoutMs: options.defaultTimeoutMs,
     }
     addQuoteRoutes(scope, deps.inference, defaults, deps.admin?.fiat)
+    if (deps.batches !== undefined) {
+      const viewerOf = createViewerOf(deps.gateway)
+      addFileRoutes(scope, deps.batches.of.files, viewerOf)
+      addBatchRoutes(scope, deps.batches.of, viewerOf, deps.batches.defaults, deps.admin?.fiat)
+    }
     await scope.register(async (inner) => {
       addInferenceRoutes(inner, gate, defaults, {
         inference: deps.inference,

@@ -70,6 +70,7 @@ class Metered implements InferenceSink {
   #told: FinalInfo | undefined
   #recorded = false
   #running: RunningInference | null = null
+  readonly #settled = Promise.withResolvers<Charge>()
 
   constructor(request: InferenceRequest, sink: InferenceSink, deps: MeteredDeps) {
     const { gateway, inference, clock } = deps
@@ -112,7 +113,8 @@ class Metered implements InferenceSink {
         this.#end('cancelled', null)
         this.#settleLater()
       },
-      charge: () => running.charge(),
+      // Not before the receipt is taken: whoever waits for this may count on it.
+      charge: () => this.#settled.promise,
       story: () => running.story(),
     }
   }
@@ -194,6 +196,7 @@ class Metered implements InferenceSink {
       firstByteMs: this.#firstByteMs,
       durationMs: now - this.#startMs,
     })
+    this.#settled.resolve(charge)
   }
 }
 

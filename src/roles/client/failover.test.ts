@@ -82,6 +82,7 @@ function client(names: readonly string[], options: { hedgeAfterMs?: number } = {
     fail(at: number, code: ErrorCode, charged?: FinalInfo) {
       asked[at]?.sink.fail(new CocoonError(code), charged)
     },
+    refuse: (at: number, why: CocoonError) => asked[at]?.sink.fail(why),
     order: () => asked.map((a) => a.proxy),
   }
 }
@@ -205,6 +206,41 @@ test('a request whose only proxy is going waits for it to come back', () => {
   c.clock.advance(100)
   expect(c.order()).toEqual(['a', 'a'])
 })
+
+test('a proxy whose workers have just gone is asked again until they are back', () => {
+  const c = client(['a'])
+  c.start()
+  for (let at = 0; at < 5; at++) {
+    c.refuse(at, new CocoonError('capacity.no-workers', { retryAfterMs: 500 }))
+    c.clock.advance(100)
+  }
+  c.asked.at(-1)?.sink.head(HEAD)
+  expect(c.heard).toEqual(['head'])
+})
+
+test('a proxy whose workers are gone for longer is not asked again', () => {
+  const c = client(['a'])
+  c.start()
+  c.refuse(0, new CocoonError('capacity.no-workers', { retryAfterMs: 5_000 }))
+  expect(c.heard).toEqual(['capacity.no-workers'])
+})
+
+test.each(['engine.failed', 'protocol.worker-lost'] as const)(
+  'after %s at every proxy the same ones are asked once more a moment later, and four times in all',
+  (code) => {
+    const c = client(['a', 'b'])
+    c.start()
+    c.fail(0, code)
+    c.fail(1, code)
+    expect([c.order().join(), c.heard]).toEqual(['a,b', []])
+    c.clock.advance(500)
+    c.fail(2, code)
+    c.fail(3, code)
+    c.clock.advance(60_000)
+    expect(c.order()).toHaveLength(4)
+    expect(c.heard).toEqual([code])
+  },
+)
 
 test('a proxy that is back before its workers is asked again until they are there', () => {
   const c = client(['a'])

@@ -57,6 +57,8 @@ const MAX_ATTEMPTS = 4
 /** Less is not worth asking anybody. */
 const MIN_LEFT_MS = 50
 const LOOK_AGAIN_MS = 100
+/** Until the same proxies are asked once more, whose workers or engines had failed. */
+const ONCE_MORE_MS = 500
 /** What a proxy says that has just started: its workers are on their way, too. */
 const NOT_YET: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'request.unknown-model',
@@ -64,8 +66,19 @@ const NOT_YET: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'capacity.not-ready',
 ])
 
-/** A proxy that is gone, or going. */
-const LEAVES: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['protocol.proxy-lost', 'capacity.shutting-down'])
+/** A proxy, worker or engine that is gone or going: others, or itself in a moment, can serve. */
+const PASSES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'protocol.proxy-lost',
+  'protocol.worker-lost',
+  'capacity.shutting-down',
+  'engine.failed',
+])
+/** So soon a proxy lets us come back whose workers have just gone. */
+const BRIEF_MS = 1_000
+const isBrief = ({ code, info: { retryAfterMs } }: CocoonError): boolean =>
+  code === 'capacity.no-workers' && typeof retryAfterMs === 'number' && retryAfterMs <= BRIEF_MS
+/** What may go well with the same proxy a moment later. */
+const ONCE_MORE: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['protocol.worker-lost', 'engine.failed'])
 
 /** Another proxy has other workers, another account of ours, perhaps other prices. The request itself is not at fault. */
 const MAY_MOVE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -185,7 +198,7 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
 
     function failed(proxy: ReadyProxy, error: CocoonError, info: FinalInfo | undefined): void {
       const now = clock.now()
-      if (LEAVES.has(error.code) && !hasLost) {
+      if ((PASSES.has(error.code) || isBrief(error)) && !hasLost) {
         hasLost = true
         patientUntilMs = Math.max(patientUntilMs, now + options.reconnectWaitMs)
       }
@@ -227,7 +240,15 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
         }
       }
       const mayCome = attempts < MAX_ATTEMPTS && !deps.stopping()
-      if (mayCome && now + LOOK_AGAIN_MS < Math.min(patientUntilMs, deadlineMs - MIN_LEFT_MS)) {
+      const untilMs = Math.min(patientUntilMs, deadlineMs - MIN_LEFT_MS)
+      if (mayCome && ONCE_MORE.has(because.code) && now + ONCE_MORE_MS < untilMs) {
+        timer = clock.after(ONCE_MORE_MS, () => {
+          tried.clear()
+          next(because)
+        })
+        return
+      }
+      if (mayCome && now + LOOK_AGAIN_MS < untilMs) {
         timer = clock.after(LOOK_AGAIN_MS, () => next(because))
         return
       }

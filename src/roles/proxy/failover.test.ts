@@ -64,7 +64,7 @@ function proxy(workers: number, queue = { maxQueued: 10, maxQueueWaitMs: 10_000 
     parties.set(id, party(id, `0:w${id}`))
     ledger.openWorker(`0:w${id}`)
     pool.add({ connectionId: id, model: 'm', version: 4, coefficient: 1000, capacity: 1 }, clock.now())
-    pool.update(id, { enabled: true })
+    pool.update(id, { enabled: true }, 0)
   }
   for (let i = 0; i < workers; i++) join(11 + i)
   const requests = createRequests({
@@ -119,7 +119,7 @@ function proxy(workers: number, queue = { maxQueued: 10, maxQueueWaitMs: 10_000 
     },
     lose(id: number): void {
       parties.delete(id)
-      pool.remove(id)
+      pool.remove(id, 0)
       requests.workerLost(id)
     },
     heard: (from = 0) =>

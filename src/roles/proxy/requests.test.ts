@@ -35,7 +35,7 @@ async function clientHears(extended: boolean): Promise<readonly Uint8Array[]> {
   const [client, worker] = [party(1, '0:c', extended), party(2, '0:w', true)]
   const pool = new WorkerPool(seededRandom(2))
   pool.add({ connectionId: 2, model: 'm', version: 4, coefficient: 1000, capacity: 1 }, clock.now())
-  pool.update(2, { enabled: true })
+  pool.update(2, { enabled: true }, 0)
   const requests = createRequests({
     clock,
     random: seededRandom(1),

@@ -58,8 +58,8 @@ export type Choice =
     }
   /** Nobody ever offered this model. */
   | { readonly none: 'unknown-model' }
-  /** The model was offered once, but nobody who takes requests is connected now. */
-  | { readonly none: 'no-workers' }
+  /** The model was offered once, but nobody takes requests since then; null: nobody ever has. */
+  | { readonly none: 'no-workers'; readonly sinceMs: number | null }
   /** Workers at a fitting price are there, but full. `lowestCoefficient`: of a free one above the cap, if any. */
   | { readonly none: 'busy'; readonly lowestCoefficient?: number }
   /** Everybody there has said that it cannot do what the request asks for. */
@@ -91,6 +91,8 @@ interface ModelWorkers {
   places: number
   /** Enabled workers that have said what they can do. */
   picky: number
+  /** When the last of them went; null before that, and while there are some. */
+  goneMs: number | null
   /** Lowest coefficient of enabled workers; NaN when it has to be looked up anew. */
   lowest: number
   readonly typicalMs: Record<AnswerKind, number | null>
@@ -135,6 +137,7 @@ export class WorkerPool {
         free: 0,
         places: 0,
         picky: 0,
+        goneMs: null,
         lowest: Number.NaN,
         typicalMs: { streamed: null, whole: null },
       }
@@ -144,12 +147,13 @@ export class WorkerPool {
     this.#slotsById.set(connectionId, slot)
   }
 
-  remove(connectionId: number): void {
+  remove(connectionId: number, nowMs: number): void {
     const slot = this.#slotsById.get(connectionId)
     if (slot === undefined) return
     this.#slotsById.delete(connectionId)
     const of = this.#of(slot)
     this.#count(slot, -1)
+    this.#note(of, slot.enabled, nowMs)
     const index = of.indexById.get(connectionId) as number
     const last = of.slots.pop() as MutableSlot
     of.indexById.delete(connectionId)
@@ -158,18 +162,24 @@ export class WorkerPool {
     of.indexById.set(last.connectionId, index)
   }
 
-  update(connectionId: number, change: Partial<Pick<WorkerSlot, 'enabled' | 'coefficient' | 'abilities'>>): void {
+  update(
+    connectionId: number,
+    change: Partial<Pick<WorkerSlot, 'enabled' | 'coefficient' | 'abilities'>>,
+    nowMs: number,
+  ): void {
     const slot = this.#slotsById.get(connectionId)
     if (slot === undefined) return
     this.#count(slot, -1)
+    const wasEnabled = slot.enabled
     Object.assign(slot, change)
     this.#count(slot, 1)
+    this.#note(this.#of(slot), wasEnabled, nowMs)
   }
 
   choose(wanted: Wanted, nowMs: number): Choice {
     const of = this.#modelsByName.get(wanted.model)
     if (of === undefined) return { none: 'unknown-model' }
-    if (of.places === 0) return { none: 'no-workers' }
+    if (of.places === 0) return { none: 'no-workers', sinceMs: of.goneMs }
     // Where some have said what they cannot do, each is looked at: waiting for one that is not fit helps nobody.
     const isSure = of.picky === 0 || wanted.needs === undefined
     if (of.free === 0 && isSure && !wanted.tried?.size && this.#lowest(of) <= wanted.maxCoefficient)
@@ -256,6 +266,11 @@ export class WorkerPool {
     of.free += sign * Math.max(0, slot.capacity - slot.running)
     if (slot.abilities !== null) of.picky += sign
     of.lowest = Number.NaN
+  }
+
+  #note(of: ModelWorkers, wasEnabled: boolean, nowMs: number): void {
+    if (of.places > 0) of.goneMs = null
+    else if (wasEnabled) of.goneMs = nowMs
   }
 
   #lowest(of: ModelWorkers): number {
@@ -349,7 +364,7 @@ class Best {
         warm: warmShare(slot, warm),
       }
     }
-    if (!this.#someEnabled) return { none: 'no-workers' }
+    if (!this.#someEnabled) return { none: 'no-workers', sinceMs: null }
     if (!this.#someFit && this.#lack !== null) return { none: 'unfit', lacks: this.#lack }
     if (this.#someFull || this.#broken !== null)
       return { none: 'busy', ...(Number.isFinite(this.#lowestFree) ? { lowestCoefficient: this.#lowestFree } : {}) }

@@ -159,7 +159,7 @@ export function createWorkers(deps: WorkersDeps): Workers {
       if (session.at !== 'ready' || answer._ !== 'worker.proxyHandshakeCompleted') return
       const { owner, version, model, machine, capacity, coefficient } = session.worker
       parties.set(id, { connection, owner, version, machine })
-      deps.pool.update(id, { enabled: !answer.disabled })
+      deps.pool.update(id, { enabled: !answer.disabled }, deps.now())
       deps.requests().workerChanged(model)
       log.info('worker ready', {
         owner,
@@ -193,21 +193,21 @@ export function createWorkers(deps: WorkersDeps): Workers {
           return deps.requests().answer(id, whole.requestId, readWholeAnswer(whole))
         }
         if (connection.peer.extended && constructorId(data) === x1WorkerAbilities.id) {
-          deps.pool.update(id, { abilities: abilitiesOf(decode(x1WorkerAbilities, data).abilities) })
+          deps.pool.update(id, { abilities: abilitiesOf(decode(x1WorkerAbilities, data).abilities) }, deps.now())
           return deps.requests().workerChanged(session.worker.model)
         }
         const message = decodeIfKnown(workerToProxyMessages, data)
         if (message === null) return 'ignored'
         switch (message._) {
           case 'worker.enabledDisabled':
-            deps.pool.update(id, { enabled: message.disabled === 0 })
+            deps.pool.update(id, { enabled: message.disabled === 0 }, deps.now())
             deps.requests().workerChanged(session.worker.model)
             log.info(message.disabled === 0 ? 'worker enabled' : 'worker disabled')
             return
           case 'worker.newCoefficient':
             if (message.newCoefficient < 0)
               throw new CocoonError('protocol.coefficient', { message: 'bad coefficient value' })
-            deps.pool.update(id, { coefficient: message.newCoefficient })
+            deps.pool.update(id, { coefficient: message.newCoefficient }, deps.now())
             deps.requests().workerChanged(session.worker.model)
             return
           default:
@@ -216,7 +216,7 @@ export function createWorkers(deps: WorkersDeps): Workers {
       },
       closed(why) {
         parties.delete(id)
-        deps.pool.remove(id)
+        deps.pool.remove(id, deps.now())
         deps.requests().workerLost(id)
         log.info('worker gone', { at: session.at, reason: why.code })
       },

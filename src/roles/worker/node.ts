@@ -64,6 +64,7 @@ export function startWorkerNode(deps: WorkerDeps, options: WorkerOptions): Worke
     trace: deps.trace,
     engine: deps.engine,
     model,
+    suspect: () => watch.suspect(),
     maxActive: options.maxActiveRequests,
     price: () => registry.current().params,
   })
