@@ -30,20 +30,14 @@ interface Placed {
 /** A union reports every branch; the one that got furthest into the value is the one the caller meant. */
 function deepest(issue: z.core.$ZodIssue, above: readonly PropertyKey[]): Placed {
   const path = [...above, ...issue.path]
-  // The field at fault is the one that nobody knows, not what it stands in.
-  if (issue.code === 'unrecognized_keys')
-    return { issue, path: [...path, (issue.keys[0] ?? '').slice(0, MAX_NAME_CHARS)] }
   if (issue.code !== 'invalid_union') return { issue, path }
   const inner = issue.errors.flatMap((branch) => branch.slice(0, 1)).map((one) => deepest(one, path))
   const furthest = inner.toSorted((a, b) => b.path.length - a.path.length)[0]
   return furthest !== undefined && furthest.path.length > path.length ? furthest : { issue, path }
 }
 
-/** Names of fields that are not ours may be anything. */
-const MAX_NAME_CHARS = 80
-
 /** How zod's own sentences begin, which are not meant for callers. */
-const DEFAULT_SENTENCE = /^(?:Invalid|Too|Unrecognized) /
+const DEFAULT_SENTENCE = /^(?:Invalid|Too) /
 
 function words(issue: z.core.$ZodIssue): string {
   if (!DEFAULT_SENTENCE.test(issue.message)) return issue.message
@@ -56,8 +50,6 @@ function words(issue: z.core.$ZodIssue): string {
       return `must be at most ${issue.maximum}${unit(issue.origin)}`
     case 'invalid_value':
       return `must be one of ${issue.values.map((v) => JSON.stringify(v)).join(', ')}`
-    case 'unrecognized_keys':
-      return 'is not a field of this request'
     default:
       return 'is not valid'
   }

@@ -15,6 +15,8 @@ export const API_ERRORS = {
   'request.not-found': 'There is nothing at this path.',
   'request.method-not-allowed': 'This path does not take this method.',
   'request.unknown-model': 'No worker offers this model; GET /v1/models lists those on offer.',
+  'request.unsupported': 'No worker of this model can do what the request asks for.',
+  'request.context-overflow': 'No worker of this model has room for the prompt and the answer.',
   'request.unsupported-media': 'The body must be sent as application/json, without a content-encoding.',
   'request.too-large': 'The body is above the limit.',
   'request.headers-too-large': 'The headers are above the limit.',

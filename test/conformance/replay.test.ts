@@ -51,6 +51,7 @@ import {
   silentLog,
   toHex,
   seededRandom,
+  NOTHING_KNOWN,
 } from '../../src/util/index.ts'
 
 const SESSIONS = ['any', 'fake_tdx-c1000', 'client-direct-tls', 'modes'] as const
@@ -289,6 +290,7 @@ describe.each(SESSIONS)('session %s', (session) => {
       memory: new Map(),
       config: () => config,
       owner: parseAddress(params.workerOwnerAddress, 'owner'),
+      abilities: () => NOTHING_KNOWN,
       disabled: () => false,
       options: workerOptions.parse({
         model: params.model,

@@ -197,7 +197,7 @@ export function createRequests(deps: RequestDeps): Requests {
     const clientRequestId = ask.requestId.slice()
     const startedMs = clock.now()
     const timeoutMs = ask.timeout * 1000
-    const { payload, kind, query } = decision
+    const { payload, kind, query, needs } = decision
     const request: Running = {
       client,
       clientRequestId,
@@ -218,6 +218,7 @@ export function createRequests(deps: RequestDeps): Requests {
       cost: ask.maxTokens + query.length / BYTES_A_TOKEN + 1,
       maxCoefficient: ask.maxCoefficient,
       kind,
+      needs,
       deadlineMs: startedMs + timeoutMs,
       prefix: payload === null ? [] : deps.prefixKeys(client.owner, payload),
       tried: null,

@@ -24,7 +24,7 @@ import {
 } from '../../tl/index.ts'
 import { NO_USAGE } from '../../engine/index.ts'
 import type { Connection } from '../../transport/index.ts'
-import { CocoonError, manualClock, noMetrics, seededRandom, silentLog } from '../../util/index.ts'
+import { CocoonError, manualClock, noMetrics, seededRandom, silentLog, NOTHING_KNOWN } from '../../util/index.ts'
 import { workerOptions } from './options.ts'
 import { openLink } from './proxy-link.ts'
 import { createRequests } from './requests.ts'
@@ -99,6 +99,7 @@ async function openedLink() {
     requests,
     memory: new Map(),
     config: () => config,
+    abilities: () => NOTHING_KNOWN,
     disabled: () => false,
   })
   await new Promise((resolve) => setImmediate(resolve))
