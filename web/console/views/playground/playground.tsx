@@ -2,10 +2,11 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
 import { useFetched } from '../../node/fetched.ts'
 import { useNode } from '../../node/session.ts'
-import type { List, Model } from '../../node/shapes.ts'
+import { answersChat, type List, type Model } from '../../node/shapes.ts'
 import { Complaint } from '../../parts/complaint.tsx'
 import { CopyButton } from '../../parts/copied.tsx'
 import { Choice, Field } from '../../parts/field.tsx'
+import { formatCount } from '../../parts/format.ts'
 import { AnsweredTurn } from './answered-turn.tsx'
 import { CallerKey, keptCallerKey } from './caller-key.tsx'
 import { asCurl, chatBody, PARAMETERS, type Parameters, type Turn } from './chat-request.ts'
@@ -43,7 +44,8 @@ export function Playground({ model: named, isShown }: PlaygroundProps) {
     (signal) => node.askJson<List<Model>>('/v1/models', apiKey, { signal }),
     { everyMs },
   )
-  const offered = models.value?.data ?? []
+  // What is known to answer no chat is no choice here.
+  const offered = (models.value?.data ?? []).filter(answersChat)
   useEffect(() => setModel((before) => (named !== '' ? named : before)), [named])
   const chosen = model !== '' || offered[0] === undefined ? model : offered[0].id
   useEffect(() => () => running.current?.abort(), [])
@@ -116,7 +118,7 @@ export function Playground({ model: named, isShown }: PlaygroundProps) {
         </form>
       </section>
       <section class="parameters" aria-label="Parameters">
-        <Field label="Model">
+        <Field label="Model" hint={aboutModel(offered.find(({ id }) => id === chosen))}>
           <Choice value={chosen} onChange={setModel} options={optionsOf(offered, chosen)} />
         </Field>
         <Complaint error={models.error} />
@@ -133,6 +135,14 @@ export function Playground({ model: named, isShown }: PlaygroundProps) {
       </section>
     </div>
   )
+}
+
+/** `8 192 tokens of context; chat, tools` */
+function aboutModel(model: Model | undefined): string | undefined {
+  const { context_length: length = null, capabilities = null } = model ?? {}
+  const context = length === null ? [] : [`${formatCount(length)} tokens of context`]
+  const can = capabilities === null || capabilities.length === 0 ? [] : [capabilities.join(', ')]
+  return [...context, ...can].join('; ') || undefined
 }
 
 /** What was answered, in part or in whole, goes along with the next question. */
