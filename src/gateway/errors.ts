@@ -16,6 +16,7 @@ export type GatewayErrorCode = Extract<
     | 'request.key-scope' // it does not allow this endpoint
     | 'request.key-model' // it does not allow this model
     | 'request.above-rate-limit' // more tokens than the key may use in a minute
+    | 'request.not-allowed' // a member’s role or project does not allow it
     | 'request.bad-account' // a project, key or budget that cannot be made as asked
     | 'request.no-account' // a project, key or budget that does not exist
     | 'payment.budget-exceeded' // what the request could cost is not left in a budget

@@ -51,6 +51,18 @@ export const gatewayOptions = z.strictObject({
     })
     .optional()
     .describe('Where to send warnings of budgets'),
+  memberKey: z
+    .union([
+      z.instanceof(Secret<string>),
+      z
+        .string()
+        .regex(/^cm_/, 'must be a credential of a member, which begins with cm_')
+        .transform((text) => new Secret(text)),
+    ])
+    .optional()
+    .describe(
+      'Credential of a project’s member: `cocoon key` and its like act as that member, not as the owner of the node',
+    ),
 })
 
 export type GatewayOptions = z.output<typeof gatewayOptions>

@@ -92,8 +92,8 @@ describe('ids', () => {
       ],
       [
         'x1.clientAnswer',
-        '0xe2e78d47',
-        'x1.clientAnswer request_id:int256 head:bytes body:bytes final_info:client.queryFinalInfo = x1.Packet',
+        '0x26e22c60',
+        'x1.clientAnswer request_id:int256 head:bytes body:bytes proxy_start_time:double proxy_end_time:double worker_start_time:double worker_end_time:double = x1.Packet',
       ],
       [
         'x1.attempt',
@@ -105,6 +105,20 @@ describe('ids', () => {
         '0xf54746f6',
         'x1.requestStory request_id:int256 queued_ms:int attempts:vector x1.attempt = x1.Packet',
       ],
+      [
+        'x1.abilities',
+        '0x203afee5',
+        'x1.abilities flags:# can:vector string cannot:vector string context_length:flags.0?int = x1.Abilities',
+      ],
+      ['x1.workerAbilities', '0x98d0018e', 'x1.workerAbilities abilities:x1.abilities = x1.Packet'],
+      ['x1.getModels', '0x28a8b4be', 'x1.getModels = x1.Models'],
+      [
+        'x1.worker',
+        '0x8c8122d9',
+        'x1.worker flags:# coefficient:int active_requests:int max_active_requests:int evidence:string abilities:flags.0?x1.abilities = x1.Worker',
+      ],
+      ['x1.model', '0x5f9ff56c', 'x1.model name:string workers:vector x1.worker = x1.Model'],
+      ['x1.models', '0x43d7e374', 'x1.models models:vector x1.model = x1.Models'],
     ])
   })
 })

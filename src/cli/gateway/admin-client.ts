@@ -1,7 +1,7 @@
 /** Asking the running client's `/admin` and prices over HTTP. */
 import { CocoonError, type ErrorCode, reveal } from '../../util/index.ts'
 import type { Config } from '../schema.ts'
-import { ownerKeyOf, readAdminKey } from './admin-key.ts'
+import { actingKeyOf, ownerKeyOf } from './admin-key.ts'
 
 const TIMEOUT_MS = 30_000
 
@@ -17,7 +17,7 @@ export function adminClient(config: Config): AdminClient {
   const base = `http://${host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '[::1]' : host}:${port}`
 
   async function send(method: string, path: string, body?: unknown): Promise<Response> {
-    const key = path.startsWith('/admin') ? readAdminKey(config.home) : ownerKeyOf(config)
+    const key = path.startsWith('/admin') ? actingKeyOf(config) : ownerKeyOf(config)
     const headers: Record<string, string> = body === undefined ? {} : { 'content-type': 'application/json' }
     if (key !== undefined) headers['authorization'] = `Bearer ${reveal(key)}`
     let reply: Response
@@ -38,7 +38,7 @@ export function adminClient(config: Config): AdminClient {
       )
     }
     if (reply.ok) return reply
-    throw await refusalOf(reply, base)
+    throw await refusalOf(reply, base, config.client.gateway.memberKey !== undefined)
   }
 
   return {
@@ -50,11 +50,13 @@ export function adminClient(config: Config): AdminClient {
   }
 }
 
-async function refusalOf(reply: Response, base: string): Promise<CocoonError> {
+async function refusalOf(reply: Response, base: string, isMember: boolean): Promise<CocoonError> {
   const { error } = ((await reply.json().catch(() => ({}))) ?? {}) as { error?: { message?: string; code?: string } }
   if (reply.status === 401)
     return new CocoonError('config.admin-key', {
-      message: `the client at ${base} does not take this key: it runs with another home. Give its --home or --config`,
+      message: isMember
+        ? `the client at ${base} does not take the member’s credential (client.gateway.memberKey): ${error?.message ?? 'ask for a new one'}`
+        : `the client at ${base} does not take this key: it runs with another home. Give its --home or --config`,
     })
   const code = (error?.code ?? '').includes('.') ? (error?.code as ErrorCode) : 'request.refused'
   return new CocoonError(code, { message: error?.message ?? `the client answered with status ${reply.status}` })

@@ -22,6 +22,8 @@ import {
   type ClientToProxyQuery,
   type SignedPayment,
   x1CancelQuery,
+  x1GetModels,
+  x1Models,
 } from '../../tl/index.ts'
 import { type Connection, type ConnectionHandler, type Reply, WIRE_STATUS } from '../../transport/index.ts'
 import { CocoonError, type Log, toCocoonError } from '../../util/index.ts'
@@ -34,6 +36,7 @@ import {
   receiveRegistration,
 } from './client-session.ts'
 import type { ProxyIdentity } from './identity.ts'
+import { modelsOf } from './model-list.ts'
 import { NO_PAYMENT, type PaymentSigner } from './payments.ts'
 import type { Party, Requests } from './requests.ts'
 import type { WorkerPool } from './scheduler.ts'
@@ -260,6 +263,8 @@ export function createClients(deps: ClientsDeps): Clients {
 
     return {
       query(data, reply) {
+        if (connection.peer.extended && session.at === 'ready' && constructorId(data) === x1GetModels.id)
+          return reply.answer(encode(x1Models, { models: modelsOf(deps.pool) }))
         const known = decodeIfKnown(clientToProxyQueries, data)
         if (known === null) return reply.error(WIRE_STATUS.none, 'Lost promise')
         const { accounts } = deps

@@ -4,6 +4,7 @@
  * elsewhere, and the workers spend their time on those that will be in time. Pure: no clock, no sockets; gives effects.
  */
 import { FairQueue } from './fair-queue.ts'
+import type { Lack, Needs } from './needs.ts'
 import { type PrefixKeys, PrefixMemory } from './prefix-memory.ts'
 import { baseModelName, type Choice, type Wanted, type WorkerPool, type WorkerSlot } from './scheduler.ts'
 import { type AnswerKind, mixed, type Verdict } from './worker-record.ts'
@@ -20,6 +21,8 @@ export interface Job {
   /** When its caller stops waiting. */
   readonly deadlineMs: number
   readonly prefix: PrefixKeys
+  /** What a worker must be able to do for it; absent: nothing that one could lack. */
+  readonly needs?: Needs
   /** Connections that failed it. */
   tried: Set<number> | null
   /** Set while it waits. */
@@ -31,12 +34,13 @@ export type Why = Pick<Extract<Choice, { slot: WorkerSlot }>, 'score' | 'candida
   readonly waitedMs: number
 }
 
-/** Why a request is not served. The first four are the pool's word, the others the queue's. */
+/** Why a request is not served. The first five are the pool's word, the others the queue's. */
 export type Refusal = {
   readonly reason:
     | 'unknown-model'
     | 'no-workers'
     | 'price'
+    | 'unfit'
     | 'all-tried'
     | 'busy'
     | 'queue-full'
@@ -45,6 +49,8 @@ export type Refusal = {
     | 'queue-expired'
   /** Of the cheapest worker that would do. */
   readonly lowestCoefficient?: number
+  /** Where nobody is fit: what is missing. */
+  readonly lacks?: Lack
   /** How long it would wait, or has waited. */
   readonly waitMs: number
   readonly retryAfterMs: number
@@ -231,9 +237,9 @@ export class Dispatcher<J extends Job> {
   }
 
   #choose(job: J, nowMs: number, freed?: number): Choice {
-    const { model, maxCoefficient, kind, tried, prefix } = job
+    const { model, maxCoefficient, kind, tried, prefix, needs } = job
     const warm = prefix.length === 0 ? null : this.#prefixes.recall(prefix)
-    const wanted: Wanted = { model, maxCoefficient, minVersion: 0, kind, tried, warm, freed }
+    const wanted: Wanted = { model, maxCoefficient, minVersion: 0, kind, tried, warm, freed, ...(needs && { needs }) }
     return this.#pool.choose(wanted, nowMs)
   }
 
@@ -284,6 +290,8 @@ function refusalOf(choice: Exclude<Choice, { slot: WorkerSlot }>, nowMs: number)
       const isBrief = sinceMs !== null && nowMs - sinceMs < BRIEF_ABSENCE_MS
       return { reason: 'no-workers', waitMs: 0, retryAfterMs: isBrief ? BRIEF_RETRY_MS : ABSENT_RETRY_MS }
     }
+    case 'unfit':
+      return { reason: 'unfit', lacks: choice.lacks, ...rest }
     case 'busy':
     case 'unknown-model':
     case 'all-tried':

@@ -16,7 +16,9 @@ import {
   workerProxyHandshakeCompleted,
   workerToProxyMessages,
   workerToProxyQueries,
+  x1WorkerAbilities,
   x1WorkerAnswer,
+  abilitiesOf,
 } from '../../tl/index.ts'
 import { type Connection, type ConnectionHandler, WIRE_STATUS } from '../../transport/index.ts'
 import { CocoonError, type Log, toHex } from '../../util/index.ts'
@@ -152,7 +154,8 @@ export function createWorkers(deps: WorkersDeps): Workers {
 
     function entered(before: WorkerSession['at'], answer: WorkerReply | Refusal): void {
       if (session.at === before) return
-      if (session.at === 'comparing') deps.pool.add({ connectionId: id, ...session.worker }, deps.now())
+      if (session.at === 'comparing')
+        deps.pool.add({ connectionId: id, ...session.worker, evidence: connection.peer.evidence }, deps.now())
       if (session.at !== 'ready' || answer._ !== 'worker.proxyHandshakeCompleted') return
       const { owner, version, model, machine, capacity, coefficient } = session.worker
       parties.set(id, { connection, owner, version, machine })
@@ -188,6 +191,10 @@ export function createWorkers(deps: WorkersDeps): Workers {
         if (connection.peer.extended && constructorId(data) === x1WorkerAnswer.id) {
           const whole = decode(x1WorkerAnswer, data)
           return deps.requests().answer(id, whole.requestId, readWholeAnswer(whole))
+        }
+        if (connection.peer.extended && constructorId(data) === x1WorkerAbilities.id) {
+          deps.pool.update(id, { abilities: abilitiesOf(decode(x1WorkerAbilities, data).abilities) }, deps.now())
+          return deps.requests().workerChanged(session.worker.model)
         }
         const message = decodeIfKnown(workerToProxyMessages, data)
         if (message === null) return 'ignored'
