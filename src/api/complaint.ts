@@ -28,8 +28,7 @@ interface Placed {
 function deepest(issue: z.core.$ZodIssue, above: readonly PropertyKey[]): Placed {
   const path = [...above, ...issue.path]
   // The field at fault is the one that nobody knows, not what it stands in.
-  if (issue.code === 'unrecognized_keys')
-    return { issue, path: [...path, harmless(issue.keys[0] ?? '')] }
+  if (issue.code === 'unrecognized_keys') return { issue, path: [...path, harmless(issue.keys[0] ?? '')] }
   if (issue.code !== 'invalid_union') return { issue, path }
   const inner = issue.errors.flatMap((branch) => branch.slice(0, 1)).map((one) => deepest(one, path))
   const furthest = inner.toSorted((a, b) => b.path.length - a.path.length)[0]
