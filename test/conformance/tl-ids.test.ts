@@ -95,6 +95,16 @@ describe('ids', () => {
         '0xe2e78d47',
         'x1.clientAnswer request_id:int256 head:bytes body:bytes final_info:client.queryFinalInfo = x1.Packet',
       ],
+      ['x1.claims', '0x3770bc89', 'x1.claims claims:bytes signature:bytes = x1.Packet'],
+      ['x1.getWorkers', '0x80f07a3c', 'x1.getWorkers = x1.Workers'],
+      ['x1.worker', '0x61b58236', 'x1.worker id:int256 model:string = x1.Worker'],
+      ['x1.workers', '0x8a0bf15e', 'x1.workers workers:vector x1.worker = x1.Workers'],
+      ['x1.getWorkerProof', '0x688f10c7', 'x1.getWorkerProof id:int256 = x1.WorkerProof'],
+      [
+        'x1.workerProof',
+        '0xba6bf575',
+        'x1.workerProof certificate:bytes claims:bytes signature:bytes = x1.WorkerProof',
+      ],
     ])
   })
 })

@@ -53,6 +53,7 @@ import type { ClientChain } from './chain/index.ts'
 import type { ModelOffer } from './inference.ts'
 import type { ClientOptions } from './options.ts'
 import type { Requests } from './requests.ts'
+import { createWorkerProofs, type JudgedWorker, type WorkerJudge } from './worker-proofs.ts'
 import { type KnownProxy, receive, type Session, type SessionInput, type SessionView } from './session.ts'
 
 export interface LinkDeps {
@@ -69,6 +70,8 @@ export interface LinkDeps {
   readonly memory: Map<string, ProxyMemory>
   /** Absent in a network without a chain. */
   readonly chain?: ClientChain | undefined
+  /** Absent where nobody looks at workers. */
+  readonly workerJudge?: WorkerJudge | undefined
   config(): RootConfig
 }
 
@@ -88,6 +91,8 @@ export interface Link extends TransportLink {
   readonly retiring: boolean
   readonly connection: Connection
   readonly session: Session
+  /** Who works behind this proxy, as far as it was looked at. */
+  readonly workers: readonly JudgedWorker[]
   /** Throws `capacity.no-proxy` before ready. */
   models(): Promise<readonly ModelOffer[]>
   /**
@@ -111,6 +116,7 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
   let retiring = false
   let statusTimer: Timer | undefined
   const ask = createAsker(connection, log)
+  const proofs = deps.workerJudge && createWorkerProofs(connection, { clock: deps.clock, log, judge: deps.workerJudge })
   const verifyCharge = createPaymentVerifier('charge')
 
   const view: SessionView = {
@@ -149,6 +155,7 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
             contract: formatAddress(effect.proxy.ownContract, options.isTestnet),
           })
           scheduleStatus()
+          proofs?.start()
           break
       }
     }
@@ -230,6 +237,9 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
     get session() {
       return session
     },
+    get workers() {
+      return proofs?.workers ?? []
+    },
     get ready() {
       return session.at === 'ready'
     },
@@ -295,6 +305,7 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
       },
       closed(why) {
         statusTimer?.cancel()
+        proofs?.close()
         log.info('the proxy connection ended', { at: session.at, reason: why.code })
         session = { at: 'closed', why: why.code }
         deps.requests.lost(connection.id, why)

@@ -27,6 +27,7 @@ import {
   workerProxyHandshakeCompleted,
   workerUpdatePaymentStatus,
   x1CancelQuery,
+  x1Claims,
   constructorId,
 } from '../../tl/index.ts'
 import {
@@ -194,6 +195,11 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
     })
   }
 
+  /** First of all, so that the proxy knows it when it is asked for anything. */
+  function claim(): void {
+    if (connection.peer.extended && connection.ownClaims) connection.send(encode(x1Claims, connection.ownClaims))
+  }
+
   function scheduleStatus(): void {
     statusTimer = deps.clock.after(uniform(deps.random, STATUS_EVERY_MS.low, STATUS_EVERY_MS.high), () => {
       if (session.at !== 'ready') return
@@ -243,6 +249,7 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
     if (session.at === 'ready') connection.send(encode(workerEnabledDisabled, { disabled: disabled ? 1 : 0 }))
   }
 
+  claim()
   register()
   return {
     evidence: connection.peer.evidence,
