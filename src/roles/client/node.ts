@@ -104,8 +104,10 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
     config,
     chain,
     workerJudge: deps.workerJudge ?? undefined,
+    lost: () => void (lostAtMs = clock.now()),
   }
   let stopping = false
+  let lostAtMs: number | null = null
 
   const targets = keepTargets<Link>({
     clock,
@@ -168,6 +170,7 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
       log,
       metrics: deps.metrics,
       ready: () => (stopping ? [] : ready()),
+      lostAtMs: () => lostAtMs,
       nobody,
       stopping: () => stopping,
     },

@@ -61,6 +61,8 @@ export interface WorkerParty extends Party {
 export interface Workers {
   accept(connection: Connection): ConnectionHandler
   payment(owner: OwnerKey): SignedPayment
+  /** An owner as peers write it. */
+  shownOwner(owner: OwnerKey): string
   readonly parties: ReadonlyMap<number, WorkerParty>
   /** What clients may see of workers, encoded. */
   show(query: X1ClientQuery): Uint8Array
@@ -78,12 +80,12 @@ const NOTHING = new Uint8Array()
 export function createWorkers(deps: WorkersDeps): Workers {
   const parties = new Map<number, WorkerParty>()
   const contracts = new Map<OwnerKey, Address>()
-  /** Clients' owners as peers write them; as many as there are accounts. */
+  /** Owners as peers write them; as many as there are accounts. */
   const shownOwners = new Map<OwnerKey, string>()
   const shownOwner = (owner: OwnerKey): string => {
     let shown = shownOwners.get(owner)
     if (shown === undefined)
-      shownOwners.set(owner, (shown = formatAddress(parseAddress(owner, 'client owner'), deps.isTestnet)))
+      shownOwners.set(owner, (shown = formatAddress(parseAddress(owner, 'owner'), deps.isTestnet)))
     return shown
   }
 
@@ -170,7 +172,7 @@ export function createWorkers(deps: WorkersDeps): Workers {
       if (session.at !== 'ready' || answer._ !== 'worker.proxyHandshakeCompleted') return
       const { owner, version, model, machine, capacity, coefficient } = session.worker
       parties.set(id, { connection, owner, version, machine, proof })
-      deps.pool.update(id, { enabled: !answer.disabled })
+      deps.pool.update(id, { enabled: !answer.disabled }, deps.now())
       deps.requests().workerChanged(model)
       log.info('worker ready', {
         owner,
@@ -235,14 +237,14 @@ export function createWorkers(deps: WorkersDeps): Workers {
         if (message === null) return 'ignored'
         switch (message._) {
           case 'worker.enabledDisabled':
-            deps.pool.update(id, { enabled: message.disabled === 0 })
+            deps.pool.update(id, { enabled: message.disabled === 0 }, deps.now())
             deps.requests().workerChanged(session.worker.model)
             log.info(message.disabled === 0 ? 'worker enabled' : 'worker disabled')
             return
           case 'worker.newCoefficient':
             if (message.newCoefficient < 0)
               throw new CocoonError('protocol.coefficient', { message: 'bad coefficient value' })
-            deps.pool.update(id, { coefficient: message.newCoefficient })
+            deps.pool.update(id, { coefficient: message.newCoefficient }, deps.now())
             deps.requests().workerChanged(session.worker.model)
             return
           default:
@@ -252,7 +254,7 @@ export function createWorkers(deps: WorkersDeps): Workers {
       closed(why) {
         proof.close()
         parties.delete(id)
-        deps.pool.remove(id)
+        deps.pool.remove(id, deps.now())
         deps.requests().workerLost(id)
         log.info('worker gone', { at: session.at, reason: why.code })
       },
@@ -279,6 +281,7 @@ export function createWorkers(deps: WorkersDeps): Workers {
   return {
     accept,
     payment,
+    shownOwner,
     parties,
     show,
     notifyPayment(party, requestId, { totals }, requestTokens, clientOwner) {
