@@ -11,11 +11,12 @@ import type { ConnectionLimits, ConnectionTimers } from './limits.ts'
 import type { Side, TransportMetrics } from './metrics.ts'
 import { createPacketWriter, type PacketWriter, type Phase, receivePacket } from './packets.ts'
 import { InboundQueries, OutstandingQueries } from './queries.ts'
-import type { Connection, ConnectionHandler, Peer } from './types.ts'
+import type { Connection, ConnectionHandler, Peer, SignedClaims } from './types.ts'
 
 export interface ConnectionOptions {
   readonly side: Side
   readonly peer: Peer
+  readonly ownClaims?: SignedClaims | null
   readonly id: number
   readonly clock: Clock
   readonly log: Log
@@ -47,6 +48,7 @@ export function runConnection(
 class FramedConnection implements Connection {
   readonly id: number
   readonly peer: Peer
+  readonly ownClaims: SignedClaims | null
   readonly #stream: Duplex
   readonly #options: ConnectionOptions
   readonly #greeting: Greeting
@@ -78,6 +80,7 @@ class FramedConnection implements Connection {
   constructor(stream: Duplex, options: ConnectionOptions, greeting: Greeting) {
     this.id = options.id
     this.peer = options.peer
+    this.ownClaims = options.ownClaims ?? null
     this.#stream = stream
     this.#options = options
     this.#greeting = greeting

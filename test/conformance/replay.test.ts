@@ -438,7 +438,7 @@ describe.each(SESSIONS)('session %s', (session) => {
       shownOwner: (owner) => owner,
       announce() {},
     })
-    const clients = createClients({ ...shared, requests, offer })
+    const clients = createClients({ ...shared, requests, offer, showWorkers: workers.show })
     const open = new Map<string, { handler: ConnectionHandler; sent: Uint8Array[]; replies: Map<bigint, Uint8Array> }>()
     const end = (s: Step): { handler: ConnectionHandler; sent: Uint8Array[]; replies: Map<bigint, Uint8Array> } => {
       const name = `${s.leg} ${s.connection}`
