@@ -25,6 +25,7 @@ const RANKS: Readonly<Record<string, number>> = {
   'roles/proxy': 4,
   'roles/worker': 4,
   gateway: 4.5,
+  batch: 4.7,
   api: 5,
   sdk: 5.5,
   cli: 6,

@@ -11,10 +11,14 @@ export interface FieldComplaint {
 
 /** The first complaint of a failed check of `value`. */
 export function complaintOf(error: z.ZodError, value: unknown): FieldComplaint {
-  const { issue, path } = deepest(error.issues[0] as z.core.$ZodIssue, [])
+  const { issue, path: above } = deepest(error.issues[0] as z.core.$ZodIssue, [])
+  // A name of the caller's own making: short, and without what could forge a line.
+  const unknown = issue.code === 'unrecognized_keys' ? issue.keys[0] : undefined
+  const path = unknown === undefined ? above : [...above, unknown.replaceAll(/[^\w.-]/g, '?').slice(0, 64)]
   const field = path
     .map((key, i) => (typeof key === 'number' ? `[${key}]` : `${i > 0 ? '.' : ''}${String(key)}`))
     .join('')
+  if (unknown !== undefined) return { field, says: 'is not known here' }
   return { field, says: isAbsent(value, path) ? 'is required' : words(issue) }
 }
 

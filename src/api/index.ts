@@ -3,7 +3,9 @@
  * `/metrics` and `/jsonstats` (every node). How requests are checked, answers end and errors look serves the SDK as well.
  */
 export { Answer, type AnswerDeps, type AnswerLimits, type AnswerOutlet } from './answer.ts'
+export { createBatchDesk } from './batch-desk.ts'
 export { complaintOf, type FieldComplaint } from './complaint.ts'
+export type { ConsolePage } from './console.ts'
 export * from './contract.ts'
 export {
   API_ERRORS,

@@ -4,6 +4,7 @@
  */
 const QUOTE = 0x22
 const COMMA = 0x2c
+const COLON = 0x3a
 const OPEN_ARRAY = 0x5b
 const BACKSLASH = 0x5c
 const CLOSE_ARRAY = 0x5d
@@ -57,6 +58,18 @@ export function scanObject(bytes: Buffer, maxDepth: number): readonly Member[] |
   }
   return members
 }
+
+/** The value of a member, without the key and the blanks around it. */
+export function valueBytes({ bytes }: Member): Uint8Array {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  let from = buffer.indexOf(COLON, stringEnd(buffer, 0)) + 1
+  let to = buffer.length
+  while (from < to && isBlank(buffer[from])) from++
+  while (to > from && isBlank(buffer[to - 1])) to--
+  return buffer.subarray(from, to)
+}
+
+const isBlank = (byte: number | undefined): boolean => byte === 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d
 
 /** An object of these members and, after them, `added` (`"a":1`). */
 export function writeObject(members: readonly Uint8Array[], added: readonly string[] = []): Buffer {

@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from 'vitest'
+import type { Batches } from '../batch/index.ts'
 import { type ApiUnderTest, apiUnderTest } from './api-under-test.ts'
 import { openApiDocument } from './openapi.ts'
 
@@ -12,9 +13,12 @@ interface Document {
 
 test('every route of the server is described, and nothing else is', async () => {
   const routes: string[] = []
-  api = apiUnderTest({ options: { apiKey: 'correct-horse' } })
+  // Only their routes count.
+  const batches = { of: { files: {} } as Batches, defaults: { maxCoefficient: 1, keepOutputMs: 1 } }
+  api = apiUnderTest({ options: { apiKey: 'correct-horse' }, deps: { batches } })
   api.app.addHook('onRoute', ({ method, url }) => {
-    for (const one of [method].flat()) if (one !== 'HEAD') routes.push(`${one} ${url.replace('*', '{model}')}`)
+    for (const one of [method].flat())
+      if (one !== 'HEAD') routes.push(`${one} ${url.replace('*', '{model}').replace(/:(\w+)/, '{$1}')}`)
   })
   await api.app.ready()
   const response = await api.app.inject('/openapi.json')
@@ -38,6 +42,18 @@ test('a request’s fields stand in it as they are checked', () => {
   expect(schemaOf('/v1/audio/transcriptions')).toMatchObject({
     schema: { required: ['model', 'file'], properties: { file: { format: 'binary' } } },
   })
+})
+
+test('lists say what they may be asked with', () => {
+  const { paths } = openApiDocument() as unknown as {
+    paths: Record<string, Record<string, { parameters: readonly { name: string }[] }>>
+  }
+  expect(paths['/v1/files']?.['get']?.parameters.map(({ name }) => name)).toEqual([
+    'after',
+    'limit',
+    'order',
+    'purpose',
+  ])
 })
 
 test('no two operations have one name', () => {

@@ -3,6 +3,7 @@
  * `GET /openapi.json` serves it; docs/openapi.json is the same, for reading and for generators.
  */
 import { z } from 'zod'
+import { createBatchRequest, listBatchesQuery, listFilesQuery, uploadRequest } from './batch-contract.ts'
 import { REQUEST_BY_PATH } from './contract.ts'
 import { countTokensRequest, messagesRequest } from './messages/contract.ts'
 import { responsesRequest } from './responses/contract.ts'
@@ -22,6 +23,8 @@ interface Operation {
   readonly parameters?: readonly Json[]
   /** The path whose request this one takes. */
   readonly like?: string
+  /** Runs nothing by itself: its answer has no price in its headers. */
+  readonly isFree?: true
   /** Media type of the answer, when not JSON. */
   readonly answers?: string
 }
@@ -46,6 +49,21 @@ const POSTS: Readonly<Record<string, Operation>> = {
   '/v1/messages/count_tokens': { summary: 'Length of a prompt, in tokens.', request: countTokensRequest },
 }
 
+/** Requests in files. */
+const BATCH_POSTS: Readonly<Record<string, Operation>> = {
+  '/v1/files': {
+    summary: 'Keeps an input file.',
+    request: uploadRequest,
+    mediaType: 'multipart/form-data',
+    isFree: true,
+  },
+  '/v1/batches': { summary: 'Answers the requests of a file.', request: createBatchRequest, isFree: true },
+  '/v1/batches/{batch_id}/cancel': {
+    summary: 'Ends a batch; what was answered is kept.',
+    parameters: [pathId('batch_id')],
+  },
+}
+
 /** The same requests, for what they can cost; nothing runs. */
 const QUOTES = Object.fromEntries(
   Object.entries(POSTS)
@@ -55,6 +73,16 @@ const QUOTES = Object.fromEntries(
       { summary: `What a request to ${path} can cost.`, ...(request !== undefined && { request }), like: path },
     ]),
 )
+
+function pathId(name: string): Json {
+  return { name, in: 'path', required: true, schema: { type: 'string' } }
+}
+
+/** What a list may be asked with. */
+const queryOf = (schema: z.ZodObject): readonly Json[] =>
+  Object.entries(
+    (schemaOf(schema, 'application/json') as { properties: Readonly<Record<string, Json>> }).properties,
+  ).map(([name, property]) => ({ name, in: 'query', required: false, schema: property }))
 
 const MODEL_ID: Json = {
   name: 'model',
@@ -68,6 +96,15 @@ const GETS: Readonly<Record<string, Operation>> = {
   '/v1/models': { summary: 'Models on offer now, with their workers.' },
   '/v1/models/{model}': { summary: 'One of them.', parameters: [MODEL_ID] },
   '/v1/prices': { summary: 'What tokens of each model cost now, at the cheapest and at the dearest worker.' },
+  '/v1/files': { summary: 'Files of the caller’s project.', parameters: queryOf(listFilesQuery) },
+  '/v1/files/{file_id}': { summary: 'One of them.', parameters: [pathId('file_id')] },
+  '/v1/files/{file_id}/content': {
+    summary: 'What is in it.',
+    parameters: [pathId('file_id')],
+    answers: 'application/octet-stream',
+  },
+  '/v1/batches': { summary: 'Batches of the caller’s project.', parameters: queryOf(listBatchesQuery) },
+  '/v1/batches/{batch_id}': { summary: 'How far a batch is.', parameters: [pathId('batch_id')] },
   '/healthz': { summary: 'Whether the process lives.', open: true },
   '/readyz': { summary: 'Whether requests can be served, and why not.', open: true },
   '/openapi.json': { summary: 'This document.', open: true },
@@ -76,12 +113,20 @@ const GETS: Readonly<Record<string, Operation>> = {
   '/metrics': { summary: 'Prometheus metrics.', answers: 'text/plain' },
 }
 
+const DELETES: Readonly<Record<string, Operation>> = {
+  '/v1/files/{file_id}': { summary: 'Deletes a file.', parameters: [pathId('file_id')] },
+}
+
 /** @returns plain JSON, the same at every call */
 export function openApiDocument(): Json {
   const paths: Record<string, Json> = {}
-  for (const [path, operation] of Object.entries(GETS)) paths[path] = { get: describe(path, operation) }
-  for (const [path, operation] of Object.entries({ ...POSTS, ...QUOTES }))
-    paths[path] = { post: describe(path, operation) }
+  const add = (method: string, operations: Readonly<Record<string, Operation>>): void => {
+    for (const [path, operation] of Object.entries(operations))
+      paths[path] = { ...paths[path], [method]: describe(method, path, operation, path in paths) }
+  }
+  add('get', GETS)
+  add('post', { ...POSTS, ...BATCH_POSTS, ...QUOTES })
+  add('delete', DELETES)
   return {
     openapi: '3.1.0',
     info: {
@@ -100,10 +145,22 @@ export function openApiDocument(): Json {
   }
 }
 
-function describe(path: string, operation: Operation): Json {
-  const { summary, request, mediaType = 'application/json', streams, open, parameters, like, answers } = operation
+/** @param isSecond whether another method of this path has its name already */
+function describe(method: string, path: string, operation: Operation, isSecond: boolean): Json {
+  const {
+    summary,
+    request,
+    mediaType = 'application/json',
+    streams,
+    open,
+    parameters,
+    like,
+    answers,
+    isFree,
+  } = operation
+  const name = path.replaceAll(/[^a-z]+/g, '_').replace(/^_|_$/g, '')
   return {
-    operationId: path.replaceAll(/[^a-z]+/g, '_').replace(/^_|_$/g, ''),
+    operationId: isSecond ? `${method}_${name}` : name,
     summary,
     security: open === true ? [] : [{}, { key: [] }],
     ...(parameters !== undefined && { parameters }),
@@ -116,7 +173,7 @@ function describe(path: string, operation: Operation): Json {
     responses: {
       '200': {
         description: 'The answer.',
-        ...(request !== undefined && like === undefined && { headers: HEADER_REFERENCES }),
+        ...(request !== undefined && like === undefined && isFree !== true && { headers: HEADER_REFERENCES }),
         content: {
           [answers ?? 'application/json']: {},
           ...(streams === true && { 'text/event-stream': {} }),
@@ -172,6 +229,9 @@ const HEADERS: Readonly<Record<string, Json>> = {
   'x-request-id': header('Under which this node’s log tells about the request.'),
   'x-cocoon-cost-nano': header('What it cost, in nanoTON; in the trailers of a stream.'),
   'x-cocoon-tokens': header('Adjusted tokens charged; in the trailers of a stream.'),
+  'x-cocoon-prompt-tokens': header('Of these, for the prompt; likewise cached, completion and reasoning.'),
+  'x-cocoon-worker': header('The wallet that owns the worker, where the proxy tells it.'),
+  'x-cocoon-attempts': header('How many workers have had the request, this one included.'),
   'x-cocoon-max-cost-nano': header('The most it could cost: the reservation.'),
   'x-cocoon-evidence': header('What the proxy proved about itself: verified, simulated or none.'),
   'x-cocoon-proxy': header('The proxy that took the request.'),

@@ -89,7 +89,8 @@ const tooDeep = () =>
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-function parseObject(bytes: Uint8Array): Readonly<Record<string, unknown>> {
+/** Throws `request.bad-json`, `request.not-an-object`; no sentence repeats the bytes. */
+export function parseObject(bytes: Uint8Array): Readonly<Record<string, unknown>> {
   let json: unknown
   try {
     json = JSON.parse(strictUtf8.decode(bytes))

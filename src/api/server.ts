@@ -1,12 +1,18 @@
 /** The HTTP server of a client node: OpenAI's endpoints in front of an `Inference`, and the operations endpoints. */
 import cors from '@fastify/cors'
 import type { FastifyInstance } from 'fastify'
-import type { Gateway } from '../gateway/index.ts'
+import type { Batches } from '../batch/index.ts'
+import { type Gateway, NOBODY } from '../gateway/index.ts'
 import type { Inference } from '../roles/client/index.ts'
 import { type AdminAccess, addAdminRoutes } from './admin.ts'
+import { COST_HEADERS } from './answer-headers.ts'
 import { isLoopback } from './auth.ts'
+import { addBatchRoutes, type BatchDefaults } from './batches.ts'
+import { createViewerOf } from './batch-viewer.ts'
 import { createCallerCheck } from './callers.ts'
 import { addConsoleRoutes } from './console.ts'
+import { INFERENCE_PATHS } from './contract.ts'
+import { addFileRoutes } from './files.ts'
 import { createGate } from './gate.ts'
 import { createHttpServer, type HttpDeps } from './http-server.ts'
 import { addInferenceRoutes } from './routes.ts'
@@ -15,6 +21,8 @@ import { addQuoteRoutes } from './quote.ts'
 import { addOpsRoutes, type Ops, type OpsApi } from './ops.ts'
 import { openApiDocument } from './openapi.ts'
 import type { ClientApiOptions } from './options.ts'
+import { TRANSCRIPTION_PATH } from './transcription.ts'
+import { TRANSLATED_PATHS } from './translated-paths.ts'
 
 export interface ClientApi extends OpsApi {
   /**
@@ -34,16 +42,24 @@ export interface ClientApiDeps extends HttpDeps {
   readonly gateway?: Gateway
   /** Opens `/admin`; needed where there is a gateway. */
   readonly admin?: AdminAccess
+  /** Files and batches; without, there are none. */
+  readonly batches?: { readonly of: Batches; readonly defaults: BatchDefaults }
 }
 
 export function createClientApi(deps: ClientApiDeps, options: ClientApiOptions): ClientApi {
-  const app = createHttpServer(deps, options)
+  const { gateway } = deps
+  const app = createHttpServer(deps, options, (request, { code }, status, durationMs) => {
+    const path = request.routeOptions.url ?? ''
+    if (gateway === undefined || !ASKS_A_MODEL.has(path)) return
+    const { id, caller } = request
+    gateway.refused({ request: id, caller, model: NOBODY, path, status, code, durationMs })
+  })
   const gate = createGate(deps.clock, options.maxRunning)
   deps.metrics.gauge('http_running', 'Requests in work.', () => gate.running)
   if (options.corsOrigins.length > 0)
     void app.register(cors, {
       origin: options.corsOrigins.includes('*') ? '*' : [...options.corsOrigins],
-      methods: ['GET', 'POST'],
+      methods: ['GET', 'POST', 'DELETE'],
       exposedHeaders: EXPOSED_HEADERS,
       maxAge: 600,
       strictPreflight: false,
@@ -81,11 +97,12 @@ const EXPOSED_HEADERS = [
   'retry-after',
   'x-request-id',
   'x-cocoon-request-id',
-  'x-cocoon-cost-nano',
-  'x-cocoon-tokens',
+  ...COST_HEADERS,
   'x-cocoon-max-cost-nano',
   'x-cocoon-evidence',
   'x-cocoon-proxy',
+  'x-cocoon-worker',
+  'x-cocoon-attempts',
   'x-ratelimit-limit-requests',
   'x-ratelimit-remaining-requests',
   'x-ratelimit-reset-requests',
@@ -96,8 +113,11 @@ const EXPOSED_HEADERS = [
 
 function addOwnerRoutes(app: FastifyInstance, gateway: Gateway, admin: AdminAccess): void {
   addAdminRoutes(app, gateway, admin)
-  if (admin.consoleFolder !== undefined) addConsoleRoutes(app, admin.consoleFolder)
+  if (admin.console !== undefined) addConsoleRoutes(app, admin.console)
 }
+
+/** Where refused requests are counted. */
+const ASKS_A_MODEL: ReadonlySet<string> = new Set([...INFERENCE_PATHS, ...TRANSLATED_PATHS, TRANSCRIPTION_PATH])
 
 /** What only lists; all else asks a model. */
 const LISTS = /^\/v1\/(?:models|prices)\b/
@@ -132,6 +152,11 @@ function addOpenAiRoutes(
       timeoutMs: options.defaultTimeoutMs,
     }
     addQuoteRoutes(scope, deps.inference, defaults, deps.admin?.fiat)
+    if (deps.batches !== undefined) {
+      const viewerOf = createViewerOf(deps.gateway)
+      addFileRoutes(scope, deps.batches.of.files, viewerOf)
+      addBatchRoutes(scope, deps.batches.of, viewerOf, deps.batches.defaults, deps.admin?.fiat)
+    }
     await scope.register(async (inner) => {
       addInferenceRoutes(inner, gate, defaults, {
         inference: deps.inference,

@@ -10,7 +10,7 @@ import { composeClient } from '../sdk/index.ts'
 import { createPowSolver } from '../transport/index.ts'
 import { Secret } from '../util/index.ts'
 import { openProcess, portError, type Process } from './compose.ts'
-import { openClientGateway } from './gateway/open.ts'
+import { openClientBatches, openClientGateway } from './gateway/open.ts'
 import { loadKey, ownerOf } from './keys.ts'
 import { type Running, untilStopped } from './lifecycle.ts'
 import { clientSecret, openRoleChain, type RoleChain } from './node-chain.ts'
@@ -136,16 +136,22 @@ export async function runClient(asConfigured: Config): Promise<number> {
     await client.close(0)
     throw error
   })
-  const ops: Ops = {
-    ...opsOf(node, p),
-    ready: () => [...node.ready(), ...[gateway.trouble()?.message].filter((one) => one !== undefined)],
-  }
+  const { batches, live } = await openClientBatches(p, gateway, meter(node)).catch(async (error: unknown) => {
+    await client.close(0)
+    await gateway.close()
+    throw error
+  })
+  const troubles = (): string[] => [gateway.trouble(), batches.trouble()].flatMap((one) => one?.message ?? [])
+  const ops: Ops = { ...opsOf(node, p), ready: () => [...node.ready(), ...troubles()] }
   const { clock, random, log, metrics } = p
+  const { defaultMaxCoefficient: maxCoefficient } = config.client.http
+  const ofBatches = { of: batches, defaults: { maxCoefficient, keepOutputMs: config.client.batch.keepFilesMs } }
   const api = createClientApi(
-    { inference: meter(node), gateway, admin, ops, clock, random, log, metrics },
+    { inference: live, gateway, admin, batches: ofBatches, ops, clock, random, log, metrics },
     config.client.http,
   )
   const url = await api.listen().catch(async (error: unknown) => {
+    await batches.close()
     await client.close(0)
     await gateway.close()
     throw portError(error, 'the client’s API', '--http-port (client.http.port)')
@@ -153,7 +159,8 @@ export async function runClient(asConfigured: Config): Promise<number> {
   p.log.info('the client’s API listens', { url: `${url}/v1` })
   const running: Running = {
     async close(graceMs) {
-      await api.drain(graceMs)
+      await Promise.all([api.drain(graceMs), batches.drain(graceMs)])
+      await batches.close()
       await client.close(0)
       await onChain?.chain.wallet.close()
       await api.close()

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { clientApiOptions, opsApiOptions } from '../api/index.ts'
 import { attestationOptions } from '../attest/index.ts'
+import { batchOptions } from '../batch/index.ts'
 import { devnetOptions } from '../devnet/index.ts'
 import { httpEngineOptions, llamaOptions } from '../engine/index.ts'
 import { DEFAULT_MODEL } from '../models/index.ts'
@@ -110,6 +111,7 @@ export const configSchema = z.strictObject({
         .describe('What short authorization reveals to a proxy; empty is fine only in a network without money'),
       http: clientApiOptions.prefault({}),
       gateway: gatewayOptions.prefault({}),
+      batch: batchOptions.prefault({}),
     })
     .prefault({}),
   proxy: z.strictObject({ ...proxyOptions.shape, ownerAddress, http: opsOn(11_000).prefault({}) }).prefault({}),

@@ -18,9 +18,9 @@ export interface Form {
 }
 
 /** More than any API of today has fields. */
-const MAX_PARTS = 64
+export const MAX_PARTS = 64
 /** A name and a type. */
-const MAX_PART_HEADER_BYTES = 2048
+export const MAX_PART_HEADER_BYTES = 2048
 
 /** What needs no quotes in a header; every library makes its boundaries of these. */
 const BOUNDARY = /^[\w.+-]{1,70}$/
@@ -30,9 +30,7 @@ const bad = (message: string) => new CocoonError('request.bad-form', { message }
 
 /** Throws `request.bad-form` for anything but complete parts with names. */
 export function parseForm(body: Uint8Array, contentType: string): Form {
-  const boundary = /^multipart\/form-data[ \t]*;/i.test(contentType) ? parameter(contentType, 'boundary') : undefined
-  if (boundary === undefined || !BOUNDARY.test(boundary))
-    throw bad('its content-type must be multipart/form-data with a boundary.')
+  const boundary = boundaryOf(contentType)
   const delimiter = utf8(`\r\n--${boundary}`)
   const parts: FormPart[] = []
   // The first delimiter has no line in front of it.
@@ -47,6 +45,14 @@ export function parseForm(body: Uint8Array, contentType: string): Form {
     parts.push(parsePart(body.subarray(at + 2, end)))
     at = end + delimiter.length
   }
+}
+
+/** Throws `request.bad-form`. */
+export function boundaryOf(contentType: string): string {
+  const boundary = /^multipart\/form-data[ \t]*;/i.test(contentType) ? parameter(contentType, 'boundary') : undefined
+  if (boundary === undefined || !BOUNDARY.test(boundary))
+    throw bad('its content-type must be multipart/form-data with a boundary.')
+  return boundary
 }
 
 /** The same form again; a boundary that occurs in a value is the caller's mistake. */
@@ -70,7 +76,12 @@ const END_OF_HEADERS = utf8('\r\n\r\n')
 function parsePart(bytes: Uint8Array): FormPart {
   const end = indexOf(bytes, END_OF_HEADERS, 0)
   if (end < 0 || end > MAX_PART_HEADER_BYTES) throw bad('a part has no headers, or too long ones.')
-  const lines = new TextDecoder().decode(bytes.subarray(0, end)).split('\r\n')
+  return { ...parsePartHead(bytes.subarray(0, end)), value: bytes.subarray(end + END_OF_HEADERS.length) }
+}
+
+/** @param bytes headers of a part, without the empty line after them. Throws `request.bad-form` */
+export function parsePartHead(bytes: Uint8Array): Omit<FormPart, 'value'> {
+  const lines = new TextDecoder().decode(bytes).split('\r\n')
   const disposition = lines.map((line) => DISPOSITION.exec(line)?.[1]).find((found) => found !== undefined)
   const name = disposition === undefined ? undefined : parameter(disposition, 'name')
   if (disposition === undefined || name === undefined || name === '') throw bad('a part has no name.')
@@ -80,7 +91,6 @@ function parsePart(bytes: Uint8Array): FormPart {
     name,
     ...(fileName !== undefined && { fileName }),
     ...withType(contentType.find((found) => found !== undefined)),
-    value: bytes.subarray(end + END_OF_HEADERS.length),
   }
 }
 
@@ -94,7 +104,7 @@ function parameter(header: string, wanted: string): string | undefined {
 const startsWith = (bytes: Uint8Array, at: number, wanted: Uint8Array): boolean =>
   bytes.length >= at + wanted.length && wanted.every((byte, i) => bytes[at + i] === byte)
 
-function indexOf(bytes: Uint8Array, wanted: Uint8Array, from: number): number {
+export function indexOf(bytes: Uint8Array, wanted: Uint8Array, from: number): number {
   const first = wanted[0] as number
   for (let at = bytes.indexOf(first, from); at >= 0; at = bytes.indexOf(first, at + 1))
     if (startsWith(bytes, at, wanted)) return at

@@ -3,7 +3,13 @@ export * from './bytes.ts'
 export * from './clock.ts'
 export * from './decayed-rate.ts'
 export * from './errors.ts'
-export * from './form-data.ts'
+export {
+  type Form,
+  type FormPart,
+  parseForm,
+  writeForm,
+} from './form-data.ts'
+export * from './form-stream.ts'
 export * from './log.ts'
 export * from './metrics.ts'
 export * from './money.ts'

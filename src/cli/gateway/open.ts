@@ -1,11 +1,12 @@
 /** The gateway of `cocoon client`: its file, its key, and the inference that passes it. */
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import type { AdminAccess } from '../../api/index.ts'
+import { join } from 'node:path'
+import { type AdminAccess, createBatchDesk } from '../../api/index.ts'
+import { type Batches, openBatches, watchInteractive } from '../../batch/index.ts'
 import { type Gateway, meterInference, openGateway } from '../../gateway/index.ts'
 import type { Inference } from '../../roles/client/index.ts'
 import type { Process } from '../compose.ts'
 import { loadAdminKey } from './admin-key.ts'
+import { buildWithVite, createConsolePage, PACKAGE_ROOT } from './console-page.ts'
 
 export interface OpenedGateway {
   readonly gateway: Gateway
@@ -13,8 +14,11 @@ export interface OpenedGateway {
   meter(inference: Inference): Inference
 }
 
-/** From `src/cli/gateway` and from `dist/cli/gateway` alike. */
-const CONSOLE_FOLDER = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..', 'web', 'console')
+export interface OpenedBatches {
+  readonly batches: Batches
+  /** What live endpoints run on, so that batches know when to stand back. */
+  readonly live: Inference
+}
 
 /** Throws `config.gateway-…`, `config.key-file`. */
 export async function openClientGateway(p: Process): Promise<OpenedGateway> {
@@ -26,7 +30,41 @@ export async function openClientGateway(p: Process): Promise<OpenedGateway> {
   )
   return {
     gateway,
-    admin: { key, fiat: client.gateway.fiat, consoleFolder: CONSOLE_FOLDER },
+    admin: {
+      key,
+      fiat: client.gateway.fiat,
+      console: createConsolePage({ root: PACKAGE_ROOT, log: p.log, build: buildWithVite }),
+    },
     meter: (inference) => meterInference({ inference, gateway, clock: p.clock }),
   }
+}
+
+/** @param metered the gateway's inference. Throws `config.batch-…` */
+export async function openClientBatches(p: Process, gateway: Gateway, metered: Inference): Promise<OpenedBatches> {
+  const { home, client } = p.config
+  const { clock, log } = p
+  const watch = watchInteractive(metered, clock)
+  const desk = createBatchDesk(
+    { inference: metered, clock, log },
+    {
+      maxBodyBytes: client.http.maxBodyBytes,
+      limits: client.http,
+      defaults: {
+        maxTokens: client.http.defaultMaxTokens,
+        maxCoefficient: client.http.defaultMaxCoefficient,
+        timeoutMs: client.batch.lineTimeoutMs,
+      },
+    },
+  )
+  const batches = await openBatches(
+    {
+      ...{ clock, log, desk, gateway },
+      random: p.random,
+      metrics: p.metrics,
+      inference: metered,
+      isInteractiveWaiting: () => watch.isWaiting(),
+    },
+    { ...client.batch, folder: join(home, 'client') },
+  )
+  return { batches, live: watch.inference }
 }

@@ -1,0 +1,47 @@
+/** What batches know of requests: an interface. Which bodies are right and how they run is the business of `api`. */
+import type { CocoonError } from '../util/index.ts'
+import type { AttemptCost, TokenUsage } from './records.ts'
+
+export interface LineHead {
+  readonly customId: string
+  /** Base name. */
+  readonly model: string
+}
+
+/** For whom and at what price a line runs. */
+export interface LineTerms {
+  readonly endpoint: string
+  readonly caller: string
+  /** No worker above it, whatever the line says. */
+  readonly maxCoefficient: number
+}
+
+/** What became of an attempt. */
+export interface LineAnswer {
+  /** Of the answer, or of the refusal as the live endpoint would tell it. */
+  readonly status: number
+  /** JSON. */
+  readonly body: Uint8Array
+  /** Null where an engine answered, whatever its status. */
+  readonly error: CocoonError | null
+  /** After a refusal by an engine: when to ask again. */
+  readonly retryAfterMs: number | null
+  readonly cost: AttemptCost
+  readonly usage: TokenUsage
+}
+
+export interface PreparedLine {
+  readonly model: string
+  readonly maxCostNano: bigint
+  /** Once. Resolves when it is over and its cost is known; never rejects. */
+  run(): { readonly answer: Promise<LineAnswer>; cancel(): void }
+}
+
+export interface LineDesk {
+  /** The limit for a line of an input file. */
+  readonly maxLineBytes: number
+  /** Checks a line as the live endpoint would. Throws `request.*`, with `info.field` where there is one. */
+  read(line: Uint8Array, endpoint: string): LineHead
+  /** @param request names the attempt in logs and receipts. Throws as `read` */
+  prepare(line: Uint8Array, terms: LineTerms, request: string): PreparedLine
+}

@@ -1,0 +1,86 @@
+/** This end of the store's thread: changes in groups, each durable when its promise resolves. */
+import { createGroupCommit, startStoreThread } from '../ledger/index.ts'
+import { type Clock, CocoonError, type Log } from '../util/index.ts'
+import { batchError } from './errors.ts'
+import type { OutputOrder, Outputs } from './outputs.ts'
+import type { PendingLine } from './records.ts'
+import type { Kept } from './select.ts'
+import type { Change } from './store.ts'
+import type { StoreAnswer, StoreJob, StoreOptions } from './store-thread.ts'
+
+export interface StoreAccess {
+  readonly kept: Kept
+  /** Together or not at all. Rejects with `capacity.batch-full`, `capacity.batch-failed`. */
+  apply(changes: readonly Change[]): Promise<void>
+  /** As `apply`, but a full disk is waited out: for what must not be forgotten. */
+  keep(changes: readonly Change[]): Promise<void>
+  pending(batch: string, model: string, afterSeq: number, limit: number): Promise<readonly PendingLine[]>
+  models(batch: string): Promise<readonly string[]>
+  /** Waits out a full disk. */
+  outputs(order: OutputOrder): Promise<Outputs>
+  /** Why nothing can be kept. */
+  trouble(): CocoonError | null
+  close(): Promise<void>
+}
+
+const GROUP = { items: 1_000, groups: 2 }
+/** A full disk is looked at again after this. */
+const RETRY_MS = 2_000
+
+/** Throws `config.batch-…`. */
+export async function openStoreAccess(
+  { clock, log }: { readonly clock: Clock; readonly log: Log },
+  path: string,
+): Promise<StoreAccess> {
+  const workerData: StoreOptions = { path }
+  const ended = (why: unknown): CocoonError =>
+    batchError(
+      'capacity.batch-failed',
+      `The thread of the batches ended (${String(why)}): restart the client.`,
+      {},
+      why,
+    )
+  const thread = startStoreThread<StoreJob, StoreAnswer>({
+    beside: import.meta.url,
+    name: 'batches',
+    workerData,
+    ended,
+  })
+  const { kept } = await thread.opened
+  if (kept === undefined) throw new CocoonError('bug.batches-not-open')
+  let trouble: CocoonError | null = null
+  const commit = createGroupCommit<readonly Change[]>(GROUP, async (groups) => {
+    await thread.do({ do: 'apply', changes: groups.flat() })
+  })
+
+  /** Again and again while the disk is full. */
+  async function insist<T>(work: () => Promise<T>): Promise<T> {
+    for (;;)
+      try {
+        const done = await work()
+        trouble = null
+        return done
+      } catch (error) {
+        const why = error as CocoonError
+        if (trouble?.code !== why.code) log.error('batches cannot be written', { code: why.code, message: why.message })
+        trouble = why
+        if (why.code !== 'capacity.batch-full') throw why
+        await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve))
+      }
+  }
+
+  return {
+    kept,
+    apply: (changes) => commit.add(changes),
+    keep: (changes) => insist(() => commit.add(changes)),
+    pending: async (batch, model, afterSeq, limit) =>
+      (await thread.do({ do: 'pending', batch, model, afterSeq, limit })).pending ?? [],
+    models: async (batch) => (await thread.do({ do: 'models', batch })).models ?? [],
+    outputs: (order) => insist(async () => (await thread.do({ do: 'outputs', order })).outputs as Outputs),
+    trouble: () => trouble,
+    async close() {
+      await commit.idle()
+      await thread.close()
+    },
+  }
+}

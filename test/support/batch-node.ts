@@ -1,0 +1,114 @@
+/** The HTTP API of a client node with keys, budgets, files and batches, in front of any inference; it can be stopped and started again. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type ClientApi, clientApiOptions, createBatchDesk, createClientApi } from '../../src/api/index.ts'
+import { type Batches, type BatchOptions, batchOptions, openBatches, watchInteractive } from '../../src/batch/index.ts'
+import { type Gateway, gatewayOptions, meterInference, openGateway } from '../../src/gateway/index.ts'
+import type { Inference } from '../../src/roles/client/index.ts'
+import { type Clock, type Log, noMetrics, Secret, silentLog, systemClock, systemRandom } from '../../src/util/index.ts'
+
+export const ADMIN_KEY = 'an-admin-key-for-tests'.padEnd(43, '0')
+
+export interface BatchNodeSetup {
+  readonly inference: Inference
+  readonly clock?: Clock
+  readonly log?: Log
+  readonly batch?: Partial<BatchOptions>
+  readonly http?: Readonly<Record<string, unknown>>
+}
+
+export interface BatchNode {
+  readonly gateway: Gateway
+  readonly batches: Batches
+  readonly api: ClientApi
+  /** Where everything is kept. */
+  readonly folder: string
+  /** Ends without waiting for anything, and begins anew on the same folder. */
+  restart(setup?: Partial<BatchNodeSetup>): Promise<void>
+  close(): Promise<void>
+}
+
+export async function startBatchNode(first: BatchNodeSetup): Promise<BatchNode> {
+  const folder = mkdtempSync(join(tmpdir(), 'cocoon-batch-'))
+  let setup = first
+  let parts = await open()
+
+  async function open() {
+    const { inference, clock = systemClock, log = silentLog } = setup
+    const deps = { clock, random: systemRandom, log, metrics: noMetrics }
+    const gateway = await openGateway(
+      { ...deps, fetch },
+      { ...gatewayOptions.parse({}), path: join(folder, 'gateway.sqlite') },
+    )
+    const metered = meterInference({ inference, gateway, clock })
+    const watch = watchInteractive(metered, clock)
+    const http = clientApiOptions.parse({ port: 0, ...setup.http })
+    const options = batchOptions.parse({ ...setup.batch })
+    const defaults = {
+      maxTokens: http.defaultMaxTokens,
+      maxCoefficient: http.defaultMaxCoefficient,
+      timeoutMs: options.lineTimeoutMs,
+    }
+    const desk = createBatchDesk(
+      { inference: metered, clock, log },
+      { maxBodyBytes: http.maxBodyBytes, limits: http, defaults },
+    )
+    const batches = await openBatches(
+      { ...deps, desk, gateway, inference: metered, isInteractiveWaiting: () => watch.isWaiting() },
+      { ...options, folder },
+    )
+    const ops = {
+      ready: () => [],
+      status: () => ({}),
+      jsonstats: () => ({}),
+      metricsText: () => Promise.resolve(''),
+    }
+    const ofBatches = {
+      of: batches,
+      defaults: { maxCoefficient: http.defaultMaxCoefficient, keepOutputMs: options.keepFilesMs },
+    }
+    const admin = { key: new Secret(ADMIN_KEY) }
+    const api = createClientApi({ ...deps, inference: watch.inference, gateway, admin, ops, batches: ofBatches }, http)
+    return { gateway, batches, api }
+  }
+
+  async function close(): Promise<void> {
+    await parts.api.close()
+    await parts.batches.close()
+    await parts.gateway.close()
+  }
+
+  return {
+    get gateway() {
+      return parts.gateway
+    },
+    get batches() {
+      return parts.batches
+    },
+    get api() {
+      return parts.api
+    },
+    folder,
+    async restart(change = {}) {
+      await close()
+      setup = { ...setup, ...change }
+      parts = await open()
+    },
+    async close() {
+      await close()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Input lines for chat completions, `line-0` and so on. */
+export const chatLines = (count: number, more: object = {}, from = 0): string =>
+  Array.from({ length: count }, (_, i) =>
+    JSON.stringify({
+      custom_id: `line-${from + i}`,
+      method: 'POST',
+      url: '/v1/chat/completions',
+      body: { model: 'test-model', messages: [{ role: 'user', content: `Say ${from + i}` }], max_tokens: 8, ...more },
+    }),
+  ).join('\n')
