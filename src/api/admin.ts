@@ -3,7 +3,15 @@ import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { z } from 'zod'
 import type { ApiKey, BudgetState, Fiat, Gateway, ReceiptPage, UsageRow } from '../gateway/index.ts'
 import type { Secret } from '../util/index.ts'
-import { budgetName, newBudget, newKey, newProject, receiptsQuery, usageQuery } from './admin-contract.ts'
+import {
+  budgetName,
+  closedAccount,
+  newBudget,
+  newKey,
+  newProject,
+  receiptsQuery,
+  usageQuery,
+} from './admin-contract.ts'
 import { createKeyCheck } from './auth.ts'
 import { complaintOf } from './complaint.ts'
 import type { ConsolePage } from './console.ts'
@@ -15,11 +23,13 @@ export interface AdminAccess {
   /** What the owner sends as `Authorization: Bearer KEY`. */
   readonly key: Secret<string>
   readonly fiat?: Fiat | undefined
+  /** Asks the proxy with this contract, or all of them, for what is left of the account, and closes it. Absent without a chain. */
+  readonly leave?: (proxyContract: string | null) => Promise<void>
   /** The owner's page; without, there is none. */
   readonly console?: ConsolePage
 }
 
-export function addAdminRoutes(app: FastifyInstance, gateway: Gateway, { key, fiat }: AdminAccess): void {
+export function addAdminRoutes(app: FastifyInstance, gateway: Gateway, { key, fiat, leave }: AdminAccess): void {
   const checkKey = createKeyCheck(key)
   void app.register(
     async (scope) => {
@@ -38,6 +48,12 @@ export function addAdminRoutes(app: FastifyInstance, gateway: Gateway, { key, fi
       addAccounts(scope, gateway)
       addBudgets(scope, gateway, fiat)
       addReports(scope, gateway, fiat)
+      if (leave !== undefined)
+        scope.post('/accounts/close', async (request, reply) => {
+          const { proxy_contract: proxyContract } = parse(closedAccount, request.body)
+          await leave(proxyContract)
+          return reply.code(202).send({ refund: 'submitted' })
+        })
     },
     { prefix: '/admin' },
   )

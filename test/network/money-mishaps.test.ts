@@ -1,14 +1,19 @@
 /** Endpoints that are slow, gone, on another network or lying; contracts nobody may act on; no TON, no disk: what nodes do, and where the money is. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import {
+  chainNetwork,
   clientContractAddress,
   NETWORKS,
+  openChainAccess,
   parseRootState,
   type RootDraft,
   storeRootState,
   workerState,
 } from '../../src/chain/index.ts'
 import { createFaults, FAULT } from '../../src/ledger/faults.ts'
+import { proxyChainOptions } from '../../src/roles/proxy/chain/index.ts'
+import { createProxyChain } from '../../src/roles/proxy/index.ts'
+import { noMetrics, silentLog, systemClock, systemRandom } from '../../src/util/index.ts'
 import { call } from '../devnet/support.ts'
 import {
   ask,
@@ -241,6 +246,42 @@ test('a proxy whose wallet is empty says what it needs, opens when it has it, an
   await until(() => proxy.node.status().workers.some((w) => w.enabled), 'a worker is enabled', 60_000)
   await serves()
   await expectPaidAndConserved()
+})
+
+test('a local chain that was begun anew is not the one of the ledger: refused, with what to do, and nothing is sent', async () => {
+  const between = await bringUpBehindEndpoint()
+  await serves()
+  await proxy.close()
+  // The same addresses, and none of the history.
+  between.lie = { zeroState: Buffer.alloc(32, 7).toString('base64') }
+  const seqno = proxy.wallet.sender.status().seqno
+  const again = createProxyChain(
+    {
+      clock: systemClock,
+      random: systemRandom,
+      log: silentLog,
+      ledger: await network.openLedger(1),
+      access: openChainAccess(chainNetwork('devnet', { endpoints: [between.url] }), {
+        clock: systemClock,
+        random: systemRandom,
+        log: silentLog,
+        metrics: noMetrics,
+      }),
+      wallet: proxy.wallet.sender,
+      key: network.proxyKey(1),
+      owner: proxy.owner,
+      root: network.root,
+      params: network.registry.current().params,
+      contract: proxy.contract,
+    },
+    proxyChainOptions.parse({ pollMs: 60 }),
+  )
+  await expect(again.open(AbortSignal.timeout(30_000))).rejects.toMatchObject({
+    code: 'config.ledger-other-chain',
+    message: expect.stringMatching(/kept on another chain .*: bring that chain back, or move the ledger away/),
+  })
+  again.close()
+  expect(proxy.wallet.sender.status().seqno).toBe(seqno)
 })
 
 test('a full disk of the ledger admits nothing and charges nothing, and is over by itself', async () => {

@@ -132,6 +132,8 @@ export interface ChainTestNetwork {
   startProxy(seed: number, options?: object, site?: ProxySite): Promise<TestProxy>
   startClient(seed: number, options?: object, secret?: string, fundsNano?: bigint): Promise<TestClient>
   proxyKey(seed: number): SigningKey
+  /** Of a proxy that was closed; closed with the network. */
+  openLedger(seed: number): Promise<DurableLedger>
   /** From a wallet that is nobody's in the network. */
   send(transfers: readonly WalletTransfer[]): Promise<void>
   startWorker(seed: number, options?: object): Promise<TestWorker>
@@ -234,6 +236,14 @@ export async function startChainNetwork(options: ChainNetworkOptions): Promise<C
   const verifier = createVerifier({ accept: ['simulated'] })
   const shared = { ...base, transportMetrics: createTransportMetrics(noMetrics), registry, solver }
 
+  const ledgerAt = (seed: number, contract: Address, { faults }: ProxySite = {}): Promise<DurableLedger> =>
+    createSqliteLedger(base, {
+      path: join(folder, `proxy-${seed}`, `ledger-${formatAddress(contract, false)}.sqlite`),
+      contract: contract.toRawString(),
+      pricePerToken: registry.current().params.pricePerToken,
+      ...(faults === undefined ? {} : { faults }),
+    })
+
   const ports = new Map<number, { workerPort: number; clientPort: number }>()
   async function startProxy(seed: number, over: object = {}, site: ProxySite = {}): Promise<TestProxy> {
     const config: RootConfig = registry.current()
@@ -244,12 +254,7 @@ export async function startChainNetwork(options: ChainNetworkOptions): Promise<C
     if ((await balanceOf(walletAddress)) === 0n) await faucet(walletAddress, site.fundsNano ?? 50n * TON)
     const wallet = await openWallet(`proxy-${seed}`, walletKey, owner)
     const contract = proxyContractAddress(config.params, { owner, publicKey: key.publicKey, root })
-    const ledger = await createSqliteLedger(base, {
-      path: join(folder, `proxy-${seed}`, `ledger-${formatAddress(contract, false)}.sqlite`),
-      contract: contract.toRawString(),
-      pricePerToken: config.params.pricePerToken,
-      ...(site.faults === undefined ? {} : { faults: site.faults }),
-    })
+    const ledger = await ledgerAt(seed, contract, site)
     const node = await startProxyNode(
       {
         ...shared,
@@ -372,6 +377,12 @@ export async function startChainNetwork(options: ChainNetworkOptions): Promise<C
     },
     startProxy,
     proxyKey: (seed) => keyOf(seed, 0xb0),
+    async openLedger(seed) {
+      const [owner, { publicKey }] = [addressOf(seed, 0xb1), keyOf(seed, 0xb0)]
+      const ledger = await ledgerAt(seed, proxyContractAddress(registry.current().params, { owner, publicKey, root }))
+      closers.unshift(() => ledger.close())
+      return ledger
+    },
     async send(transfers) {
       await administrator.sender.send({ id: `test-${random.fraction()}`, transfers })
     },
