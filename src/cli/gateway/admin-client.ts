@@ -7,7 +7,7 @@ const TIMEOUT_MS = 30_000
 
 export interface AdminClient {
   /** Parsed JSON. Throws the client's own refusal, and `config.client-down`. */
-  ask(method: string, path: string, body?: unknown): Promise<Record<string, unknown>>
+  ask(method: string, path: string, body?: unknown, timeoutMs?: number): Promise<Record<string, unknown>>
   /** The body as it came. */
   text(path: string): Promise<string>
 }
@@ -16,7 +16,7 @@ export function adminClient(config: Config): AdminClient {
   const { host, port } = config.client.http
   const base = `http://${host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '[::1]' : host}:${port}`
 
-  async function send(method: string, path: string, body?: unknown): Promise<Response> {
+  async function send(method: string, path: string, body?: unknown, timeoutMs = TIMEOUT_MS): Promise<Response> {
     const key = path.startsWith('/admin') ? actingKeyOf(config) : ownerKeyOf(config)
     const headers: Record<string, string> = body === undefined ? {} : { 'content-type': 'application/json' }
     if (key !== undefined) headers['authorization'] = `Bearer ${reveal(key)}`
@@ -26,7 +26,7 @@ export function adminClient(config: Config): AdminClient {
         method,
         headers,
         body: body === undefined ? null : JSON.stringify(body),
-        signal: AbortSignal.timeout(TIMEOUT_MS),
+        signal: AbortSignal.timeout(timeoutMs),
       })
     } catch (error) {
       throw new CocoonError(
@@ -42,8 +42,8 @@ export function adminClient(config: Config): AdminClient {
   }
 
   return {
-    async ask(method, path, body) {
-      const reply = await send(method, path, body)
+    async ask(method, path, body, timeoutMs) {
+      const reply = await send(method, path, body, timeoutMs)
       return reply.status === 204 ? {} : ((await reply.json()) as Record<string, unknown>)
     },
     text: async (path) => (await send('GET', path)).text(),
