@@ -6,8 +6,9 @@ export const EVENTS = 50
 export const EVENT_BYTES = 128
 /** The field of a request that says how to answer; engines and nodes pass unknown fields on. */
 export const MANNER = 'bench_manner'
-/** All events in one go; or few, a millisecond apart, each with the time of its sending. */
-export type Manner = 'burst' | 'stamped'
+/** All events in one go; few, a millisecond apart, each with the time of its sending; or all in one go after a while. */
+export type Manner = 'burst' | 'stamped' | 'slow'
+export const SLOW_MS = 200
 export const STAMPED_EVENTS = 10
 
 const BEFORE = 'data: {"id":"c","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"'

@@ -1,16 +1,27 @@
 /** Helper process: an engine that answers at once, as fast as Node can. Argument: the seed of its texts. */
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { burstEvents, eventAround, LAST_EVENTS, MANNER, MODEL, STAMPED_EVENTS, stamp, wholeAnswer } from './answer.ts'
+import {
+  burstEvents,
+  eventAround,
+  LAST_EVENTS,
+  MANNER,
+  MODEL,
+  SLOW_MS,
+  STAMPED_EVENTS,
+  stamp,
+  wholeAnswer,
+} from './answer.ts'
 
 const seed = Number(process.argv[2] ?? 1)
 const events = burstEvents(seed)
 const whole = wholeAnswer(seed)
 const models = JSON.stringify({ object: 'list', data: [{ id: MODEL, object: 'model' }] })
 
-function answerStream(reply: http.ServerResponse, stamped: boolean): void {
+function answerStream(reply: http.ServerResponse, manner: unknown): void {
+  if (manner === 'slow') return void setTimeout(answerStream, SLOW_MS, reply, 'burst')
   reply.writeHead(200, { 'content-type': 'text/event-stream' })
-  if (stamped) return sendStamped(reply, STAMPED_EVENTS)
+  if (manner === 'stamped') return sendStamped(reply, STAMPED_EVENTS)
   for (const event of events) reply.write(event)
   for (const event of LAST_EVENTS) reply.write(event)
   reply.end()
@@ -32,7 +43,7 @@ const server = http.createServer({ keepAliveTimeout: 60_000 }, (request, reply) 
   request.on('data', (chunk: Buffer) => chunks.push(chunk))
   request.on('end', () => {
     const body = JSON.parse(Buffer.concat(chunks).toString()) as Record<string, unknown>
-    if (body['stream'] === true) return answerStream(reply, body[MANNER] === 'stamped')
+    if (body['stream'] === true) return answerStream(reply, body[MANNER])
     reply.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(whole) }).end(whole)
   })
 })

@@ -1,29 +1,49 @@
 /** Asks over kept connections and looks at every answer. */
 import { Pool } from 'undici'
+import type { Random } from '../src/util/index.ts'
 import { requestBody, EVENT_BYTES, EVENTS, LAST_EVENTS, type Manner, stampIn } from './answer.ts'
 
 const PATH = '/v1/chat/completions'
 const LF = 0x0a
 
 export interface Answered {
+  readonly status: number
   readonly bytes: number
   readonly lineEnds: number
   readonly ms: number
+  /** On the clock of `performance.now`. */
+  readonly endedMs: number
   /** Nanoseconds from the engine's stamp to here, for every part with a stamp. */
   readonly delaysNs: readonly number[]
 }
 
 export interface Asker {
+  /** Throws when the status is not 200. */
   ask(request: { readonly stream: boolean; readonly manner?: Manner }): Promise<Answered>
+  /**
+   * Streams that are asked for at random times with this mean rate, whether or not earlier ones are answered. Answers of any
+   * status, streams checked.
+   */
+  arrive(options: {
+    readonly ratePerS: number
+    readonly seconds: number
+    readonly random: Pick<Random, 'fraction'>
+    readonly manner?: Manner
+  }): Promise<readonly Answered[]>
   /** Keeps every connection busy for a time and gives answers per second. Throws when one of them is wrong. */
   streamsPerSecond(seconds: number): Promise<number>
   close(): Promise<void>
 }
 
-export function createAsker(origin: string, connections: number): Asker {
+/** @param key of the API, where it wants one */
+export function createAsker(origin: string, connections: number, key?: string): Asker {
+  const headers = {
+    'content-type': 'application/json',
+    ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
+  }
   const pool = new Pool(origin, { connections, pipelining: 1, headersTimeout: 30_000, bodyTimeout: 30_000 })
 
-  const ask: Asker['ask'] = ({ stream, manner = 'burst' }) =>
+  const exchange = (stream: boolean, manner: Manner): Promise<Answered & { readonly complaint: string }> =>
     new Promise((resolve, reject) => {
       let [bytes, lineEnds, status] = [0, 0, 0]
       let complaint = ''
@@ -33,7 +53,7 @@ export function createAsker(origin: string, connections: number): Asker {
         {
           path: PATH,
           method: 'POST',
-          headers: { 'content-type': 'application/json' },
+          headers,
           body: requestBody({ stream, manner }),
         },
         {
@@ -48,16 +68,35 @@ export function createAsker(origin: string, connections: number): Asker {
             if (sent !== undefined) delaysNs.push(Number(process.hrtime.bigint() - sent))
           },
           onResponseEnd() {
-            if (status !== 200) return reject(new Error(`${origin}: status ${status}: ${complaint}`))
-            resolve({ bytes, lineEnds, ms: performance.now() - start, delaysNs })
+            const endedMs = performance.now()
+            resolve({ status, bytes, lineEnds, ms: endedMs - start, endedMs, delaysNs, complaint })
           },
           onResponseError: (_, error) => reject(error),
         },
       )
     })
 
+  const ask: Asker['ask'] = async ({ stream, manner = 'burst' }) => {
+    const answered = await exchange(stream, manner)
+    const { status, complaint } = answered
+    if (status !== 200) throw new Error(`${origin}: status ${status}: ${complaint}`)
+    return answered
+  }
+
   return {
     ask,
+    async arrive({ ratePerS, seconds, random, manner = 'burst' }) {
+      const start = performance.now()
+      const all: Promise<Answered>[] = []
+      for (let atMs = 0; atMs < seconds * 1000; atMs += (-Math.log(1 - random.fraction()) * 1000) / ratePerS) {
+        const earlyMs = start + atMs - performance.now()
+        if (earlyMs > 0) await new Promise((resolve) => setTimeout(resolve, earlyMs))
+        all.push(exchange(true, manner))
+      }
+      const answers = await Promise.all(all)
+      for (const answered of answers) if (answered.status === 200) checkStream(answered)
+      return answers
+    },
     async streamsPerSecond(seconds) {
       const start = performance.now()
       const end = start + seconds * 1000

@@ -36,6 +36,7 @@ export const networkText = (workerPort: number, clientPort: number): string =>
 export async function startProxy(options: {
   readonly powDifficulty: number
   readonly profileInto?: string | undefined
+  readonly settings?: Readonly<Record<string, string>>
 }): Promise<RunningProxy> {
   const [workerPort, clientPort, proxyHttp, workerHttp, clientHttp] = (await freePorts(5)) as [
     number,
@@ -47,7 +48,7 @@ export async function startProxy(options: {
   const folder = mkdtempSync(join(tmpdir(), 'cocoon-bench-'))
   const networkFile = join(folder, 'network.json')
   writeFileSync(networkFile, networkText(workerPort, clientPort))
-  const env = { COCOON_NETWORK: networkFile, COCOON_HOME: folder }
+  const env = { COCOON_NETWORK: networkFile, COCOON_HOME: folder, ...options.settings }
   const dispose = (): void => rmSync(folder, { recursive: true, force: true })
   try {
     const proxy = await startRole(
@@ -79,6 +80,8 @@ export async function startProxy(options: {
 
 export interface RunningChain extends AsyncDisposable {
   readonly url: string
+  /** Of the client: where its admin key is. */
+  readonly home: string
   readonly roles: { readonly proxy: Running; readonly worker: Running; readonly client: Running }
 }
 
@@ -86,10 +89,14 @@ export interface RunningChain extends AsyncDisposable {
 export async function startChain(options: {
   readonly engineUrl: string
   readonly profileInto?: string | undefined
+  /** Requests that the worker serves at once. */
+  readonly capacity?: number
+  /** Further settings of all roles. */
+  readonly settings?: Readonly<Record<string, string>>
 }): Promise<RunningChain> {
-  const { profileInto } = options
+  const { profileInto, capacity = 1000, settings = {} } = options
   await using stack = new AsyncDisposableStack()
-  const { ports, env, proxy } = stack.use(await startProxy({ powDifficulty: 4, profileInto }))
+  const { ports, env, proxy } = stack.use(await startProxy({ powDifficulty: 4, profileInto, settings }))
   const worker = stack.use(
     await startRole(
       'worker',
@@ -98,7 +105,7 @@ export async function startChain(options: {
         COCOON_WORKER_ENGINE_URL: options.engineUrl,
         COCOON_WORKER_MODEL: MODEL,
         COCOON_WORKER_HTTP_PORT: String(ports.workerHttp),
-        COCOON_WORKER_MAX_ACTIVE_REQUESTS: '1000',
+        COCOON_WORKER_MAX_ACTIVE_REQUESTS: String(capacity),
       },
       { httpPort: ports.workerHttp, profileInto },
     ),
@@ -115,6 +122,7 @@ export async function startChain(options: {
   const kept = stack.move()
   return {
     url: `http://127.0.0.1:${ports.clientHttp}`,
+    home: env['COCOON_HOME'] ?? '',
     roles: { proxy, worker, client },
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   }

@@ -13,7 +13,7 @@ export function proxyPolicy(seed: number): Policy {
   return {
     join(worker, nowMs) {
       pool.add({ connectionId: worker.id, model: 'm', version: 4, capacity: worker.capacity, coefficient: 1000 }, nowMs)
-      pool.update(worker.id, { enabled: true })
+      pool.update(worker.id, { enabled: true }, nowMs)
     },
     offer: (job, nowMs) => dispatcher.offer(job, nowMs),
     again: (job, nowMs) => dispatcher.again(job, nowMs, false),

@@ -8,18 +8,22 @@ import { type Benchmark, type Figure, meetsGoal } from './benchmark.ts'
 import { attestBenchmark } from './attest.bench.ts'
 import { chainBenchmark } from './chain.bench.ts'
 import { evidenceBenchmark } from './evidence.bench.ts'
+import { gatewayBenchmark } from './gateway.bench.ts'
 import { latencyBenchmark } from './latency.bench.ts'
 import { ledgerBenchmark } from './ledger.bench.ts'
 import { memoryBenchmark } from './memory.bench.ts'
 import { microBenchmark } from './micro.bench.ts'
+import { overloadBenchmark } from './overload.bench.ts'
 import { powBenchmark } from './pow.bench.ts'
 import { schedulingBenchmark } from './scheduling.bench.ts'
 
 const BENCHMARKS: readonly Benchmark[] = [
   chainBenchmark,
   latencyBenchmark,
+  gatewayBenchmark,
   ledgerBenchmark,
   memoryBenchmark,
+  overloadBenchmark,
   powBenchmark,
   schedulingBenchmark,
   microBenchmark,

@@ -5,7 +5,7 @@
  *
  * Verdicts are kept under node_modules/.cache by source and by the code that a mutant compiles to, so an interrupted run goes on
  * where it stopped, runs for single files can go beside each other, and survivors are tried again; `--fresh` tries all again. A
- * whole run takes about twenty minutes of one core, and also names explanations that explain nothing any more.
+ * whole run takes about forty minutes of one core, and also names explanations that explain nothing any more.
  */
 import { createHash } from 'node:crypto'
 import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

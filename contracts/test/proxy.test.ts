@@ -105,6 +105,24 @@ test('a worker is never paid out of the stake, the operator’s part or the rent
   expect(paidTo(just, WORKER_OWNER)).toEqual([affordable * 19n])
 })
 
+test('the pot may be paid out to its last nanoTON', async () => {
+  const pot = async (): Promise<bigint> => {
+    const { balance, stake } = await world.proxyState()
+    return (await world.balance(proxy)) - balance - stake - RENT_FLOOR
+  }
+  const value = TON / 10n
+  const before = await pot()
+  await world.send(proxy, { from: STRANGER, value, bounce: false })
+  const fee = before + value - (await pot())
+  const price = 20n
+  const rest = ((await pot()) - fee) % price
+  await world.send(proxy, { from: STRANGER, value: value - (value % price) + price - rest, bounce: false })
+  const tokens = (await pot()) / price
+  expect((await pot()) % price).toBe(0n)
+  expect(paidTo(await payWorker((await world.workerState()).tokens + tokens), WORKER_OWNER)).toEqual([tokens * 19n])
+  expect(await pot()).toBe(0n)
+})
+
 describe('only contracts derived from this proxy’s key, params and code are believed', () => {
   const asked = (of: Address, tail: (b: ReturnType<typeof beginCell>) => unknown = (b) => b.storeBit(0)) => {
     const body = head(OP.workerRequest, 1n).storeAddress(of).storeUint(0, 2).storeUint(5, 64)
@@ -255,7 +273,10 @@ describe('closing', () => {
     await expectRefused(world, proxy, owner(text('c'), FEES - 1n), 1003)
     await expectRefused(world, proxy, strange(close(), FEES - 1n), 1003)
     await expectRefused(world, proxy, owner(text('x')), 1013)
-    await expectDone(world, proxy, strange(close(), FEES))
+    for (const order of [owner(ownerClose(), FEES), owner(text('c'), FEES), strange(close(), FEES)]) {
+      await world.chain.loadFrom(start)
+      await expectDone(world, proxy, order)
+    }
     await expectRefused(world, proxy, strange(complete(), FEES - 1n), 1003)
   })
 

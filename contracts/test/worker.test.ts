@@ -1,5 +1,5 @@
 import { Address, beginCell, type Cell } from '@ton/core'
-import type { BlockchainSnapshot } from '@ton/sandbox'
+import { type BlockchainSnapshot, internal } from '@ton/sandbox'
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { expectDone, expectRefused, expectUndone } from './support/expectations.ts'
 import { envelope, type Excess, head, OP, plain, signed, totalPayload } from './support/messages.ts'
@@ -294,7 +294,6 @@ test('params of another layout are refused', async () => {
 
 test('a message that only looks bounced changes nothing', async () => {
   const before = await world.data(worker)
-  const { internal } = await import('@ton/sandbox')
   const body = beginCell().storeUint(0xfffffffe, 32).storeRef(beginCell().endCell()).endCell()
   const result = await world.chain.sendMessage(
     internal({ from: STRANGER, to: worker, value: TON, body, bounced: true, bounce: false }),
@@ -302,6 +301,44 @@ test('a message that only looks bounced changes nothing', async () => {
   expect(result.transactions).toHaveLength(1)
   expect(outcomeOf(result).exit).toBe(1014)
   expect((await world.data(worker)).equals(before)).toBe(true)
+})
+
+test('a payout that comes back with no more than its gas is owed again all the same', async () => {
+  const unpaid = beginCell()
+    .storeUint(OP.workerPayout, 32)
+    .storeCoins(19n * 40n)
+    .storeCoins(40n)
+    .storeAddress(STRANGER)
+  const original = head(OP.workerRequest, 6n).storeAddress(WORKER_OWNER).storeUint(0, 2).storeUint(100, 64)
+  const bounced = beginCell()
+    .storeUint(0xfffffffe, 32)
+    .storeRef(original.storeMaybeRef(unpaid.endCell()).endCell())
+    .storeRef(beginCell().storeCoins(TON).storeBit(0).storeUint(0, 64).storeUint(0, 32).endCell())
+    .storeUint(0, 8)
+    .storeInt(1002, 32)
+    .storeBit(0)
+    .endCell()
+  const back = async (value: bigint): Promise<Outcome> => {
+    await world.chain.loadFrom(start)
+    await expectDone(world, worker, strange(payout(100n)))
+    const contract = await world.chain.getContract(worker)
+    contract.balance = 0n
+    const message = internal({ from: proxy, to: worker, value, body: bounced, bounced: true, bounce: false })
+    return outcomeOf(await world.chain.sendMessage(message))
+  }
+  const rich = await back(TON)
+  expect(arrivals(rich).map((a) => String(a.to))).toEqual([proxy, STRANGER].map(String))
+  expect(await world.workerState()).toEqual({ state: 0, tokens: 60n })
+  const gasPrice = 400n
+  const poor = await back((rich.gas[0] ?? 0n) * gasPrice + 5n)
+  expect([poor.exit, poor.action, arrivals(poor)]).toEqual([0, 0, []])
+  expect(await world.workerState()).toEqual({ state: 0, tokens: 60n })
+  // Enough for the notice, not for the excess.
+  const notice = rich.transactions[1]?.inMessage?.info
+  if (notice?.type !== 'internal') throw new RangeError('no notice')
+  const better = await back((rich.gas[0] ?? 0n) * gasPrice + 2n * notice.forwardFee)
+  expect([better.exit, better.action, arrivals(better).map((a) => String(a.to))]).toEqual([0, 0, [String(proxy)]])
+  expect(await world.workerState()).toEqual({ state: 0, tokens: 60n })
 })
 
 test('a payout bounced by a network without prices owes nothing, and opens again', async () => {

@@ -1,6 +1,13 @@
 /** What `/admin` takes: the owner's requests about projects, keys, budgets, usage and receipts. */
 import { z } from 'zod'
-import { BUDGET_SCOPES, BUDGET_WINDOWS, DEFAULT_PROJECT, KEY_SCOPES, USAGE_GROUPS } from '../gateway/index.ts'
+import {
+  BUDGET_SCOPES,
+  BUDGET_WINDOWS,
+  DEFAULT_PROJECT,
+  KEY_SCOPES,
+  RECEIPT_RESULTS,
+  USAGE_GROUPS,
+} from '../gateway/index.ts'
 import { MAX_MODEL_CHARS, parseMaxCost } from './contract.ts'
 
 const MAX_RATE = 1_000_000_000
@@ -65,6 +72,8 @@ export const receiptsQuery = z.strictObject({
   project: id.optional(),
   key: id.optional(),
   model: model.optional(),
+  result: z.enum(RECEIPT_RESULTS).optional(),
+  code: id.optional(),
   from: time.optional(),
   until: time.optional(),
   before: z.coerce.number().int().min(1).optional(),

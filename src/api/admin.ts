@@ -6,6 +6,7 @@ import type { Secret } from '../util/index.ts'
 import { budgetName, newBudget, newKey, newProject, receiptsQuery, usageQuery } from './admin-contract.ts'
 import { createKeyCheck } from './auth.ts'
 import { complaintOf } from './complaint.ts'
+import type { ConsolePage } from './console.ts'
 import { toCsv } from './csv.ts'
 import { apiError } from './errors.ts'
 import { moneyFields } from './money-fields.ts'
@@ -14,8 +15,8 @@ export interface AdminAccess {
   /** What the owner sends as `Authorization: Bearer KEY`. */
   readonly key: Secret<string>
   readonly fiat?: Fiat | undefined
-  /** Files of the owner's page; without, there is none. */
-  readonly consoleFolder?: string
+  /** The owner's page; without, there is none. */
+  readonly console?: ConsolePage
 }
 
 export function addAdminRoutes(app: FastifyInstance, gateway: Gateway, { key, fiat }: AdminAccess): void {
@@ -85,6 +86,8 @@ function addBudgets(scope: FastifyInstance, gateway: Gateway, fiat: Fiat | undef
 function addReports(scope: FastifyInstance, gateway: Gateway, fiat: Fiat | undefined): void {
   scope.get('/usage', async (request, reply) => {
     const { by, from, to, format, ...filter } = parse(usageQuery, request.query)
+    if (by === 'code' && filter.model !== undefined)
+      throw apiError('request.bad-field', { message: "'model' cannot be given by code.", field: 'model' })
     const [fromDay, toDay] = [from, to].map((text) => (text === undefined ? undefined : dayNumber(text)))
     const rows = (await gateway.usage({ by, fromDay, toDay, ...filter })).map((row) => usageOf(by, row, fiat))
     if (format === 'csv') return sendCsv(reply, rows, [by, ...USAGE_COLUMNS])
@@ -201,21 +204,34 @@ const RECEIPT_COLUMNS = [
   'worker',
   'evidence',
   'attempts',
+  'queued_ms',
+  'sent_ms',
   'first_byte_ms',
   'duration_ms',
 ]
 
 function receiptOf(r: ReceiptPage['receipts'][number], fiat: Fiat | undefined): Record<string, unknown> {
-  const { seq, request, project, key, model, path, result, status, code, proxy, worker, evidence, attempts } = r
+  const { seq, request, project, key, model, path, result, status, code, proxy, worker, evidence } = r
   return {
     ...{ seq, request, ended_at: iso(r.atMs), project, key, model, path, result, status, code },
     ...tokensOf(r),
     ...moneyFields('cost', r.costNano, fiat),
     unsettled_nano: String(r.unsettledNano),
     max_cost_nano: String(r.maxCostNano),
-    ...{ proxy, worker, evidence, attempts },
+    ...{ proxy, worker, evidence },
+    attempts: r.attempts.length,
+    queued_ms: r.queuedMs,
+    sent_ms: r.sentMs,
     first_byte_ms: r.firstByteMs,
     duration_ms: r.durationMs,
+    tries: r.attempts.map((one) => ({
+      proxy: one.proxy,
+      worker: one.worker,
+      sent_ms: one.sentMs,
+      first_byte_ms: one.firstByteMs,
+      ended_ms: one.endedMs,
+      ended: one.ended,
+    })),
   }
 }
 

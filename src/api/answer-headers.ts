@@ -34,3 +34,13 @@ export const isHeaderValue = (value: string): boolean =>
   value.length <= MAX_VALUE_CHARS && /^[\t\x20-\x7e\x80-\xff]*$/.test(value)
 
 const isHeaderName = (name: string): boolean => /^[a-z0-9!#$%&'*+.^_`|~-]{1,128}$/.test(name)
+
+/** What an answer cost, adjusted tokens by class: at the head where it is known by then, in the trailers of a stream. */
+export const COST_HEADERS = [
+  'x-cocoon-cost-nano',
+  'x-cocoon-tokens',
+  'x-cocoon-prompt-tokens',
+  'x-cocoon-cached-tokens',
+  'x-cocoon-completion-tokens',
+  'x-cocoon-reasoning-tokens',
+] as const

@@ -127,6 +127,8 @@ export class Answer implements InferenceSink {
     this.#headers = [...this.#baseHeaders, ...passed, 'x-cocoon-client-start', seconds(this.#startMs)]
     this.#headers.push('x-cocoon-evidence', head.evidence, 'x-cocoon-max-cost-nano', String(head.maxCostNano))
     if (isHeaderValue(head.proxy)) this.#headers.push('x-cocoon-proxy', head.proxy)
+    if (typeof head.worker === 'string') this.#headers.push('x-cocoon-worker', head.worker)
+    if (head.attempts !== undefined) this.#headers.push('x-cocoon-attempts', String(head.attempts))
     // Some engines stream plain JSON lines; an error is a body of known length even then.
     if (isEventStream || (this.#request.stream && status < 300)) this.#goLive(isEventStream)
     else this.#state = 'buffering'
@@ -207,6 +209,8 @@ export class Answer implements InferenceSink {
     const all = [...this.#baseHeaders]
     for (const [name, value] of Object.entries(headers)) all.push(name, value)
     if (info !== undefined) all.push(...costOf(info).flat())
+    const attempts = this.#running?.story().attempts.length ?? 0
+    if (attempts > 0) all.push('x-cocoon-attempts', String(attempts))
     all.push('content-type', 'application/json; charset=utf-8', 'content-length', String(bytes.length))
     this.#over()
     this.#outlet.send(status, all, bytes)
@@ -245,12 +249,14 @@ export class Answer implements InferenceSink {
 
 const EVENT_END = Buffer.from('\n\n')
 
-function costOf(info: FinalInfo): (readonly [name: string, value: string])[] {
-  return [
-    ['x-cocoon-cost-nano', String(info.costNano)],
-    ['x-cocoon-tokens', String(info.tokens.total)],
-  ]
-}
+const costOf = ({ costNano, tokens }: FinalInfo): (readonly [name: string, value: string])[] => [
+  ['x-cocoon-cost-nano', String(costNano)],
+  ['x-cocoon-tokens', String(tokens.total)],
+  ['x-cocoon-prompt-tokens', String(tokens.prompt)],
+  ['x-cocoon-cached-tokens', String(tokens.cached)],
+  ['x-cocoon-completion-tokens', String(tokens.completion)],
+  ['x-cocoon-reasoning-tokens', String(tokens.reasoning)],
+]
 
 /** Unix seconds with six decimals, as the peers write theirs. */
 const seconds = (ms: number): string => (ms / 1000).toFixed(6)

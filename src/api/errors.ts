@@ -26,6 +26,7 @@ export const API_ERRORS = {
   'capacity.shutting-down': 'This node is shutting down.',
   'capacity.busy': 'This node has as many requests running as it takes.',
   'capacity.slow-reader': 'The caller reads more slowly than the answer arrives.',
+  'capacity.no-console': 'The console has not been built.',
   'capacity.timeout': 'The request did not finish within its timeout.',
   'engine.bad-answer': 'The answer is not one that can be passed on.',
   'engine.stream-cut': 'The event stream ended without its terminator: the answer is incomplete.',

@@ -1,7 +1,7 @@
 /** A fastify server with our limits, whose every answer to every mishap is an OpenAI-shaped error. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify'
+import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { type Clock, CocoonError, type Counter, type Log, type Metrics, type Random, toHex } from '../util/index.ts'
 import { checkHost, isLoopback } from './auth.ts'
 import { apiError, type HttpError, toHttpError } from './errors.ts'
@@ -15,6 +15,9 @@ export interface HttpDeps {
   readonly metrics: Metrics
 }
 
+/** Told of every request that ends in an error before its handler has an answer. */
+export type OnRefused = (request: FastifyRequest, error: CocoonError, status: number, elapsedMs: number) => void
+
 /** Enough for every path of ours; the rest of a longer one is nobody's business in a log. */
 const MAX_PATH_CHARS = 1024
 
@@ -24,6 +27,7 @@ type Routes = Map<string, Set<string>>
 export function createHttpServer(
   deps: HttpDeps,
   options: OpsApiOptions & { readonly maxBodyBytes?: number },
+  onRefused?: OnRefused,
 ): FastifyInstance {
   const routes: Routes = new Map()
   const requests = deps.metrics.counter('http_requests_total', 'Requests by route and status.', ['route', 'status'])
@@ -77,7 +81,9 @@ export function createHttpServer(
         stack: thrown.stack,
       })
     else deps.log.debug('request refused', { traceId: request.id, code: error.code, message: error.message })
-    return sendError(reply, toHttpError(error))
+    const told = toHttpError(error)
+    onRefused?.(request, error, told.status, reply.elapsedTime)
+    return sendError(reply, told)
   })
   // Before the body is read: of a wrong path nothing else matters.
   app.addHook('preParsing', async (request) => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Inference, InferenceRequest, InferenceSink } from '../roles/client/index.ts'
+import { type Inference, type InferenceRequest, type InferenceSink, NO_STORY } from '../roles/client/index.ts'
 import { CocoonError, manualClock, utf8 } from '../util/index.ts'
 import { ANSWER_MEMORY, createAnswerMemory } from './idempotency.ts'
 
@@ -15,7 +15,7 @@ function memory(limits = ANSWER_MEMORY) {
     run(_request, sink) {
       const entry = { sink, cancelled: false }
       runs.push(entry)
-      return { cancel: () => (entry.cancelled = true), charge: () => Promise.resolve('unknown') }
+      return { cancel: () => (entry.cancelled = true), charge: () => Promise.resolve('unknown'), story: () => NO_STORY }
     },
     models: () => Promise.resolve([]),
     quote: () => ({ maxCostNano: 0n }) as ReturnType<Inference['quote']>,

@@ -4,7 +4,13 @@
  * Answers stay in memory only, bounded in number, bytes and time; of requests only a hash is kept.
  */
 import { createHash } from 'node:crypto'
-import type { Inference, InferenceRequest, InferenceSink, RunningInference } from '../roles/client/index.ts'
+import {
+  type Inference,
+  type InferenceRequest,
+  type InferenceSink,
+  NO_STORY,
+  type RunningInference,
+} from '../roles/client/index.ts'
 import { type Clock, type CocoonError, toHex } from '../util/index.ts'
 import { apiError } from './errors.ts'
 
@@ -137,6 +143,7 @@ export function createAnswerMemory(clock: Clock, inference: Inference, limits = 
       },
       // The first was charged.
       charge: () => Promise.resolve('nothing'),
+      story: () => NO_STORY,
     }
   }
 
@@ -175,7 +182,11 @@ export function createAnswerMemory(clock: Clock, inference: Inference, limits = 
         keptById.set(id, first)
         try {
           const running = inference.run(request, record(id, first))
-          return { cancel: () => void first.listeners.delete(sink), charge: () => running.charge() }
+          return {
+            cancel: () => void first.listeners.delete(sink),
+            charge: () => running.charge(),
+            story: () => running.story(),
+          }
         } catch (error) {
           forget(id)
           throw error

@@ -5,6 +5,7 @@
 export { Answer, type AnswerDeps, type AnswerLimits, type AnswerOutlet } from './answer.ts'
 export { createBatchDesk } from './batch-desk.ts'
 export { complaintOf, type FieldComplaint } from './complaint.ts'
+export type { ConsolePage } from './console.ts'
 export * from './contract.ts'
 export {
   API_ERRORS,

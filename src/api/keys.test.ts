@@ -103,7 +103,10 @@ describe('keys over HTTP', () => {
     use(answer, { apiKey: 'the-owners-own-key' })
     expect((await ask(HELLO, 'the-owners-own-key')).statusCode).toBe(200)
     expect((await ask(HELLO, 'another-key')).statusCode).toBe(401)
-    expect((await gateway.receipts({ limit: 1 })).receipts).toMatchObject([{ key: 'owner', project: 'default' }])
+    expect((await gateway.receipts({ limit: 9 })).receipts).toMatchObject([
+      { result: 'refused', code: 'request.invalid-key', status: 401, key: '-', project: '-' },
+      { result: 'ok', key: 'owner', project: 'default' },
+    ])
   })
 
   test.each([

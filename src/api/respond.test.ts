@@ -88,11 +88,20 @@ describe('a stream', () => {
     })
     const answer = await exchange(port, post(STREAM, CHAT, '1.1', CLOSE))
     expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n/)
-    expect(answer).toContain('\r\ntrailer: x-cocoon-cost-nano, x-cocoon-tokens\r\n')
+    expect(answer).toContain('\r\ntrailer: x-cocoon-cost-nano, x-cocoon-tokens, x-cocoon-prompt-tokens, ')
     expect(answer).toContain('\r\nx-accel-buffering: no\r\n')
     const whole = unchunk(answer)
     expect(whole?.body).toBe(chunk('a') + chunk('b') + DONE)
-    expect(whole?.trailers).toBe('x-cocoon-cost-nano: 268\r\nx-cocoon-tokens: 134\r\n\r\n')
+    expect(whole?.trailers.split('\r\n')).toEqual([
+      'x-cocoon-cost-nano: 268',
+      'x-cocoon-tokens: 134',
+      'x-cocoon-prompt-tokens: 23',
+      'x-cocoon-cached-tokens: 11',
+      'x-cocoon-completion-tokens: 90',
+      'x-cocoon-reasoning-tokens: 10',
+      '',
+      '',
+    ])
   })
 
   test('that is there at once leaves with its length and its price in the headers', async () => {

@@ -2,6 +2,7 @@
 import type { ServerResponse } from 'node:http'
 import type { CocoonError } from '../util/index.ts'
 import { Answer, type AnswerDeps, type AnswerLimits, type AnswerOutlet, valueOf } from './answer.ts'
+import { COST_HEADERS } from './answer-headers.ts'
 import type { PreparedInference } from './caller.ts'
 
 export interface HttpAnswerDeps extends AnswerDeps {
@@ -11,7 +12,7 @@ export interface HttpAnswerDeps extends AnswerDeps {
   }
 }
 
-const TRAILERS = 'x-cocoon-cost-nano, x-cocoon-tokens'
+const TRAILERS = COST_HEADERS.join(', ')
 
 /**
  * Runs the request and writes its answer to `res`.

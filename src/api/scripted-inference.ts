@@ -1,11 +1,13 @@
 /** Test support: an `Inference` that does what a test says and remembers what it was asked. */
-import type {
-  Charge,
-  FinalInfo,
-  Inference,
-  InferenceRequest,
-  InferenceSink,
-  ModelOffer,
+import {
+  type Charge,
+  type FinalInfo,
+  type Inference,
+  type InferenceRequest,
+  type InferenceSink,
+  type ModelOffer,
+  NO_STORY,
+  type RequestStory,
 } from '../roles/client/index.ts'
 import { utf8 } from '../util/index.ts'
 
@@ -14,12 +16,14 @@ export interface ScriptedCall {
   readonly request: InferenceRequest
   readonly cancelled: boolean
   /** `application/json`, status 200, unless told otherwise. */
-  head(contentType?: string, status?: number, headers?: readonly (readonly [string, string])[]): void
+  head(contentType?: string, status?: number, headers?: readonly (readonly [string, string])[], worker?: string): void
   part(text: string | Uint8Array): void
   end(info?: Partial<FinalInfo>): void
   fail: InferenceSink['fail']
   /** What the node learns of the charge after a cancelling; without it, it learns nothing. */
   charge: Charge
+  /** What the node knows of proxies and workers. */
+  story: RequestStory
   /** Resolves when the API cancels. */
   readonly whenCancelled: Promise<void>
 }
@@ -53,17 +57,19 @@ export function scriptedInference(script: (call: ScriptedCall) => unknown = () =
       const call: ScriptedCall = {
         request,
         charge: 'unknown',
+        story: NO_STORY,
         whenCancelled,
         get cancelled() {
           return cancels > 0
         },
-        head(contentType = 'application/json', status = 200, headers = []) {
+        head(contentType = 'application/json', status = 200, headers = [], worker) {
           sink.head({
             status,
             headers: [['Content-Type', contentType], ...headers],
             maxCostNano: 2000n,
             proxy: 'proxy-1',
             evidence: 'simulated',
+            ...(worker === undefined ? {} : { worker, attempts: 2 }),
           })
         },
         part: (text) => sink.part(typeof text === 'string' ? utf8(text) : text),
@@ -85,6 +91,7 @@ export function scriptedInference(script: (call: ScriptedCall) => unknown = () =
           resolve()
         },
         charge: () => Promise.resolve(call.charge),
+        story: () => call.story,
       }
     },
     quote: ({ maxTokens }) => ({

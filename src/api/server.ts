@@ -2,14 +2,16 @@
 import cors from '@fastify/cors'
 import type { FastifyInstance } from 'fastify'
 import type { Batches } from '../batch/index.ts'
-import type { Gateway } from '../gateway/index.ts'
+import { type Gateway, NOBODY } from '../gateway/index.ts'
 import type { Inference } from '../roles/client/index.ts'
 import { type AdminAccess, addAdminRoutes } from './admin.ts'
+import { COST_HEADERS } from './answer-headers.ts'
 import { isLoopback } from './auth.ts'
 import { addBatchRoutes, type BatchDefaults } from './batches.ts'
 import { createViewerOf } from './batch-viewer.ts'
 import { createCallerCheck } from './callers.ts'
 import { addConsoleRoutes } from './console.ts'
+import { INFERENCE_PATHS } from './contract.ts'
 import { addFileRoutes } from './files.ts'
 import { createGate } from './gate.ts'
 import { createHttpServer, type HttpDeps } from './http-server.ts'
@@ -19,6 +21,8 @@ import { addQuoteRoutes } from './quote.ts'
 import { addOpsRoutes, type Ops, type OpsApi } from './ops.ts'
 import { openApiDocument } from './openapi.ts'
 import type { ClientApiOptions } from './options.ts'
+import { TRANSCRIPTION_PATH } from './transcription.ts'
+import { TRANSLATED_PATHS } from './translated-paths.ts'
 
 export interface ClientApi extends OpsApi {
   /**
@@ -43,7 +47,13 @@ export interface ClientApiDeps extends HttpDeps {
 }
 
 export function createClientApi(deps: ClientApiDeps, options: ClientApiOptions): ClientApi {
-  const app = createHttpServer(deps, options)
+  const { gateway } = deps
+  const app = createHttpServer(deps, options, (request, { code }, status, durationMs) => {
+    const path = request.routeOptions.url ?? ''
+    if (gateway === undefined || !ASKS_A_MODEL.has(path)) return
+    const { id, caller } = request
+    gateway.refused({ request: id, caller, model: NOBODY, path, status, code, durationMs })
+  })
   const gate = createGate(deps.clock, options.maxRunning)
   deps.metrics.gauge('http_running', 'Requests in work.', () => gate.running)
   if (options.corsOrigins.length > 0)
@@ -87,11 +97,12 @@ const EXPOSED_HEADERS = [
   'retry-after',
   'x-request-id',
   'x-cocoon-request-id',
-  'x-cocoon-cost-nano',
-  'x-cocoon-tokens',
+  ...COST_HEADERS,
   'x-cocoon-max-cost-nano',
   'x-cocoon-evidence',
   'x-cocoon-proxy',
+  'x-cocoon-worker',
+  'x-cocoon-attempts',
   'x-ratelimit-limit-requests',
   'x-ratelimit-remaining-requests',
   'x-ratelimit-reset-requests',
@@ -102,8 +113,11 @@ const EXPOSED_HEADERS = [
 
 function addOwnerRoutes(app: FastifyInstance, gateway: Gateway, admin: AdminAccess): void {
   addAdminRoutes(app, gateway, admin)
-  if (admin.consoleFolder !== undefined) addConsoleRoutes(app, admin.consoleFolder)
+  if (admin.console !== undefined) addConsoleRoutes(app, admin.console)
 }
+
+/** Where refused requests are counted. */
+const ASKS_A_MODEL: ReadonlySet<string> = new Set([...INFERENCE_PATHS, ...TRANSLATED_PATHS, TRANSCRIPTION_PATH])
 
 /** What only lists; all else asks a model. */
 const LISTS = /^\/v1\/(?:models|prices)\b/

@@ -7,20 +7,23 @@ export interface VendorReply {
   header(name: string): string | null
 }
 
-/** Rejects with `attestation.collateral-unavailable`. */
-export type VendorGet = (url: string, signal: AbortSignal) => Promise<VendorReply>
+/** Posts the question of an OCSP request; gets what has none. Rejects with `attestation.collateral-unavailable`. */
+export type VendorGet = (url: string, signal: AbortSignal, question?: Uint8Array) => Promise<VendorReply>
 
 /** The largest thing that vendors publish is a manifest of some hundred kB. */
 const MAX_REPLY_BYTES = 1024 * 1024
 /** Somebody may be waiting in a handshake, who has 15 s. */
 const TIMEOUT_MS = 8_000
 
-export const httpGet: VendorGet = async (url, signal) => {
+const OCSP_REQUEST = { 'content-type': 'application/ocsp-request' }
+
+export const httpGet: VendorGet = async (url, signal, question) => {
   const { host } = new URL(url)
   try {
     const reply = await fetch(url, {
       // A service that sends us elsewhere is not the one that was configured.
       redirect: 'error',
+      ...(question === undefined ? {} : { method: 'POST', headers: OCSP_REQUEST, body: Uint8Array.from(question) }),
       signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
     })
     if (reply.status !== 200) {

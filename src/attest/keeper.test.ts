@@ -55,7 +55,7 @@ async function createKeeper(
   const keeper = createCollateralKeeper(
     { clock, random: seededRandom(1), log: silentLog },
     {
-      servers: { intel: server.url, amd: server.url, nvidia: null },
+      servers: { intel: server.url, amd: server.url, nvidia: null, nvidiaOcsp: null },
       path: null,
       refreshEveryMs: 24 * HOUR_MS,
       roots: { intel: platform.rootKey },
@@ -111,7 +111,7 @@ describe('what a peer needs', () => {
 
   test('and a dead server does not have is waited for once, then not for half a minute', async () => {
     const { keeper, clock } = await createKeeper(platform.bundle(), {
-      servers: { intel: await closedPort(), amd: null, nvidia: null },
+      servers: { intel: await closedPort(), amd: null, nvidia: null, nvidiaOcsp: null },
     })
     await keeper.supply(WANTS, clock.now())
     expect(keeper.status().failures.map((failure) => failure.reason)).toEqual(
@@ -124,7 +124,7 @@ describe('what a peer needs', () => {
 
   test('is not asked for where no server is configured', async () => {
     const { keeper, asked } = await createKeeper(platform.bundle(), {
-      servers: { intel: null, amd: null, nvidia: null },
+      servers: { intel: null, amd: null, nvidia: null, nvidiaOcsp: null },
     })
     expect(keeper.supply(WANTS, NOW_MS)).toBeNull()
     expect(asked).toEqual([])
@@ -140,7 +140,11 @@ describe('what a peer needs', () => {
     }
     const capped = createCollateralKeeper(
       { clock, random: seededRandom(1), log: silentLog, get },
-      { servers: { intel: 'http://x', amd: null, nvidia: null }, path: null, refreshEveryMs: HOUR_MS },
+      {
+        servers: { intel: 'http://x', amd: null, nvidia: null, nvidiaOcsp: null },
+        path: null,
+        refreshEveryMs: HOUR_MS,
+      },
     )
     closing.push(() => capped.close())
     const want = (i: number): CollateralWant[] => [
@@ -200,7 +204,7 @@ describe('a lying server', () => {
         })
         .end(item?.body),
     )
-    const { keeper } = await createKeeper(good, { servers: { intel: url, amd: null, nvidia: null } })
+    const { keeper } = await createKeeper(good, { servers: { intel: url, amd: null, nvidia: null, nvidiaOcsp: null } })
     await keeper.supply([{ type: 'intel-tcb-info', labels: { tee: 'tdx', fmspc: 'ffffffffffff' } }], NOW_MS)
     expect(keeper.current().items).toEqual([])
     expect(keeper.status().failures).toMatchObject([{ reason: expect.stringContaining('something else') }])
@@ -218,7 +222,7 @@ describe('a lying server', () => {
     ['noise', (_, reply) => reply.end(Buffer.alloc(100, 0xa5)), /strict DER|JSON|header/],
   ])('that answers with %s is a failure in words', async (_, answer, words) => {
     const url = await answering(answer)
-    const { keeper } = await createKeeper(good, { servers: { intel: url, amd: null, nvidia: null } })
+    const { keeper } = await createKeeper(good, { servers: { intel: url, amd: null, nvidia: null, nvidiaOcsp: null } })
     const failed = await keeper.refresh(WANTS)
     expect(failed.length).toBe(4)
     for (const { reason } of failed) expect(reason).toMatch(words)

@@ -86,6 +86,10 @@ const MAX_ON_DEMAND_PER_MINUTE = 60
 /** Vendors publish some hundred things altogether; certificates of chips are what could be more. */
 const MAX_ITEMS = 1024
 const FIRST_RETRY_MS = 600_000
+/** As much as responders echo. */
+const NONCE_BYTES = 16
+/** Answers about certificates that nobody has needed for so long are left to expire: a GPU that has gone is not asked for. */
+const STILL_WANTED_MS = 2 * 24 * 3_600_000
 const MAX_FAILURES = 32
 
 /** Throws `config.collateral-bundle` when the file at `path` is not a bundle. */
@@ -96,12 +100,16 @@ export function createCollateralKeeper(deps: KeeperDeps, options: KeeperOptions)
   const listeners = new Set<() => void>()
   const running = new Map<string, Promise<FetchFailure | null>>()
   const vainUntilMs = new Map<string, number>()
+  /** When answers about certificates were needed last. */
+  const wantedAtMs = new Map<string, number>()
   let bundle: CollateralBundle = path === null ? EMPTY_BUNDLE : readBundle(path)
   let onDemand = { minute: 0, count: 0 }
   let failures: readonly FetchFailure[] = []
   let refreshedAtMs: number | null = null
   let nextAtMs: number | null = null
   let timer: Timer | undefined
+  let soonTimer: Timer | undefined
+  let soonNotBeforeMs = 0
   let retryMs = FIRST_RETRY_MS
 
   /** Null when it was taken, or is as good as what is held. */
@@ -129,6 +137,7 @@ export function createCollateralKeeper(deps: KeeperDeps, options: KeeperOptions)
     } finally {
       if (bundle !== before) {
         store()
+        scheduleSoon()
         for (const listener of listeners) listener()
       }
     }
@@ -156,9 +165,9 @@ export function createCollateralKeeper(deps: KeeperDeps, options: KeeperOptions)
   async function fetchAndTake(want: CollateralWant, signal: AbortSignal): Promise<FetchFailure | null> {
     const what = wordsOf(want)
     try {
-      const request = requestFor(want, servers)
+      const request = requestFor(want, servers, random.bytes(NONCE_BYTES))
       if (request === null) throw unavailable(what, 'no server is configured that has such things')
-      const item = request.read(await get(request.url, signal))
+      const item = request.read(await get(request.url, signal, request.question))
       if (!isAnswer(item, want)) throw unavailable(what, 'the server answered with something else')
       const fault = await take(item)
       if (fault !== null) throw unavailable(what, `the server’s answer is not taken: ${fault}`)
@@ -205,14 +214,55 @@ export function createCollateralKeeper(deps: KeeperDeps, options: KeeperOptions)
     return failed
   }
 
+  /** Of what is held, what is fetched again without being asked for. */
+  function kept(): readonly CollateralItem[] {
+    const sinceMs = clock.now() - STILL_WANTED_MS
+    return bundle.items.filter(
+      (item) =>
+        isRefreshed(item) &&
+        (item.type !== 'nvidia-ocsp' || (wantedAtMs.get(wantKey(wantOfItem(item))) ?? 0) > sinceMs),
+    )
+  }
+
   async function refreshAll(): Promise<void> {
-    const failed = await refresh()
+    forget()
+    const failed = await refresh(kept().map(wantOfItem))
     refreshedAtMs = clock.now()
     failures = []
     keepFailures(failed)
     retryMs = failed.length === 0 ? FIRST_RETRY_MS : Math.min(2 * retryMs, refreshEveryMs)
     schedule(failed.length === 0 ? refreshEveryMs : Math.min(retryMs, refreshEveryMs))
   }
+
+  /** Answers about GPUs that have gone: what has expired says nothing, and would be kept for ever. */
+  function forget(): void {
+    const nowMs = clock.now()
+    for (const [key, atMs] of wantedAtMs) if (atMs <= nowMs - STILL_WANTED_MS) wantedAtMs.delete(key)
+    const items = bundle.items.filter(({ type, validUntilMs }) => type !== 'nvidia-ocsp' || nowMs <= validUntilMs)
+    if (items.length !== bundle.items.length) bundle = { madeAtMs: nowMs, items }
+  }
+
+  /** What lives for a day is asked for again when three quarters of that are over, and not with everything else. */
+  function scheduleSoon(): void {
+    soonTimer?.cancel()
+    const dueMs = Math.min(...kept().filter(isShortLived).map(dueOf))
+    if (closing.signal.aborted || !Number.isFinite(dueMs)) return
+    const waitMs = Math.max(dueMs, soonNotBeforeMs, clock.now() + 1) - clock.now()
+    soonTimer = clock.after(waitMs, () => {
+      refreshSoon().catch((error: unknown) => log.error('refreshing collateral failed', { error: String(error) }))
+    })
+  }
+
+  async function refreshSoon(): Promise<void> {
+    const nowMs = clock.now()
+    soonNotBeforeMs = nowMs + FIRST_RETRY_MS
+    const due = kept().filter((item) => isShortLived(item) && dueOf(item) <= nowMs)
+    keepFailures(await refresh(due.map(wantOfItem)))
+    scheduleSoon()
+  }
+
+  const isShortLived = ({ validFromMs, validUntilMs }: CollateralItem): boolean =>
+    validUntilMs - validFromMs <= 2 * refreshEveryMs
 
   /** Scattered, so that a fleet does not ask at the same moment. */
   function schedule(inMs: number): void {
@@ -228,10 +278,12 @@ export function createCollateralKeeper(deps: KeeperDeps, options: KeeperOptions)
   }
   // What was stored is from before this process; how old it is shows at once.
   schedule(Math.min(refreshEveryMs, 60_000))
+  scheduleSoon()
 
   return {
     current: () => bundle,
     supply(wants, nowMs) {
+      for (const want of wants) if (want.type === 'nvidia-ocsp') wantedAtMs.set(wantKey(want), nowMs)
       const missing = wants.filter(
         (want) =>
           !isSupplied(bundle, want, nowMs) &&
@@ -276,6 +328,7 @@ export function createCollateralKeeper(deps: KeeperDeps, options: KeeperOptions)
     close() {
       closing.abort()
       timer?.cancel()
+      soonTimer?.cancel()
       listeners.clear()
     },
   }
@@ -283,6 +336,7 @@ export function createCollateralKeeper(deps: KeeperDeps, options: KeeperOptions)
 
 /** A certificate of a chip does not change: another firmware has another one. */
 const isRefreshed = ({ type }: CollateralItem): boolean => type !== 'amd-leaf'
+const dueOf = ({ validFromMs, validUntilMs }: CollateralItem): number => validUntilMs - (validUntilMs - validFromMs) / 4
 const orderOf = ({ type }: CollateralItem): number => (type === 'amd-chain' || type === 'intel-root-crl' ? 0 : 1)
 
 const isAnswer = (item: CollateralItem, want: CollateralWant): boolean =>

@@ -152,9 +152,11 @@ export const serversOf = ({
   intelServer,
   amdServer,
   nvidiaServer,
-}: Pick<AttestationOptions, 'intelServer' | 'amdServer' | 'nvidiaServer'>): CollateralServers => ({
+  nvidiaOcspServer,
+}: Pick<AttestationOptions, 'intelServer' | 'amdServer' | 'nvidiaServer' | 'nvidiaOcspServer'>): CollateralServers => ({
   intel: orNull(intelServer),
   amd: orNull(amdServer),
   nvidia: orNull(nvidiaServer),
+  nvidiaOcsp: orNull(nvidiaOcspServer),
 })
 const orNull = (server: string): string | null => (server === 'off' ? null : server)

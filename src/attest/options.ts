@@ -34,6 +34,9 @@ export const attestationOptions = z.strictObject({
     .describe('Where Intel’s collateral is fetched: Intel’s own service, a PCCS, or `off`'),
   amdServer: server.default(VENDOR_SERVERS.amd).describe('Where AMD’s certificates and lists are fetched, or `off`'),
   nvidiaServer: server.default(VENDOR_SERVERS.nvidia).describe('Where NVIDIA’s manifests are fetched, or `off`'),
+  nvidiaOcspServer: server
+    .default(VENDOR_SERVERS.nvidiaOcsp)
+    .describe('Where NVIDIA answers whether a GPU’s certificates are revoked, a caching service, or `off`'),
   refreshHours: z
     .int()
     .min(1)

@@ -4,8 +4,14 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { type CollateralBundle, type CollateralItem, wantOfItem } from '../tee/index.ts'
-import { toBase64 } from '../util/index.ts'
+import {
+  type CollateralBundle,
+  type CollateralItem,
+  type OcspRequest,
+  parseOcspRequest,
+  wantOfItem,
+} from '../tee/index.ts'
+import { toBase64, toHex } from '../util/index.ts'
 import { requestFor } from './vendors.ts'
 
 export interface CollateralServer {
@@ -27,8 +33,12 @@ export interface ServeOptions {
 export async function serveCollateral({ host, port, bundle, onRequest }: ServeOptions): Promise<CollateralServer> {
   const server = createServer((request, response) => {
     const path = request.url ?? '/'
-    const status = answer(request, response, bundle(), path)
-    onRequest?.(path, status)
+    const tell = (status: number): void => onRequest?.(path, status)
+    if (request.method !== 'POST') return tell(answer(request, response, bundle(), path))
+    readQuestion(request).then(
+      (question) => tell(reply(response, question === null ? undefined : itemFor(question, bundle()))),
+      () => response.destroy(),
+    )
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
@@ -50,12 +60,18 @@ export async function serveCollateral({ host, port, bundle, onRequest }: ServeOp
 
 /** Any base: only the path behind it is compared. */
 const BASE = 'http://collateral'
-const SERVERS = { intel: BASE, amd: BASE, nvidia: BASE }
+const SERVERS = { intel: BASE, amd: BASE, nvidia: BASE, nvidiaOcsp: null }
 
 function answer(request: IncomingMessage, response: ServerResponse, { items }: CollateralBundle, path: string): number {
   request.resume()
   const found = request.method === 'GET' ? items.filter((item) => pathOf(item) === path) : []
-  const item = found.toSorted((a, b) => b.validFromMs - a.validFromMs)[0]
+  return reply(response, newestOf(found))
+}
+
+const newestOf = (found: readonly CollateralItem[]): CollateralItem | undefined =>
+  found.toSorted((a, b) => b.validFromMs - a.validFromMs)[0]
+
+function reply(response: ServerResponse, item: CollateralItem | undefined): number {
   if (item === undefined) {
     response.writeHead(404, { 'content-type': 'text/plain' }).end('not in this bundle\n')
     return 404
@@ -69,6 +85,36 @@ function pathOf(item: CollateralItem): string | null {
   const asked = requestFor(wantOfItem(item), SERVERS)
   return asked === null ? null : asked.url.slice(BASE.length)
 }
+
+/** What a responder is asked has some 200 bytes. */
+const MAX_QUESTION_BYTES = 1024
+
+/** Null for what is no question. Rejects when the connection breaks. */
+async function readQuestion(request: IncomingMessage): Promise<OcspRequest | null> {
+  const parts: Buffer[] = []
+  let bytes = 0
+  for await (const part of request as AsyncIterable<Buffer>) {
+    bytes += part.length
+    if (bytes <= MAX_QUESTION_BYTES) parts.push(part)
+  }
+  try {
+    return bytes > MAX_QUESTION_BYTES ? null : parseOcspRequest(new Uint8Array(Buffer.concat(parts)))
+  } catch {
+    return null
+  }
+}
+
+/** A recorded answer: whatever nonce the question has, it is not in it. */
+const itemFor = ({ certId }: OcspRequest, { items }: CollateralBundle): CollateralItem | undefined =>
+  newestOf(
+    items.filter(
+      ({ type, labels }) =>
+        type === 'nvidia-ocsp' &&
+        labels['serial'] === toHex(certId.serial) &&
+        labels['issuerName'] === toHex(certId.issuerNameHash) &&
+        labels['issuerKey'] === toHex(certId.issuerKeyHash),
+    ),
+  )
 
 const CHAIN_HEADERS: Partial<Readonly<Record<CollateralItem['type'], string>>> = {
   'intel-tcb-info': 'TCB-Info-Issuer-Chain',
@@ -85,6 +131,7 @@ function replyOf({ type, body, issuerChain }: CollateralItem): {
     name === undefined || issuerChain === null
       ? {}
       : { [name]: encodeURIComponent(new TextDecoder('latin1').decode(issuerChain)) }
+  if (type === 'nvidia-ocsp') return { body, headers: { 'content-type': 'application/ocsp-response' } }
   if (type === 'nvidia-manifest')
     return { body: JSON.stringify({ rim: toBase64(body) }), headers: { 'content-type': 'application/json' } }
   return { body, headers: { 'content-type': 'application/octet-stream', ...chain } }

@@ -1,10 +1,17 @@
 /**
  * Where vendors publish what, and how an answer becomes an item. Any server with these paths will do, a caching one of the
  * operator's for one: everything is signed, and nothing is taken on a server's word. Sources: Intel's PCS and PCCS API
- * version 4, AMD's key distribution service (publication 57230), NVIDIA's RIM service.
+ * version 4, AMD's key distribution service (publication 57230), NVIDIA's RIM and OCSP services.
  */
-import { type CollateralItem, collateralItem, type CollateralWant } from '../tee/index.ts'
-import { fromBase64, fromHex, utf8 } from '../util/index.ts'
+import {
+  type CollateralItem,
+  collateralItem,
+  type CollateralWant,
+  encodeOcspRequest,
+  OCSP_ERRORS,
+  parseOcspResponse,
+} from '../tee/index.ts'
+import { equalBytes, fromBase64, fromHex, utf8 } from '../util/index.ts'
 import { unavailable } from './errors.ts'
 import type { VendorReply } from './http-get.ts'
 
@@ -13,16 +20,21 @@ export interface CollateralServers {
   readonly intel: string | null
   readonly amd: string | null
   readonly nvidia: string | null
+  /** Answers about revocation. */
+  readonly nvidiaOcsp: string | null
 }
 
 export const VENDOR_SERVERS = {
   intel: 'https://api.trustedservices.intel.com',
   amd: 'https://kdsintf.amd.com',
   nvidia: 'https://rim.attestation.nvidia.com',
+  nvidiaOcsp: 'https://ocsp.ndis.nvidia.com',
 } as const satisfies CollateralServers
 
 export interface VendorRequest {
   readonly url: string
+  /** Posted as `application/ocsp-request`; what has none is got. */
+  readonly question?: Uint8Array
   /** Throws `attestation.*` for what is not such an item. */
   read(reply: VendorReply): CollateralItem
 }
@@ -30,9 +42,17 @@ export interface VendorRequest {
 /** Intel's service does not have the list of its root: that is where the root's certificate says. Caching services have it. */
 const INTEL_ROOT_CRL = 'https://certificates.trustedservices.intel.com/IntelSGXRootCA.der'
 
-/** Null where no server is configured, or vendors do not publish such a thing. */
-export function requestFor({ type, labels }: CollateralWant, servers: CollateralServers): VendorRequest | null {
-  const { intel, amd, nvidia } = servers
+/**
+ * Null where no server is configured, or vendors do not publish such a thing.
+ * @param nonce 16 random bytes, for questions to which NVIDIA itself must answer now
+ */
+export function requestFor(
+  want: CollateralWant,
+  servers: CollateralServers,
+  nonce: Uint8Array | null = null,
+): VendorRequest | null {
+  const { type, labels } = want
+  const { intel, amd, nvidia, nvidiaOcsp } = servers
   const label = (name: string): string => encodeURIComponent(labels[name] ?? '')
   switch (type) {
     case 'intel-tcb-info':
@@ -76,11 +96,39 @@ export function requestFor({ type, labels }: CollateralWant, servers: Collateral
       return request(nvidia, `/v1/rim/${label('id')}`, (reply) =>
         collateralItem({ type, body: manifestIn(reply), id: labels['id'] ?? '' }),
       )
+    case 'nvidia-ocsp':
+      return nvidiaOcsp === null ? null : ocspRequest(want, nvidiaOcsp, nonce)
   }
 }
 
+/**
+ * The responder must show that it answers this very question. A caching service cannot, and is not asked to: its answers end when
+ * NVIDIA said.
+ */
+function ocspRequest(
+  { type, labels, issuerChain }: CollateralWant,
+  server: string,
+  nonce: Uint8Array | null,
+): VendorRequest {
+  const asked = server === VENDOR_SERVERS.nvidiaOcsp ? nonce : null
+  const bytes = (name: string): Uint8Array => fromHex(labels[name] ?? '')
+  const certId = { issuerNameHash: bytes('issuerName'), issuerKeyHash: bytes('issuerKey'), serial: bytes('serial') }
+  return {
+    url: `${withoutSlash(server)}/`,
+    question: encodeOcspRequest({ certId, nonce: asked }),
+    read({ body }) {
+      const answered = parseOcspResponse(body).nonce
+      if (asked !== null && (answered === null || !equalBytes(asked, answered)))
+        throw unavailable('an answer about revocation', OCSP_ERRORS['attestation.ocsp-nonce'])
+      return collateralItem({ type, body, issuerChain: issuerChain ?? null })
+    },
+  }
+}
+
+const withoutSlash = (base: string): string => base.replace(/\/+$/, '')
+
 const request = (base: string | null, path: string, read: VendorRequest['read']): VendorRequest | null =>
-  base === null ? null : { url: `${base.replace(/\/+$/, '')}${path}`, read }
+  base === null ? null : { url: `${withoutSlash(base)}${path}`, read }
 
 /** URL-encoded PEM. */
 function chainIn(reply: VendorReply, name: string): Uint8Array {

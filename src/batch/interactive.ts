@@ -52,6 +52,7 @@ export function watchInteractive(inference: Inference, clock: Clock): Interactiv
               running.cancel()
             },
             charge: () => running.charge(),
+            story: () => running.story(),
           }
         } catch (error) {
           waitingSinceMs.delete(one)

@@ -55,7 +55,8 @@ function enter({ batch }: Entry, { request, model, maxCostNano }: LostAttempt, a
     costNano: 0n,
     unsettledNano: maxCostNano,
     maxCostNano,
-    ...{ proxy: null, worker: null, evidence: null, attempts: null, firstByteMs: null },
+    ...{ proxy: null, worker: null, evidence: null, queuedMs: null, sentMs: null, firstByteMs: null },
+    attempts: [],
     durationMs: 0,
   })
 }

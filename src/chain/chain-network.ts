@@ -7,6 +7,7 @@ import type { ChainAccess } from './reader.ts'
 import type { NetworkEvidence } from './registry.ts'
 import { type ChainRegistry, createChainRegistry } from './root/chain-registry.ts'
 import type { EndpointOptions } from './toncenter/endpoint.ts'
+import { createChainIdentity } from './toncenter/identity.ts'
 import { createToncenter } from './toncenter/toncenter.ts'
 
 export interface ChainNetwork extends Omit<NamedNetwork, 'root' | 'endpoints'> {
@@ -98,7 +99,11 @@ export interface ChainDeps {
 /** Reading and sending through the network's endpoints. */
 export const openChainAccess = (network: ChainNetwork, deps: ChainDeps): ChainAccess =>
   createToncenter(
-    { endpoints: network.endpoints, ...(network.crossCheck === undefined ? {} : { crossCheck: network.crossCheck }) },
+    {
+      endpoints: network.endpoints,
+      identity: createChainIdentity(network.name, network.zeroState),
+      ...(network.crossCheck === undefined ? {} : { crossCheck: network.crossCheck }),
+    },
     deps,
   )
 

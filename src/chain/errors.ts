@@ -17,14 +17,18 @@ export type ChainErrorCode = Extract<ErrorCode, `chain.${string}`> &
     | 'chain.contradiction' // two endpoints, or two readings, cannot both be true
     | 'chain.struct-version' // the root contract is written in a layout that this release does not know
     | 'chain.test-flag' // the root contract is for test networks and the node is not, or the other way round
+    | 'chain.other-network' // an endpoint serves another chain than the one that is meant
+    | 'chain.clock' // this machine's clock is not the chain's: what is fresh or has expired cannot be told
     | 'chain.no-root' // there is no root contract at the address
     | 'chain.balance' // a wallet does not hold what a message and the reserve need
     | 'chain.wallet' // the account at a wallet's address is not the wallet of this key and owner, or it is blocked
     | 'chain.journal' // the journal of sent messages cannot be read or written
+    | 'chain.journal-full' // no room on the disk for the journal of sent messages; over by itself when there is room again
     | 'chain.send-id' // an id was used before for other messages
     | 'chain.no-proxy' // there is no proxy contract of this network at the address
     | 'chain.not-owner' // the wallet that pays is not the one that a contract obeys
     | 'chain.frozen' // an account owes rent
+    | 'chain.contract-code' // a contract is told to run another code than the one its address follows from
     | 'chain.order-failed' // a contract refused what it was told; the money came back
     | 'chain.order-lost' // an order was not sent, or has not arrived
     | 'chain.closed' // the sender was closed; what it had not finished continues when it is opened again

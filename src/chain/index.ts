@@ -37,6 +37,7 @@ export { clientMessages, clientState, type ClientState } from './contracts/clien
 export { commonMessages, EXIT_CODES } from './contracts/common.ts'
 export { clientStateInit, proxyStateInit, type StateInit, workerStateInit } from './contracts/deploy.ts'
 export type { ContractState } from './contracts/layout.ts'
+export { type ContractOnChain, readContract } from './contracts/read-contract.ts'
 export { textCommand, textComment } from './contracts/message.ts'
 export {
   externalMessage,
@@ -101,6 +102,7 @@ export {
   type WantedContract,
   type WantedFunds,
 } from './orders/deploy-network.ts'
+export { EFFECT_MS, type OnceOrder, sendOnce } from './orders/send-once.ts'
 export { type Order, type Payer, payFrom, payThroughWallet } from './orders/payer.ts'
 export {
   describeRootChange,

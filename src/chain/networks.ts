@@ -2,6 +2,11 @@
 export interface NamedNetwork {
   /** Any form of address; null where nobody has published one: it must be given, or deployed. */
   readonly root: string | null
+  /**
+   * Hash of the chain's first state, lower-case hex: `init.root_hash` of its endpoints, and `zero_state` in the configuration that
+   * light clients of the network start with. Null for a chain that is made anew on each machine.
+   */
+  readonly zeroState: string | null
   /** The bit that the root contract must have. */
   readonly isTest: boolean
   /** Toncenter endpoints, up to and with the version. Public ones without a key answer about once a second. */
@@ -17,6 +22,7 @@ export interface NamedNetwork {
 export const NETWORKS = {
   mainnet: {
     root: 'EQCns7bYSp0igFvS1wpb5wsZjCKCV19MD5AVzI4EyxsnU73k',
+    zeroState: '17a3a92992aabea785a7a090985a265cd31f323d849da51239737e321fb05569',
     isTest: false,
     endpoints: ['https://toncenter.com/api/v2'],
     evidence: 'real',
@@ -25,6 +31,7 @@ export const NETWORKS = {
   },
   testnet: {
     root: null,
+    zeroState: '823f81f306ff02694f935cf5021548e3ce2b86b529812af6a12148879e95a128',
     isTest: true,
     endpoints: ['https://testnet.toncenter.com/api/v2'],
     evidence: 'real',
@@ -33,6 +40,7 @@ export const NETWORKS = {
   },
   devnet: {
     root: null,
+    zeroState: null,
     isTest: true,
     endpoints: ['http://127.0.0.1:18080/api/v2'],
     evidence: 'simulated',

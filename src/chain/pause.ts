@@ -26,3 +26,14 @@ export async function pause(clock: Clock, ms: number, signal?: AbortSignal): Pro
     signal?.removeEventListener('abort', stop)
   }
 }
+
+/** The promise, unless the signal fires first: then its reason. What the promise stands for goes on. */
+export function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason as Error)
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+    if (signal.aborted) return abort()
+    signal.addEventListener('abort', abort, { once: true })
+  })
+}

@@ -61,6 +61,8 @@ export interface ChainReader {
     stack?: readonly TupleItem[],
     options?: ReadOptions,
   ): Promise<MethodResult>
+  /** Which chain it is: the hash of its first state, lower-case hex. */
+  zeroState(options?: ReadOptions): Promise<string>
   masterchainInfo(options?: ReadOptions): Promise<{ readonly seqno: number; readonly atMs: number }>
 }
 

@@ -232,7 +232,14 @@ export interface ScriptedEndpoint {
 
 export function createScriptedEndpoint(
   chain: ScriptedChain,
-  options: { readonly fault?: () => Fault; readonly late?: (run: () => void) => void } = {},
+  options: {
+    readonly fault?: () => Fault
+    readonly late?: (run: () => void) => void
+    /** The clock of its server; it says none without. */
+    readonly dateMs?: () => number
+    /** Lower-case hex. */
+    readonly zeroState?: () => string
+  } = {},
 ): ScriptedEndpoint {
   const { fault = () => 'none', late = () => {} } = options
   const requests: { method: string; key: string | null }[] = []
@@ -244,6 +251,7 @@ export function createScriptedEndpoint(
     const http = (status: number, value: unknown): HttpAnswer => ({
       status,
       retryAfterMs: status === 429 ? 1_000 : null,
+      dateMs: options.dateMs?.() ?? null,
       text: typeof value === 'string' ? value : JSON.stringify(value),
     })
     const ok = (result: unknown): HttpAnswer => http(200, { ok: true, result, id: '1', jsonrpc: '2.0' })
@@ -298,7 +306,9 @@ export function createScriptedEndpoint(
     const address = (params.address === undefined ? null : Address.parse(params.address)) as Address
     const utime = Math.floor(chain.clock.now() / 1000) - (chain.seqno() - at.told) * (BLOCK_MS / 1000)
     const id = { '@type': 'ton.blockIdExt', workchain: -1, shard: '-9223372036854775808', seqno: at.told }
-    if (method === 'getMasterchainInfo') return { '@type': 'blocks.masterchainInfo', last: id }
+    const zeroState = Buffer.from(options.zeroState?.() ?? '5e'.repeat(32), 'hex').toString('base64')
+    if (method === 'getMasterchainInfo')
+      return { '@type': 'blocks.masterchainInfo', last: id, init: { workchain: -1, seqno: 0, root_hash: zeroState } }
     if (method === 'getBlockHeader') return { '@type': 'blocks.header', gen_utime: utime }
     const state = chain.accountAt(address, at.shown)
     if (method === 'getAddressInformation')

@@ -139,24 +139,38 @@ export async function openProxyInstances(p: Process, parts: ProxyParts): Promise
     })
   }
 
-  /** Ledgers of earlier parameters that are not done yet. */
+  /** Ledgers of earlier parameters that are not done yet. One that cannot be used keeps no other from its end. */
   async function windUpEarlier(): Promise<void> {
     if (chain === null) return
     const names = readdirSync(inFolder('')).filter((name) => /^ledger-[\w-]+\.sqlite$/.test(name))
-    for (const name of names.filter((n) => n !== ledgerName(current.contract))) {
-      const contract = parseAddress(name.slice('ledger-'.length, -'.sqlite'.length), name)
-      const options = { path: inFolder(name), contract: contract.toRawString(), pricePerToken: 0n }
-      const ledger = await createSqliteLedger(p, options)
-      const isOver = ledger.fact(PARAMS_FACT) === undefined || ledger.fact(DRAINED_FACT) !== undefined
-      if (isOver) await ledger.close()
-      else windUp(ledger, contract)
-    }
+    for (const name of names.filter((n) => n !== ledgerName(current.contract)))
+      await openEarlier(name).catch((error: unknown) =>
+        log.error('the ledger of an old contract cannot be opened', { name, why: toCocoonError(error).message }),
+      )
+  }
+
+  async function openEarlier(name: string): Promise<void> {
+    const contract = parseAddress(name.slice('ledger-'.length, -'.sqlite'.length), name)
+    const options = { path: inFolder(name), contract: contract.toRawString(), pricePerToken: 0n }
+    const ledger = await createSqliteLedger(p, options)
+    const kept = ledger.fact(PARAMS_FACT)
+    if (kept === undefined || ledger.fact(DRAINED_FACT) !== undefined) return ledger.close()
+    if (isOurs(contract, decodeParams(kept))) return windUp(ledger, contract)
+    await ledger.close()
+    // Orders that are signed with another key cost fees and do nothing.
+    log.error(
+      'an old contract of another key or owner is not wound up: bring back the keys/proxy.key and proxy.ownerAddress it was made with, and its workers and clients get what is theirs',
+      { contract: contract.toString() },
+    )
+  }
+
+  function isOurs(contract: Address, params: RootParams): boolean {
+    const { root } = registry.current()
+    return root !== null && proxyContractAddress(params, { owner, publicKey: key.publicKey, root }).equals(contract)
   }
 
   let current = await start()
-  await windUpEarlier().catch((error: unknown) =>
-    log.error('the ledger of an old contract cannot be opened', { why: toCocoonError(error).message }),
-  )
+  await windUpEarlier()
   return {
     get node() {
       return current.node

@@ -4,6 +4,7 @@ import { createClientApi, createOpsApi, type Ops } from '../api/index.ts'
 import type { NodeAttestation } from '../attest/index.ts'
 import { formatAddress } from '../chain/index.ts'
 import { createHttpEngine } from '../engine/index.ts'
+import type { ProxyNode } from '../roles/proxy/index.ts'
 import { startWorkerNode } from '../roles/worker/index.ts'
 import { composeClient } from '../sdk/index.ts'
 import { createPowSolver } from '../transport/index.ts'
@@ -12,7 +13,7 @@ import { openProcess, portError, type Process } from './compose.ts'
 import { openClientBatches, openClientGateway } from './gateway/open.ts'
 import { loadKey, ownerOf } from './keys.ts'
 import { type Running, untilStopped } from './lifecycle.ts'
-import { clientSecret, openRoleChain } from './node-chain.ts'
+import { clientSecret, openRoleChain, type RoleChain } from './node-chain.ts'
 import { type ContractList, openContractList } from '../roles/client/index.ts'
 import { openProxyInstances } from './proxy-instances.ts'
 import type { Config } from './schema.ts'
@@ -53,6 +54,7 @@ export async function runProxy(asConfigured: Config): Promise<number> {
     clients: proxy.node.clientPort,
     contract: proxy.node.status().contract,
   })
+  warnIfUnlisted(p, proxy.node)
   const node: Node = {
     status: () => proxy.node.status(),
     jsonstats: () => proxy.node.jsonstats(),
@@ -63,6 +65,17 @@ export async function runProxy(asConfigured: Config): Promise<number> {
     close: (graceMs) => proxy.close(graceMs),
   }
   return Promise.race([serveOps(p, node, 'proxy'), proxy.failed])
+}
+
+/** Nodes connect to the proxies that the network lists, and to no others. */
+function warnIfUnlisted({ registry, log, config }: Process, { workerPort, clientPort }: ProxyNode): void {
+  const isListed = registry
+    .current()
+    .proxies.some((one) => one.forWorkers.port === workerPort && one.forClients.port === clientPort)
+  if (!isListed)
+    log.warn('the network lists no proxy with these ports: nobody connects until its owner has listed this one', {
+      command: `cocoon root register-proxy "ADDRESS:${workerPort} ADDRESS:${clientPort}" --yes --network ${config.network}`,
+    })
 }
 
 export async function runWorker(asConfigured: Config): Promise<number> {
@@ -93,8 +106,8 @@ export async function runWorker(asConfigured: Config): Promise<number> {
 }
 
 /** One for each network: contracts of one mean nothing on another. */
-const contractList = ({ home }: Config, network: string): ContractList =>
-  openContractList(join(home, 'client', `contracts-${network}.json`))
+const contractList = ({ home }: Config, { network, chain }: RoleChain): ContractList =>
+  openContractList(join(home, 'client', `contracts-${network}.json`), chain.wallet.address)
 
 export async function runClient(asConfigured: Config): Promise<number> {
   const p = await openProcess(asConfigured, 'client')
@@ -114,7 +127,7 @@ export async function runClient(asConfigured: Config): Promise<number> {
           ...rest,
           owner: onChain.chain.wallet.address,
           secret: clientSecret(config.client.secret, config.home, p.random),
-          chain: { ...onChain.chain, contracts: contractList(config, onChain.network) },
+          chain: { ...onChain.chain, contracts: contractList(config, onChain) },
           options: config.client,
         },
   )

@@ -8,7 +8,7 @@ import { createFaults, type FaultOrder } from './faults.ts'
 import { createDevnetServer } from './http/server.ts'
 import type { DevnetOptions } from './options.ts'
 import { type Producer, startProducer } from './producer.ts'
-import { newChainId, openStore, type Store } from './store.ts'
+import { newChainId, openStore, type Store, zeroStateOf } from './store.ts'
 import { createVm } from './vm.ts'
 
 export interface DevnetDeps {
@@ -131,6 +131,7 @@ export async function startDevnet(options: DevnetOptions, deps: DevnetDeps): Pro
         kick: () => running().producer.kick(),
         faults: createFaults(deps),
         chainFaults,
+        zeroState: zeroStateOf(id),
       })
       endpoints.push(endpoint)
       const server = createDevnetServer({ endpoint, control, clock, log })

@@ -13,6 +13,8 @@ export interface Endpoint {
   /** A message was put under way otherwise. */
   kick(): void
   readonly faults: Faults & ReplyFaults
+  /** Hash of the chain's first state, lower-case hex: tells chains apart, and stays when old blocks are forgotten. */
+  readonly zeroState: string
 }
 
 export function createEndpoint(parts: {
@@ -20,12 +22,14 @@ export function createEndpoint(parts: {
   readonly kick: () => void
   readonly faults: Faults & ReplyFaults
   readonly chainFaults: ChainFaults
+  readonly zeroState: string
 }): Endpoint {
-  const { chain, kick, faults, chainFaults } = parts
+  const { chain, kick, faults, chainFaults, zeroState } = parts
   return {
     chain,
     kick,
     faults,
+    zeroState,
     view: (seqno) => chain().view(seqno === undefined ? { lag: faults.lag() } : { seqno }),
     async send(boc) {
       const target = chain()

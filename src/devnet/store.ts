@@ -6,6 +6,7 @@
  * The journal is written in one call before anything is acknowledged: what was acknowledged is in the kernel's hands and
  * outlives the process. With `syncToDisk` it is on the disk.
  */
+import { createHash } from 'node:crypto'
 import {
   closeSync,
   createReadStream,
@@ -192,6 +193,9 @@ function readOrMakeId(path: string, random: Random): string {
   writeFileSync(path, `${id}\n`)
   return id
 }
+
+/** What tells the chain with this id from all others, as the hash of a first state does. */
+export const zeroStateOf = (id: string): string => createHash('sha256').update(`cocoon devnet ${id}`).digest('hex')
 
 export const newChainId = (random: Random): string => toHex(random.bytes(8))
 

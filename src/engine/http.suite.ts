@@ -129,7 +129,6 @@ export function httpEngineSuite(createClient: CreateHttpClient): void {
   ): EngineCall {
     const { request, ...rest } = more
     return {
-      callerWantsUsage: false,
       cost: () => ({ promptNano: 1n, completionNano: 2n }),
       signal: new AbortController().signal,
       timeoutMs: 60_000,

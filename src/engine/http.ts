@@ -175,7 +175,7 @@ function startCall(context: CallContext, call: EngineCall, sink: AnswerSink): Ru
         // What is no success costs nothing, whatever it claims.
         contentType: status < 300 ? contentType : 'application/octet-stream',
         streamed: asked.streamed,
-        callerWantsUsage: call.callerWantsUsage,
+        callerWantsUsage: asked.callerWantsUsage,
         cost: call.cost,
       })
       sink.head(status, head.headers)

@@ -2,7 +2,6 @@
  * The door to inference engines: the interface a worker uses, the adapter to any OpenAI-compatible HTTP engine with usage
  * metered on the way, the watch over its readiness, and the JSON scanners that others use to look into bodies cheaply.
  */
-export { type Asked, askForUsage } from './ask-for-usage.ts'
 export { ENGINE_ERRORS, type EngineErrorCode, engineError, toEngineError } from './errors.ts'
 export { createHttpEngine, type HttpEngineDeps, MAX_PART_BYTES } from './http.ts'
 export {

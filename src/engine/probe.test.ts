@@ -71,6 +71,34 @@ test('the next probe starts one to two seconds after the last one ended', async 
   }
 })
 
+test('while it is down it is probed four times as often', async () => {
+  const { answer, clock, probes } = setup(0)
+  await answer(down)
+  clock.advance(249)
+  expect(probes.length).toBe(1)
+  clock.advance(1)
+  expect(probes.length).toBe(2)
+})
+
+test('who suspects it has it probed at once, but not while it is down, being probed or no longer watched', async () => {
+  const { answer, clock, probes, watch, changes } = setup()
+  watch.suspect()
+  expect(probes.length).toBe(1)
+  await answer(['a'])
+  watch.suspect()
+  watch.suspect()
+  expect(probes.length).toBe(2)
+  await answer(down)
+  expect(changes.at(-1)).toMatchObject({ ready: false })
+  watch.suspect()
+  clock.advance(200)
+  expect(probes.length).toBe(2)
+  watch.stop()
+  watch.suspect()
+  clock.advance(10_000)
+  expect(probes.length).toBe(2)
+})
+
 test('a probe that never answers is aborted and counts as down', async () => {
   const { answer, clock, probes, watch, changes } = setup()
   await answer(['a'])

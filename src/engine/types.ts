@@ -25,9 +25,8 @@ export interface UsageCost {
 }
 
 export interface EngineCall {
+  /** As the caller sent it: the engine has its usage reported, and holds back what the caller did not ask for. */
   readonly request: EngineRequest
-  /** Whether the caller itself asked for `stream_options.include_usage`. When not, the usage event is held back. */
-  readonly callerWantsUsage: boolean
   /** Price of a usage, for the cost fields. */
   readonly cost: (usage: RawUsage) => UsageCost
   /** Ends the call at the engine, which stops generating. */

@@ -1,4 +1,5 @@
 /** What a gateway keeps: projects, their keys, budgets, and a receipt of every request. Never a prompt or an answer. */
+import type { AttemptStory } from '../roles/client/index.ts'
 
 export interface Project {
   /** `a-z`, `0-9` and dashes. */
@@ -60,7 +61,9 @@ export interface Budget extends BudgetName {
   readonly warnedFromMs: number | null
 }
 
-export type ReceiptResult = 'ok' | 'failed' | 'cancelled'
+/** `refused`: this node did not let it through. */
+export const RECEIPT_RESULTS = ['ok', 'failed', 'cancelled', 'refused'] as const
+export type ReceiptResult = (typeof RECEIPT_RESULTS)[number]
 
 export interface TokenCounts {
   readonly prompt: bigint
@@ -91,12 +94,39 @@ export interface Receipt extends TokenCounts {
   readonly proxy: string | null
   readonly worker: string | null
   readonly evidence: string | null
-  /** Workers that were tried; null where nobody told. */
-  readonly attempts: number | null
-  /** After the request came: head of the answer, end. */
+  /** Who had it, in order. Empty where nobody had, and in receipts from before this was kept. */
+  readonly attempts: readonly AttemptStory[]
+  /** How long it waited for a worker in all; null where the proxy does not tell. */
+  readonly queuedMs: number | null
+  /** After the request came: the last attempt began, head of the answer, end. */
+  readonly sentMs: number | null
   readonly firstByteMs: number | null
   readonly durationMs: number
 }
+
+/** A request that this node refused itself: what is known of it then. */
+export interface Refused {
+  readonly request: string
+  /** Id of a key, or `OWNER`; empty where nobody was recognised. */
+  readonly caller: string
+  readonly model: string
+  readonly path: string
+  readonly status: number | null
+  readonly code: string
+  readonly durationMs: number
+}
+
+/** Requests of one day that ended for one reason. */
+export interface ReasonCount {
+  readonly day: number
+  readonly project: string
+  readonly key: string
+  readonly code: string
+  readonly requests: number
+}
+
+/** Stands for a key, project or model that nobody could name. */
+export const NOBODY = '-'
 
 /** The project of keys made without one, and of the owner's own requests. */
 export const DEFAULT_PROJECT = 'default'

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Clock, manualClock, noMetrics, silentLog, systemRandom } from '../util/index.ts'
 import type { Receipt } from './accounts.ts'
@@ -65,7 +66,9 @@ const receipt = (over: Partial<Receipt> = {}): Receipt => ({
   proxy: '127.0.0.1:1',
   worker: null,
   evidence: 'verified',
-  attempts: null,
+  attempts: [{ proxy: '127.0.0.1:1', worker: null, sentMs: 3, firstByteMs: 12, endedMs: 40, ended: 'ok' }],
+  queuedMs: null,
+  sentMs: 3,
   firstByteMs: 12,
   durationMs: 40,
   ...over,
@@ -182,12 +185,142 @@ describe('budgets and receipts', () => {
   test('old receipts go, their sums stay', async () => {
     await gateway.close()
     gateway = await open({ keepReceipts: 1000 })
-    for (let i = 0; i < 2500; i++) gateway.record(receipt({ costNano: 1n }))
+    for (let i = 0; i < 2500; i++) gateway.record(receipt({ costNano: 1n, attempts: [] }))
     await gateway.written()
     const { count } = await gateway.receipts({ limit: 1 })
     expect(count).toBeLessThan(2000)
     expect(count).toBeGreaterThanOrEqual(1000)
     expect(await gateway.usage({ by: 'key' })).toMatchObject([{ requests: 2500n, costNano: 2500n }])
+  })
+})
+
+describe('who had a request', () => {
+  const moved = [
+    { proxy: 'p:1', worker: 'w1', sentMs: 2, firstByteMs: null, endedMs: 9, ended: 'worker-lost' },
+    { proxy: 'p:1', worker: 'w2', sentMs: 10, firstByteMs: 12, endedMs: 40, ended: 'ok' },
+  ]
+
+  test('comes back as it was, of one attempt and of several, with the times of the whole', async () => {
+    gateway.record(receipt({ worker: 'w2', attempts: moved, queuedMs: 1.6, sentMs: 10 }))
+    const failed = { code: 'engine.failed', result: 'failed', costNano: 0n, attempts: [moved[0]] } as Partial<Receipt>
+    gateway.record(receipt({ ...failed, proxy: 'p:1', worker: 'w1', sentMs: 2 }))
+    gateway.record(receipt({ attempts: [], sentMs: null, proxy: null }))
+    await gateway.written()
+    await reopen()
+    const { receipts } = await gateway.receipts({ limit: 3 })
+    expect(receipts.map((r) => [r.queuedMs, r.sentMs, r.attempts])).toEqual([
+      [null, null, []],
+      [null, 2, [moved[0]]],
+      [2, 10, moved],
+    ])
+  })
+})
+
+describe('refused requests', () => {
+  const refused = (over: object = {}): void =>
+    gateway.refused({
+      request: 'r',
+      caller: '',
+      model: 'm',
+      path: '/v1/chat/completions',
+      status: 401,
+      code: 'request.invalid-key',
+      durationMs: 1,
+      ...over,
+    })
+
+  test('are receipts at no cost, of the key and project that asked, and no part of what was used', async () => {
+    const { made } = await gateway.createKey(NEW_KEY)
+    refused({ caller: made.id, code: 'capacity.rate-limit', status: null })
+    refused({ caller: 'owner', code: 'payment.budget-exceeded' })
+    refused()
+    gateway.record(receipt())
+    const { count, costNano, receipts } = await gateway.receipts({ limit: 10, result: 'refused' })
+    expect([count, costNano]).toEqual([3, 0n])
+    expect(receipts.map((r) => [r.code, r.project, r.key, r.status])).toEqual([
+      ['request.invalid-key', '-', '-', 401],
+      ['payment.budget-exceeded', 'default', 'owner', 401],
+      ['capacity.rate-limit', 'default', made.id, null],
+    ])
+    expect(await gateway.usage({ by: 'model' })).toMatchObject([{ name: 'm', requests: 1n, failed: 0n }])
+    expect(await gateway.receipts({ limit: 10, code: 'capacity.rate-limit' })).toMatchObject({ count: 1 })
+  })
+
+  test('of a flood are all counted, kept in part, and push out no receipt that cost something', async () => {
+    await gateway.close()
+    gateway = await open({ keepReceipts: 1000, keepFreeReceipts: 1000 })
+    gateway.record(receipt())
+    for (let round = 0; round < 25; round++) {
+      for (let i = 0; i < 4000; i++) refused()
+      await gateway.written()
+    }
+    // Let through and failed at no cost: as cheap to cause as a refusal.
+    for (let i = 0; i < 2500; i++)
+      gateway.record(receipt({ result: 'failed', code: 'capacity.no-worker', costNano: 0n, attempts: [] }))
+    expect(await gateway.receipts({ limit: 10, result: 'ok' })).toMatchObject({ count: 1, costNano: 22n })
+    expect((await gateway.receipts({ limit: 1 })).count).toBeLessThanOrEqual(1 + 1000 + 1000)
+    await reopen()
+    expect(await gateway.usage({ by: 'code' })).toMatchObject([
+      { name: 'capacity.no-worker', requests: 2500n },
+      { name: 'request.invalid-key', requests: 100_000n },
+    ])
+    expect(await gateway.usage({ by: 'code', key: 'k1', fromDay: dayOf(START_MS) })).toHaveLength(1)
+  })
+})
+
+/** A file as the first version wrote it, with a key, its budget, two receipts and the day's sums. */
+const FIRST_VERSION = `
+  PRAGMA application_id = ${0x436f4777}; PRAGMA user_version = 1;
+  CREATE TABLE project (id TEXT PRIMARY KEY, name TEXT NOT NULL, created_ms INTEGER NOT NULL) STRICT;
+  CREATE TABLE api_key (id TEXT PRIMARY KEY, project TEXT NOT NULL REFERENCES project, name TEXT NOT NULL,
+    hash TEXT NOT NULL UNIQUE, scopes TEXT NOT NULL, models TEXT NOT NULL, limits TEXT NOT NULL, created_ms INTEGER NOT NULL,
+    expires_ms INTEGER, revoked_ms INTEGER) STRICT;
+  CREATE TABLE budget (scope TEXT NOT NULL CHECK (scope IN ('node', 'project', 'key')), id TEXT NOT NULL, model TEXT NOT NULL,
+    window TEXT NOT NULL CHECK (window IN ('day', 'week', 'month', 'total')), limit_nano INTEGER NOT NULL CHECK (limit_nano >= 0),
+    warn_at_percent INTEGER NOT NULL, warned_from_ms INTEGER, PRIMARY KEY (scope, id, model, window)) STRICT;
+  CREATE TABLE receipt (seq INTEGER PRIMARY KEY, request TEXT NOT NULL, at_ms INTEGER NOT NULL, project TEXT NOT NULL,
+    key TEXT NOT NULL, model TEXT NOT NULL, path TEXT NOT NULL, result TEXT NOT NULL CHECK (result IN ('ok', 'failed', 'cancelled')),
+    status INTEGER, code TEXT, prompt INTEGER NOT NULL, cached INTEGER NOT NULL, completion INTEGER NOT NULL,
+    reasoning INTEGER NOT NULL, total INTEGER NOT NULL, cost_nano INTEGER NOT NULL CHECK (cost_nano >= 0),
+    unsettled_nano INTEGER NOT NULL CHECK (unsettled_nano >= 0), max_cost_nano INTEGER NOT NULL, proxy TEXT, worker TEXT,
+    evidence TEXT, attempts INTEGER, first_byte_ms INTEGER, duration_ms INTEGER NOT NULL) STRICT;
+  CREATE INDEX receipt_by_key ON receipt (key, seq);
+  CREATE INDEX receipt_by_request ON receipt (request);
+  CREATE TABLE usage_day (day INTEGER NOT NULL, project TEXT NOT NULL, key TEXT NOT NULL, model TEXT NOT NULL,
+    requests INTEGER NOT NULL, failed INTEGER NOT NULL, prompt INTEGER NOT NULL, cached INTEGER NOT NULL,
+    completion INTEGER NOT NULL, reasoning INTEGER NOT NULL, total INTEGER NOT NULL, cost_nano INTEGER NOT NULL,
+    unsettled_nano INTEGER NOT NULL, PRIMARY KEY (day, project, key, model)) STRICT;
+  INSERT INTO project VALUES ('default', 'Default', 5);
+  INSERT INTO api_key VALUES ('k1', 'default', 'app', 'ab', '["inference"]', '[]', '{}', 5, NULL, NULL);
+  INSERT INTO budget VALUES ('key', 'k1', '', 'day', 900, 80, NULL);
+  INSERT INTO receipt VALUES (7, 'r7', ${START_MS}, 'default', 'k1', 'm', '/p', 'ok', 200, NULL, 1, 0, 2, 0, 3, 6, 0, 50, 'p:1', NULL,
+    'verified', NULL, 4, 9);
+  INSERT INTO receipt VALUES (8, 'r8', ${START_MS}, 'default', 'k1', 'm', '/p', 'failed', NULL, 'engine.failed', 0, 0, 0, 0, 0, 0, 0,
+    50, 'p:1', NULL, NULL, NULL, NULL, 3);
+  INSERT INTO usage_day VALUES (${START_MS / DAY_MS - (START_MS % DAY_MS) / DAY_MS}, 'default', 'k1', 'm', 2, 1, 1, 0, 2, 0, 3, 6, 0);
+`
+
+describe('a file of the first version', () => {
+  test('opens with everything that was in it, and takes what this version adds', async () => {
+    await gateway.close()
+    rmSync(path)
+    const file = new DatabaseSync(path)
+    file.exec(FIRST_VERSION)
+    file.close()
+    gateway = await open()
+    expect(gateway.keys()).toMatchObject([{ id: 'k1', hash: 'ab' }])
+    expect(gateway.budgets.list()).toMatchObject([{ budget: { limitNano: 900n }, spentNano: 6n }])
+    gateway.record(receipt({ key: 'k1' }))
+    const page = await gateway.receipts({ limit: 9 })
+    expect(page.receipts).toMatchObject([
+      { seq: 9, request: 'r1', sentMs: 3 },
+      { seq: 8, request: 'r8', result: 'failed', code: 'engine.failed', sentMs: null, attempts: [] },
+      { seq: 7, request: 'r7', result: 'ok', costNano: 6n, proxy: 'p:1', firstByteMs: 4, durationMs: 9, attempts: [] },
+    ])
+    expect([page.count, page.costNano]).toEqual([3, 28n])
+    expect(await gateway.usage({ by: 'code' })).toMatchObject([{ name: 'engine.failed', requests: 1n }])
+    await reopen()
+    expect((await gateway.receipts({ limit: 9 })).count).toBe(3)
   })
 })
 

@@ -13,6 +13,7 @@ import {
   type Project,
   type RateLimits,
   type Receipt,
+  type Refused,
 } from './accounts.ts'
 import { hashApiKey, isApiKey, makeApiKey } from './api-key.ts'
 import { type Budgets, type BudgetState, createBudgets } from './budgets.ts'
@@ -20,6 +21,7 @@ import { gatewayError } from './errors.ts'
 import type { GatewayOptions } from './options.ts'
 import type { ReceiptFilter, ReceiptPage, UsageFilter, UsageRow } from './queries.ts'
 import { createRateGate, type RateGate } from './rate-limits.ts'
+import { createRefusals } from './refusals.ts'
 import { createSpending } from './spending.ts'
 import type { Change } from './store.ts'
 import type { StoreAnswer, StoreJob } from './store-thread.ts'
@@ -55,6 +57,8 @@ export interface Gateway {
   readonly budgets: Pick<Budgets, 'reserve' | 'list'>
   /** Takes a receipt; it is on the disk a moment later. */
   record(receipt: Receipt): void
+  /** Counts a request that this node refused, and keeps a receipt of it unless they are too many. */
+  refused(refused: Refused): void
   /** Why no request can be taken. */
   trouble(): CocoonError | null
 
@@ -92,6 +96,7 @@ export async function openGateway(
   const workerData: StoreOptions = {
     path: options.path,
     keepReceipts: options.keepReceipts,
+    keepFreeReceipts: options.keepFreeReceipts,
     nowMs: clock.now(),
   }
   const ended = (why: unknown): CocoonError =>
@@ -127,12 +132,34 @@ export async function openGateway(
   )
 
   let fresh: Receipt[] = []
+  const refusals = createRefusals((id) => keyById.get(id))
+  /** One write at a time: behind a slow disk more are counted together. */
+  let writingRefusals: Promise<void> | null = null
   let timer: Timer | null = null
 
   function record(receipt: Receipt): void {
     fresh.push(receipt)
     if (fresh.length >= GROUP.items) writeFresh()
-    else timer ??= clock.after(RECEIPTS_EVERY_MS, writeFresh)
+    else writeSoon()
+  }
+
+  function writeSoon(): void {
+    timer ??= clock.after(RECEIPTS_EVERY_MS, writeFresh)
+  }
+
+  function refused(one: Refused): void {
+    refusals.add(one, clock.now())
+    if (writingRefusals === null) writeSoon()
+  }
+
+  function writeRefusals(): void {
+    if (writingRefusals !== null) return
+    const change = refusals.take()
+    if (change === null) return
+    writingRefusals = write(change).then(() => {
+      writingRefusals = null
+      writeSoon()
+    })
   }
 
   function writeFresh(): void {
@@ -141,11 +168,16 @@ export async function openGateway(
     const receipts = fresh
     fresh = []
     for (const receipt of receipts) void write({ put: 'receipt', receipt })
+    writeRefusals()
   }
 
   /** Resolves when all that was recorded is on the disk. */
-  function written(): Promise<void> {
+  async function written(): Promise<void> {
     writeFresh()
+    while (writingRefusals !== null) {
+      await writingRefusals
+      writeRefusals()
+    }
     return commit.idle()
   }
 
@@ -228,6 +260,7 @@ export async function openGateway(
     },
     budgets,
     record,
+    refused,
     trouble: () => (trouble?.code === 'capacity.gateway-failed' || unwritten > MAX_UNWRITTEN ? trouble : null),
 
     projects: () => [...projects.values()],

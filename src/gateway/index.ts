@@ -9,8 +9,11 @@ export {
   DEFAULT_PROJECT,
   KEY_SCOPES,
   type KeyScope,
+  NOBODY,
   type RateLimits,
+  RECEIPT_RESULTS,
   type Receipt,
+  type Refused,
 } from './accounts.ts'
 export type { BudgetState } from './budgets.ts'
 export { type Fiat, formatFiat } from './fiat.ts'

@@ -8,6 +8,7 @@ import {
   type Inference,
   type InferenceRequest,
   type InferenceSink,
+  NO_STORY,
   OWNER,
   type RunningInference,
 } from '../roles/client/index.ts'
@@ -20,7 +21,7 @@ import type { Passage } from './rate-limits.ts'
 
 export interface MeteredDeps {
   readonly inference: Inference
-  readonly gateway: Pick<Gateway, 'hasKeys' | 'keyById' | 'rates' | 'budgets' | 'record' | 'trouble'>
+  readonly gateway: Pick<Gateway, 'hasKeys' | 'keyById' | 'rates' | 'budgets' | 'record' | 'refused' | 'trouble'>
   readonly clock: Clock
 }
 
@@ -37,9 +38,13 @@ export function meterInference(deps: MeteredDeps): Inference {
       try {
         metered = new Metered(request, sink, deps)
       } catch (error) {
+        const why = toCocoonError(error)
+        const { traceId, caller = OWNER, model, path } = request
+        const { code } = why
+        deps.gateway.refused({ request: traceId, caller, model, path, status: null, code, durationMs: 0 })
         // Never inside the caller's call: a sink may be used before `run` has returned.
-        queueMicrotask(() => sink.fail(toCocoonError(error)))
-        return { cancel() {}, charge: () => Promise.resolve('nothing') }
+        queueMicrotask(() => sink.fail(why))
+        return { cancel() {}, charge: () => Promise.resolve('nothing'), story: () => NO_STORY }
       }
       return metered.start(inference)
     },
@@ -110,6 +115,7 @@ class Metered implements InferenceSink {
       },
       // Not before the receipt is taken: whoever waits for this may count on it.
       charge: () => this.#settled.promise,
+      story: () => running.story(),
     }
   }
 
@@ -166,6 +172,8 @@ class Metered implements InferenceSink {
     const { result, code } = this.#ending ?? { result: 'failed', code: null }
     const { clock, gateway } = this.#deps
     const head = this.#head
+    const { queuedMs, attempts } = this.#running?.story() ?? NO_STORY
+    const last = attempts.at(-1)
     const now = clock.now()
     gateway.record({
       request: this.#request.traceId,
@@ -179,10 +187,12 @@ class Metered implements InferenceSink {
       costNano,
       unsettledNano,
       maxCostNano: this.#maxCostNano,
-      proxy: head?.proxy ?? null,
-      worker: head?.worker ?? null,
+      proxy: head?.proxy ?? last?.proxy ?? null,
+      worker: last?.worker ?? null,
       evidence: head?.evidence ?? null,
-      attempts: head?.attempts ?? null,
+      attempts,
+      queuedMs,
+      sentMs: last?.sentMs ?? null,
       firstByteMs: this.#firstByteMs,
       durationMs: now - this.#startMs,
     })

@@ -5,18 +5,19 @@ import { DatabaseSync } from 'node:sqlite'
 import { CocoonError } from '../util/index.ts'
 import { gatewayError } from './errors.ts'
 import { type Kept, selectKept } from './select.ts'
-import { createStore, SCHEMA, type Store } from './store.ts'
+import { MIGRATIONS, SCHEMA, SCHEMA_VERSION } from './schema.ts'
+import { createStore, type Store } from './store.ts'
 import { dayOf } from './windows.ts'
 
 export interface StoreOptions {
   readonly path: string
   readonly keepReceipts: number
+  readonly keepFreeReceipts: number
   readonly nowMs: number
 }
 
 /** "CoGw", so that another program's database is never taken for this one. */
 const APPLICATION_ID = 0x436f4777
-const SCHEMA_VERSION = 1
 /** A predecessor that is just dying still holds the file for a moment. */
 const LOCK_WAIT_MS = 1_000
 
@@ -25,7 +26,10 @@ const [SQLITE_BUSY, SQLITE_NOTADB, SQLITE_CORRUPT, SQLITE_CANTOPEN, SQLITE_READO
 ]
 
 /** Throws `config.gateway-…`. */
-export function openStore({ path, keepReceipts, nowMs }: StoreOptions): { readonly store: Store; readonly kept: Kept } {
+export function openStore({ path, keepReceipts, keepFreeReceipts, nowMs }: StoreOptions): {
+  readonly store: Store
+  readonly kept: Kept
+} {
   let db: DatabaseSync | undefined
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
@@ -39,15 +43,17 @@ export function openStore({ path, keepReceipts, nowMs }: StoreOptions): { readon
       db.exec(
         `BEGIN IMMEDIATE; PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}; ${SCHEMA} COMMIT`,
       )
-    else expectSound(db, path)
-    return { store: createStore(db, keepReceipts), kept: selectKept(db, dayOf(nowMs)) }
+    else bringUp(db, expectSound(db, path))
+    const keep = { receipts: keepReceipts, freeReceipts: keepFreeReceipts }
+    return { store: createStore(db, keep), kept: selectKept(db, dayOf(nowMs)) }
   } catch (error) {
     db?.close()
     throw refusal(error, path)
   }
 }
 
-function expectSound(db: DatabaseSync, path: string): void {
+/** @returns the version of its schema */
+function expectSound(db: DatabaseSync, path: string): number {
   if (pragma(db, 'PRAGMA application_id') !== APPLICATION_ID) throw corrupt(path, 'it is a database of another program')
   const version = pragma(db, 'PRAGMA user_version')
   if (version > SCHEMA_VERSION)
@@ -57,6 +63,13 @@ function expectSound(db: DatabaseSync, path: string): void {
     )
   const found = db.prepare('PRAGMA quick_check(1)').get() as { quick_check?: string }
   if (found.quick_check !== 'ok') throw corrupt(path, String(found.quick_check))
+  return version
+}
+
+/** An older file is of this version afterwards, or is left as it was. */
+function bringUp(db: DatabaseSync, version: number): void {
+  const steps = MIGRATIONS.slice(version - 1)
+  if (steps.length > 0) db.exec(`BEGIN IMMEDIATE; ${steps.join('')} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`)
 }
 
 const pragma = (db: DatabaseSync, sql: string): number => Number(Object.values(db.prepare(sql).get() ?? {})[0])

@@ -16,6 +16,12 @@ export const gatewayOptions = z.strictObject({
     .max(100_000_000)
     .default(1_000_000)
     .describe('Receipts kept one by one; the sums of older ones stay in the usage by day'),
+  keepFreeReceipts: z
+    .int()
+    .min(1_000)
+    .max(100_000_000)
+    .default(100_000)
+    .describe('As many again of requests that cost nothing: refused, failed or cancelled before an answer'),
   fiat: z
     .strictObject({
       currency: z

@@ -1,11 +1,13 @@
 /** Questions to a gateway's receipts, and what comes back. */
-import type { Receipt, TokenCounts } from './accounts.ts'
+import type { Receipt, ReceiptResult, TokenCounts } from './accounts.ts'
 
 export interface ReceiptFilter {
   readonly request?: string | undefined
   readonly project?: string | undefined
   readonly key?: string | undefined
   readonly model?: string | undefined
+  readonly result?: ReceiptResult | undefined
+  readonly code?: string | undefined
   readonly fromMs?: number | undefined
   /** Before this. */
   readonly untilMs?: number | undefined
@@ -23,7 +25,8 @@ export interface ReceiptPage {
   readonly unsettledNano: bigint
 }
 
-export const USAGE_GROUPS = ['project', 'key', 'model', 'day'] as const
+/** `code`: why requests failed or were refused. Knows no models. */
+export const USAGE_GROUPS = ['project', 'key', 'model', 'day', 'code'] as const
 export type UsageGroup = (typeof USAGE_GROUPS)[number]
 
 export interface UsageFilter {
@@ -37,7 +40,7 @@ export interface UsageFilter {
 }
 
 export interface UsageRow extends TokenCounts {
-  /** Project, key, model, or the day as `2026-08-31`. */
+  /** Project, key, model, code, or the day as `2026-08-31`. */
   readonly name: string
   readonly requests: bigint
   readonly failed: bigint

@@ -1,5 +1,6 @@
 /** The gateway's SQL questions. Values are bound, never written into the text. */
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
+import type { AttemptStory } from '../roles/client/index.ts'
 import type { ApiKey, Budget, KeyScope, Project, RateLimits, Receipt, ReceiptResult } from './accounts.ts'
 import type { ReceiptFilter, ReceiptPage, UsageFilter, UsageGroup, UsageRow } from './queries.ts'
 import type { Spent } from './spending.ts'
@@ -66,6 +67,8 @@ export function selectReceipts(db: DatabaseSync, filter: ReceiptFilter): Receipt
     ['project = ?', filter.project],
     ['key = ?', filter.key],
     ['model = ?', filter.model],
+    ['result = ?', filter.result],
+    ['code = ?', filter.code],
     ['at_ms >= ?', filter.fromMs],
     ['at_ms < ?', filter.untilMs],
   ])
@@ -90,7 +93,7 @@ export function selectReceipts(db: DatabaseSync, filter: ReceiptFilter): Receipt
   }
 }
 
-const COLUMN_BY_GROUP: Readonly<Record<UsageGroup, string>> = {
+const COLUMN_BY_GROUP: Readonly<Record<Exclude<UsageGroup, 'code'>, string>> = {
   project: 'project',
   key: 'key',
   model: 'model',
@@ -98,6 +101,7 @@ const COLUMN_BY_GROUP: Readonly<Record<UsageGroup, string>> = {
 }
 
 export function selectUsage(db: DatabaseSync, filter: UsageFilter): readonly UsageRow[] {
+  if (filter.by === 'code') return selectReasons(db, filter)
   const where = conditions([
     ['project = ?', filter.project],
     ['key = ?', filter.key],
@@ -122,6 +126,25 @@ export function selectUsage(db: DatabaseSync, filter: UsageFilter): readonly Usa
     costNano: r['cost'] as bigint,
     unsettledNano: r['unsettled'] as bigint,
   }))
+}
+
+/** Requests that ended with a reason, also those that were refused: they cost what the other sums say. */
+function selectReasons(db: DatabaseSync, filter: UsageFilter): readonly UsageRow[] {
+  const where = conditions([
+    ['project = ?', filter.project],
+    ['key = ?', filter.key],
+    ['day >= ?', filter.fromDay],
+    ['day <= ?', filter.toDay],
+  ])
+  return rows(
+    db,
+    `SELECT code, sum(requests) AS requests FROM reason_day WHERE ${where.sql} GROUP BY code ORDER BY code`,
+    ...where.values,
+  ).map((r) => {
+    const requests = r['requests'] as bigint
+    const none = { prompt: 0n, cached: 0n, completion: 0n, reasoning: 0n, total: 0n, costNano: 0n, unsettledNano: 0n }
+    return { name: text(r['code']), requests, failed: requests, ...none }
+  })
 }
 
 type Row = Record<string, unknown>
@@ -159,10 +182,28 @@ function receiptOf(r: Row): Receipt & { readonly seq: number } {
     proxy: textOrNull(r['proxy']),
     worker: textOrNull(r['worker']),
     evidence: textOrNull(r['evidence']),
-    attempts: numberOrNull(r['attempts']),
+    attempts: attemptsOf(r),
+    queuedMs: numberOrNull(r['queued_ms']),
+    sentMs: numberOrNull(r['sent_ms']),
     firstByteMs: numberOrNull(r['first_byte_ms']),
     durationMs: Number(r['duration_ms']),
   }
+}
+
+/** As store.ts keeps them. */
+function attemptsOf(r: Row): readonly AttemptStory[] {
+  if (r['attempts'] !== null) return JSON.parse(text(r['attempts'])) as AttemptStory[]
+  if (r['sent_ms'] === null || r['proxy'] === null) return []
+  return [
+    {
+      proxy: text(r['proxy']),
+      worker: textOrNull(r['worker']),
+      sentMs: Number(r['sent_ms']),
+      firstByteMs: numberOrNull(r['first_byte_ms']),
+      endedMs: Number(r['duration_ms']),
+      ended: textOrNull(r['code']) ?? text(r['result']),
+    },
+  ]
 }
 
 const tokensOf = (r: Row) => ({

@@ -4,7 +4,15 @@
  */
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 import type { CocoonError } from '../util/index.ts'
-import type { ApiKey, Budget, BudgetName, Project, Receipt } from './accounts.ts'
+import {
+  type ApiKey,
+  type Budget,
+  type BudgetName,
+  NOBODY,
+  type Project,
+  type ReasonCount,
+  type Receipt,
+} from './accounts.ts'
 import { gatewayError } from './errors.ts'
 import type { ReceiptFilter, ReceiptPage, UsageFilter, UsageRow } from './queries.ts'
 import { selectReceipts, selectUsage } from './select.ts'
@@ -15,6 +23,8 @@ export type Change =
   | { readonly put: 'key'; readonly key: ApiKey }
   | { readonly put: 'budget'; readonly budget: Budget }
   | { readonly put: 'receipt'; readonly receipt: Receipt }
+  /** What this node refused: counts of all, receipts of some. */
+  | { readonly put: 'refusals'; readonly receipts: readonly Receipt[]; readonly counts: readonly ReasonCount[] }
   | { readonly drop: 'budget'; readonly name: BudgetName }
 
 export interface Store {
@@ -25,90 +35,23 @@ export interface Store {
   close(): void
 }
 
-/** Numbers of tokens and money fit 63 bits: all TON there is are 5·10¹⁸ nanoTON. */
-export const SCHEMA = `
-  CREATE TABLE project (id TEXT PRIMARY KEY, name TEXT NOT NULL, created_ms INTEGER NOT NULL) STRICT;
-  CREATE TABLE api_key (
-    id TEXT PRIMARY KEY,
-    project TEXT NOT NULL REFERENCES project,
-    name TEXT NOT NULL,
-    hash TEXT NOT NULL UNIQUE,
-    scopes TEXT NOT NULL,
-    models TEXT NOT NULL,
-    limits TEXT NOT NULL,
-    created_ms INTEGER NOT NULL,
-    expires_ms INTEGER,
-    revoked_ms INTEGER
-  ) STRICT;
-  CREATE TABLE budget (
-    scope TEXT NOT NULL CHECK (scope IN ('node', 'project', 'key')),
-    id TEXT NOT NULL,
-    model TEXT NOT NULL,
-    window TEXT NOT NULL CHECK (window IN ('day', 'week', 'month', 'total')),
-    limit_nano INTEGER NOT NULL CHECK (limit_nano >= 0),
-    warn_at_percent INTEGER NOT NULL,
-    warned_from_ms INTEGER,
-    PRIMARY KEY (scope, id, model, window)
-  ) STRICT;
-  CREATE TABLE receipt (
-    seq INTEGER PRIMARY KEY,
-    request TEXT NOT NULL,
-    at_ms INTEGER NOT NULL,
-    project TEXT NOT NULL,
-    key TEXT NOT NULL,
-    model TEXT NOT NULL,
-    path TEXT NOT NULL,
-    result TEXT NOT NULL CHECK (result IN ('ok', 'failed', 'cancelled')),
-    status INTEGER,
-    code TEXT,
-    prompt INTEGER NOT NULL,
-    cached INTEGER NOT NULL,
-    completion INTEGER NOT NULL,
-    reasoning INTEGER NOT NULL,
-    total INTEGER NOT NULL,
-    cost_nano INTEGER NOT NULL CHECK (cost_nano >= 0),
-    unsettled_nano INTEGER NOT NULL CHECK (unsettled_nano >= 0),
-    max_cost_nano INTEGER NOT NULL,
-    proxy TEXT,
-    worker TEXT,
-    evidence TEXT,
-    attempts INTEGER,
-    first_byte_ms INTEGER,
-    duration_ms INTEGER NOT NULL
-  ) STRICT;
-  CREATE INDEX receipt_by_key ON receipt (key, seq);
-  CREATE INDEX receipt_by_request ON receipt (request);
-  CREATE TABLE usage_day (
-    day INTEGER NOT NULL,
-    project TEXT NOT NULL,
-    key TEXT NOT NULL,
-    model TEXT NOT NULL,
-    requests INTEGER NOT NULL,
-    failed INTEGER NOT NULL,
-    prompt INTEGER NOT NULL,
-    cached INTEGER NOT NULL,
-    completion INTEGER NOT NULL,
-    reasoning INTEGER NOT NULL,
-    total INTEGER NOT NULL,
-    cost_nano INTEGER NOT NULL,
-    unsettled_nano INTEGER NOT NULL,
-    PRIMARY KEY (day, project, key, model)
-  ) STRICT;
-`
-
-/** Requests that failed at no cost are counted under this: anybody can ask for models that do not exist. */
-const NO_MODEL = '-'
 /** At least so many receipts go at a time: enough to be rare. */
 const DROP_STEP = 1000
 const SQLITE_FULL = 13
 
-/** @param keepReceipts older ones go; their sums stay in `usage_day` */
-export function createStore(db: DatabaseSync, keepReceipts: number): Store {
+/** Older ones go; their sums stay in `usage_day` and `reason_day`. */
+export interface Kept {
+  readonly receipts: number
+  /** Of requests that cost nothing and brought no answer. */
+  readonly freeReceipts: number
+}
+
+export function createStore(db: DatabaseSync, keep: Kept): Store {
   const put = {
     project: db.prepare('INSERT INTO project VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET name = excluded.name'),
     key: db.prepare('INSERT OR REPLACE INTO api_key VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'),
     budget: db.prepare('INSERT OR REPLACE INTO budget VALUES (?, ?, ?, ?, ?, ?, ?)'),
-    receipt: db.prepare(`INSERT INTO receipt VALUES (${Array(24).fill('?').join(', ')})`),
+    receipt: db.prepare(`INSERT INTO receipt VALUES (${Array(27).fill('?').join(', ')})`),
     usage: db.prepare(`
       INSERT INTO usage_day VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?)
       ON CONFLICT DO UPDATE SET requests = requests + 1, failed = failed + excluded.failed,
@@ -116,27 +59,50 @@ export function createStore(db: DatabaseSync, keepReceipts: number): Store {
         completion = completion + excluded.completion, reasoning = reasoning + excluded.reasoning,
         total = total + excluded.total, cost_nano = cost_nano + excluded.cost_nano,
         unsettled_nano = unsettled_nano + excluded.unsettled_nano`),
+    reason: db.prepare(`
+      INSERT INTO reason_day VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET requests = requests + excluded.requests`),
   }
   const dropBudget = db.prepare('DELETE FROM budget WHERE scope = ? AND id = ? AND model = ? AND window = ?')
-  const dropReceipts = db.prepare('DELETE FROM receipt WHERE seq <= ?')
-  const range = db.prepare('SELECT coalesce(min(seq), 1) AS low, coalesce(max(seq), 0) AS high FROM receipt').get()
-  let low = Number(range?.['low'])
-  let seq = Number(range?.['high'])
+  const dropOldest = db.prepare(
+    'DELETE FROM receipt WHERE seq IN (SELECT seq FROM receipt WHERE is_free = ? ORDER BY seq LIMIT ?)',
+  )
+  const numberOf = (sql: string): number => Number(Object.values(db.prepare(sql).get() ?? {})[0])
+  let seq = numberOf('SELECT coalesce(max(seq), 0) FROM receipt')
+  /** Receipts in the file, those that cost something first. */
+  let counts: [number, number] = [
+    numberOf('SELECT count(*) FROM receipt WHERE is_free = 0'),
+    numberOf('SELECT count(*) FROM receipt WHERE is_free = 1'),
+  ]
   let failed: CocoonError | null = null
 
   function enter(r: Receipt): void {
     const tokens: SQLInputValue[] = [r.prompt, r.cached, r.completion, r.reasoning, r.total]
     const { request, atMs, project, key, model, path, result, status, code } = r
+    const isFree = result !== 'ok' && r.costNano + r.unsettledNano === 0n
     put.receipt.run(
       ++seq,
       ...[request, atMs, project, key, model, path, result, status, code, ...tokens, r.costNano, r.unsettledNano],
-      ...[r.maxCostNano, r.proxy, r.worker, r.evidence, r.attempts, whole(r.firstByteMs), Math.round(r.durationMs)],
+      ...[r.maxCostNano, r.proxy, r.worker, r.evidence, whole(r.queuedMs), whole(r.sentMs), whole(r.firstByteMs)],
+      ...[Math.round(r.durationMs), attemptsToKeep(r), isFree ? 1 : 0],
     )
-    const isFree = result !== 'ok' && r.costNano + r.unsettledNano === 0n
+    counts[isFree ? 1 : 0]++
+    // Refused requests are counted for themselves, with those of which there is no receipt.
+    if (result === 'refused') return
+    if (code !== null) put.reason.run(dayOf(atMs), project, key, code, 1)
+    // Requests that failed at no cost have no model here: anybody can ask for models that do not exist.
     put.usage.run(
-      ...[dayOf(atMs), project, key, isFree ? NO_MODEL : model, result === 'ok' ? 0 : 1],
+      ...[dayOf(atMs), project, key, isFree ? NOBODY : model, result === 'ok' ? 0 : 1],
       ...[...tokens, r.costNano, r.unsettledNano],
     )
+  }
+
+  function dropOld(): void {
+    for (const [isFree, most] of [keep.receipts, keep.freeReceipts].entries()) {
+      const over = (counts[isFree] as number) - most
+      if (over < DROP_STEP) continue
+      dropOldest.run(isFree, over)
+      counts[isFree] = most
+    }
   }
 
   function carryOut(change: Change): void {
@@ -153,17 +119,21 @@ export function createStore(db: DatabaseSync, keepReceipts: number): Store {
     } else if (change.put === 'budget') {
       const b = change.budget
       put.budget.run(b.scope, b.id, b.model, b.window, b.limitNano, b.warnAtPercent, b.warnedFromMs)
+    } else if (change.put === 'refusals') {
+      for (const receipt of change.receipts) enter(receipt)
+      for (const { day, project, key, code, requests } of change.counts)
+        put.reason.run(day, project, key, code, requests)
     } else enter(change.receipt)
   }
 
-  function undo(error: unknown, seqBefore: number, lowBefore: number): CocoonError {
+  function undo(error: unknown, seqBefore: number, countsBefore: [number, number]): CocoonError {
     try {
       if (db.isTransaction) db.exec('ROLLBACK')
     } catch (rollback) {
       return fail(rollback)
     }
     seq = seqBefore
-    low = lowBefore
+    counts = countsBefore
     if ((error as { errcode?: number }).errcode !== SQLITE_FULL) return fail(error)
     return gatewayError(
       'capacity.gateway-full',
@@ -185,17 +155,15 @@ export function createStore(db: DatabaseSync, keepReceipts: number): Store {
   return {
     apply(changes) {
       if (failed !== null) throw failed
-      const [seqBefore, lowBefore] = [seq, low]
+      const seqBefore = seq
+      const countsBefore: [number, number] = [...counts]
       try {
         db.exec('BEGIN IMMEDIATE')
         for (const change of changes) carryOut(change)
-        if (seq - low + 1 - keepReceipts >= DROP_STEP) {
-          dropReceipts.run(seq - keepReceipts)
-          low = seq - keepReceipts + 1
-        }
+        dropOld()
         db.exec('COMMIT')
       } catch (error) {
-        throw undo(error, seqBefore, lowBefore)
+        throw undo(error, seqBefore, countsBefore)
       }
     },
     receipts: (filter) => selectReceipts(db, filter),
@@ -205,3 +173,17 @@ export function createStore(db: DatabaseSync, keepReceipts: number): Store {
 }
 
 const whole = (ms: number | null): number | null => (ms === null ? null : Math.round(ms))
+
+/** Null where the receipt's own fields say it all: of most requests, whose only attempt ended as they did. */
+function attemptsToKeep({ attempts, code, result }: Receipt): string | null {
+  const [first, ...others] = attempts
+  if (first === undefined || (others.length === 0 && first.ended === (code ?? result))) return null
+  return JSON.stringify(
+    attempts.map((one) => ({
+      ...one,
+      sentMs: Math.round(one.sentMs),
+      firstByteMs: whole(one.firstByteMs),
+      endedMs: whole(one.endedMs),
+    })),
+  )
+}

@@ -73,7 +73,7 @@ const index = vectorJson<{
 /** Any time within the chains' validity, which has no end. */
 const NOW = Date.parse('2026-01-01T00:00:00Z')
 const context = { crypto: nodeVerifyCrypto, nowMs: NOW }
-const NO_MANIFESTS = { driverManifest: null, vbiosManifest: null }
+const NO_MANIFESTS = { driverManifest: null, vbiosManifest: null, answers: [] }
 
 function proofOf(path: string): GpuProof {
   const [file = '', place] = path.split('#')
@@ -235,7 +235,11 @@ test.each(index.comparisons)('$report against $rims: indexes $mismatching differ
   const isDriver = rim.includes('driver')
   const result = await verifyGpu(
     proofOf(one.report),
-    { driverManifest: isDriver ? vectorBytes(rim) : null, vbiosManifest: isDriver ? null : vectorBytes(rim) },
+    {
+      driverManifest: isDriver ? vectorBytes(rim) : null,
+      vbiosManifest: isDriver ? null : vectorBytes(rim),
+      answers: [],
+    },
     lenientGpu(report.spdm.requestNonce),
     { ...context, nowMs: Date.parse(index.rims[rim]?.at as string) },
   )
@@ -253,7 +257,7 @@ test('a report with the VBIOS manifest of its version verifies, and the count of
   const report = parseGpuReport(vectorBytes(match.report))
   const result = await verifyGpu(
     proofOf(match.report),
-    { driverManifest: null, vbiosManifest: vectorBytes(match.rims[0]) },
+    { driverManifest: null, vbiosManifest: vectorBytes(match.rims[0]), answers: [] },
     lenientGpu(report.spdm.requestNonce),
     { ...context, nowMs: Date.parse('2024-06-22T09:30:33Z') },
   )

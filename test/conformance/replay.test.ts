@@ -178,6 +178,7 @@ describe.each(SESSIONS)('session %s', (session) => {
     const link = openClientLink(connection, {
       ...shared,
       requests,
+      lost() {},
       memory: new Map(),
       owner: parseAddress(hello.params.clientOwnerAddress, 'owner'),
       secret: new Secret(''),
@@ -431,6 +432,7 @@ describe.each(SESSIONS)('session %s', (session) => {
       rules: () => ({ configVersion: config.version, enabled: true, multipliers: config.params.multipliers }),
       worker: (id) => workers.parties.get(id),
       workerPayment: workers.payment,
+      shownOwner: (owner) => owner,
       announce() {},
     })
     const clients = createClients({ ...shared, requests, offer })

@@ -95,6 +95,16 @@ describe('ids', () => {
         '0xe2e78d47',
         'x1.clientAnswer request_id:int256 head:bytes body:bytes final_info:client.queryFinalInfo = x1.Packet',
       ],
+      [
+        'x1.attempt',
+        '0x20b5fab6',
+        'x1.attempt flags:# worker:string sent_ms:int first_answer_ms:flags.0?int ended_ms:flags.1?int ended:flags.1?string = x1.Attempt',
+      ],
+      [
+        'x1.requestStory',
+        '0xf54746f6',
+        'x1.requestStory request_id:int256 queued_ms:int attempts:vector x1.attempt = x1.Packet',
+      ],
     ])
   })
 })

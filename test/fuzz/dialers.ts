@@ -143,6 +143,7 @@ function createClient({ network, solver }: Target): DialingNode {
             requests,
             memory,
             config,
+            lost() {},
           })
           return link.handler
         },

@@ -50,10 +50,15 @@ export async function mutateGpu(seed: number, region: GpuRegion, count: number):
         certificates: certificates.map((one, at) => (at === changed ? changeAnyhow(one, draw) : one)),
       }),
     }[region]()
-    const result = await verifyGpu(proof, { driverManifest: null, vbiosManifest: null }, lenientGpu(nonce), {
-      crypto,
-      nowMs: Date.parse('2026-01-01'),
-    })
+    const result = await verifyGpu(
+      proof,
+      { driverManifest: null, vbiosManifest: null, answers: [] },
+      lenientGpu(nonce),
+      {
+        crypto,
+        nowMs: Date.parse('2026-01-01'),
+      },
+    )
     if (result.ok) throw new Error(`seed ${seed}, ${region}: mutation ${i} verifies`)
     codes[result.code] = (codes[result.code] ?? 0) + 1
   }

@@ -2,8 +2,8 @@
 import Anthropic from '@anthropic-ai/sdk'
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
 import { ChatOpenAI, OpenAIEmbeddings } from '@langchain/openai'
-import { generateText, Output, isStepCount, streamText, tool } from 'ai'
-import { type OpenAI, toFile } from 'openai'
+import { embedMany, generateText, Output, isStepCount, streamText, tool } from 'ai'
+import OpenAI, { toFile } from 'openai'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { chargeOf, settled } from '../support/charges.ts'
@@ -179,6 +179,48 @@ describe('OpenAI’s library', () => {
   })
 })
 
+const RETRYING: Record<string, () => Promise<string>> = {
+  OpenAI: async () => {
+    const openai = new OpenAI({ baseURL: network.baseURL, apiKey: 'unused', maxRetries: 2 })
+    const answer = await openai.chat.completions.create({ model: 'test-model', messages: HI, max_tokens: 64 })
+    return answer.choices[0]?.message.content ?? ''
+  },
+  Anthropic: async () => {
+    const anthropic = new Anthropic({ baseURL: network.baseURL.replace(/\/v1$/, ''), apiKey: 'unused', maxRetries: 2 })
+    const { content } = await anthropic.messages.create({ model: 'test-model', messages: HI, max_tokens: 64 })
+    return content[0]?.type === 'text' ? content[0].text : ''
+  },
+  'the AI SDK': async () => {
+    const model = createOpenAICompatible({ name: 'cocoon', baseURL: network.baseURL })('test-model')
+    return (await generateText({ model, prompt: 'Hi', maxOutputTokens: 64, maxRetries: 2 })).text
+  },
+  LangChain: async () => {
+    const configuration = { baseURL: network.baseURL }
+    const chat = new ChatOpenAI({ model: 'test-model', apiKey: 'unused', maxTokens: 64, maxRetries: 2, configuration })
+    return String((await chat.invoke('Hi')).content)
+  },
+}
+const HI = [{ role: 'user' as const, content: 'Hi' }]
+
+describe('a library left to retry by itself', () => {
+  test.each(Object.keys(RETRYING))(
+    '%s: asks again after an engine that was overloaded, and is charged once',
+    async (name) => {
+      let refusals = 0
+      engine.script = (request, reply) => {
+        if (refusals++ > 0) return answerChat()(request, reply)
+        reply.writeHead(503, { 'content-type': 'application/json', 'retry-after': '1' })
+        reply.end('{"error":{"message":"overloaded","type":"server_error","code":"overloaded"}}')
+      }
+      let text = ''
+      const tokens = await chargeOf(network, async () => {
+        text = (await RETRYING[name]?.()) ?? ''
+      })
+      expect([text, refusals, tokens]).toEqual(['Hello there!', 2, 8n])
+    },
+  )
+})
+
 describe('the AI SDK', () => {
   const model = () =>
     createOpenAICompatible({
@@ -220,6 +262,19 @@ describe('the AI SDK', () => {
     expect(lastBody()).toMatchObject({
       response_format: { type: 'json_schema', json_schema: { schema: { properties: { city: { type: 'string' } } } } },
     })
+  })
+
+  test('embeds several texts', async () => {
+    const embedding = (index: number) => ({ object: 'embedding', index, embedding: [index, 0.5] })
+    const usage = { prompt_tokens: 4, total_tokens: 4 }
+    engine.script = answerJson({ object: 'list', data: [embedding(0), embedding(1)], usage })
+    const provider = createOpenAICompatible({ name: 'cocoon', baseURL: network.baseURL })
+    const answer = await embedMany({ model: provider.embeddingModel('test-model'), values: ['a', 'b'], maxRetries: 0 })
+    expect(answer.embeddings).toEqual([
+      [0, 0.5],
+      [1, 0.5],
+    ])
+    expect(answer.usage.tokens).toBe(4)
   })
 
   test('stops the engine when it is aborted', async () => {

@@ -121,3 +121,24 @@ test('a crowd against a budget for a few is served until it is used up, and the 
   expect(chargedNano()).toBeLessThanOrEqual(limitNano)
   expect(gateway.budgets.list()).toMatchObject([{ spentNano: chargedNano(), reservedNano: 0n }])
 })
+
+test('the receipt and the headers of a request name its worker, its proxy and its times in order', async () => {
+  engine.script = answerChat()
+  const openai = new OpenAI({ baseURL, apiKey: key, maxRetries: 0 })
+  const { response } = await openai.chat.completions.create(HELLO).withResponse()
+  await nothingRuns()
+  const request = response.headers.get('x-request-id') ?? ''
+  const [receipt] = (await gateway.receipts({ request, limit: 1 })).receipts
+  const worker = response.headers.get('x-cocoon-worker')
+  expect(worker).toMatch(/^[A-Za-z0-9_-]{48}$/)
+  expect(response.headers.get('x-cocoon-attempts')).toBe('1')
+  expect(receipt).toMatchObject({ worker, proxy: response.headers.get('x-cocoon-proxy'), queuedMs: 0 })
+  expect(receipt?.attempts).toMatchObject([{ worker, ended: 'ok' }])
+  const { sentMs, firstByteMs, durationMs } = receipt ?? {}
+  const times = [0, sentMs, firstByteMs, durationMs] as number[]
+  expect(times).toEqual(times.toSorted((a, b) => a - b))
+  const classes = ['prompt', 'cached', 'completion', 'reasoning'].map((name) =>
+    BigInt(response.headers.get(`x-cocoon-${name}-tokens`) ?? -1),
+  )
+  expect(classes.reduce((sum, count) => sum + count)).toBe(receipt?.total)
+})

@@ -1,7 +1,11 @@
-/** A real engine behind the network: llama.cpp on a generated model, asked through OpenAI's and Anthropic's libraries. */
+/** A real engine behind the network: llama.cpp on a generated model, asked through the libraries of OpenAI, Anthropic, Vercel and LangChain. */
 import Anthropic from '@anthropic-ai/sdk'
+import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
+import { ChatOpenAI, OpenAIEmbeddings } from '@langchain/openai'
+import { embed, generateText, Output, streamText } from 'ai'
 import type OpenAI from 'openai'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { z } from 'zod'
 import { type LlamaServer, startLlamaServer } from '../../src/engine/llama/index.ts'
 import { chargeOf, settled } from '../support/charges.ts'
 import { startNetwork, type TestNetwork, until } from '../support/network.ts'
@@ -158,3 +162,32 @@ test('a response streams an answer in a JSON schema and costs what its usage say
   })
   expect(tokens).toBe(BigInt(total))
 })
+
+test('the AI SDK streams a text with its usage, gets an object by its schema, and embeds', async () => {
+  const options = { name: 'cocoon', baseURL: network.baseURL, includeUsage: true, supportsStructuredOutputs: true }
+  const provider = createOpenAICompatible(options)
+  const model = provider('tiny')
+  const stream = streamText({ model, prompt: 'Hello', maxOutputTokens: 20, maxRetries: 0 })
+  let pieces = 0
+  for await (const piece of stream.textStream) pieces += piece === '' ? 0 : 1
+  expect(pieces).toBeGreaterThan(1)
+  expect((await stream.usage).outputTokens).toBe(20)
+  const output = Output.object({ schema: OK })
+  const { output: object } = await generateText({ model, prompt: 'Ok?', output, maxOutputTokens: 200, maxRetries: 0 })
+  expect(object).toEqual({ ok: expect.any(Boolean) })
+  const { embedding } = await embed({ model: provider.embeddingModel('tiny'), value: 'one', maxRetries: 0 })
+  expect(embedding).toHaveLength(64)
+})
+
+test('LangChain’s client streams, gets an object by its schema, and embeds', async () => {
+  const common = { model: 'tiny', apiKey: 'unused', maxRetries: 0, configuration: { baseURL: network.baseURL } }
+  let pieces = 0
+  for await (const { content } of await new ChatOpenAI({ ...common, maxTokens: 20 }).stream('Hello'))
+    pieces += content === '' ? 0 : 1
+  expect(pieces).toBeGreaterThan(1)
+  const structured = new ChatOpenAI({ ...common, maxTokens: 200 }).withStructuredOutput(OK, { method: 'jsonSchema' })
+  expect(await structured.invoke('Ok?')).toEqual({ ok: expect.any(Boolean) })
+  const embeddings = new OpenAIEmbeddings({ ...common, encodingFormat: 'float' })
+  expect(await embeddings.embedQuery('one')).toHaveLength(64)
+})
+const OK = z.object({ ok: z.boolean() })

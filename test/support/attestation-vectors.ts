@@ -35,6 +35,7 @@ export const STRICT_SNP: SnpExpectations = { ...LENIENT_SNP, debug: 'refuse', mi
 export const lenientGpu = (nonce: Uint8Array): GpuExpectations => ({
   nonce,
   manifests: 'if-given',
+  revocation: 'if-given',
   fwid: 'if-stated',
   architectures: null,
   features: null,

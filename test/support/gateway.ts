@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { clientApiOptions, createClientApi } from '../../src/api/index.ts'
+import { buildWithVite, createConsolePage } from '../../src/cli/gateway/console-page.ts'
 import { type Gateway, gatewayOptions, meterInference, openGateway } from '../../src/gateway/index.ts'
 import { noMetrics, Secret, silentLog, systemClock, systemRandom } from '../../src/util/index.ts'
 import type { TestNetwork } from './network.ts'
@@ -33,7 +34,10 @@ export async function startGateway({ client }: Pick<TestNetwork, 'client'>): Pro
     jsonstats: () => client.jsonstats(),
     metricsText: () => Promise.resolve(''),
   }
-  const admin = { key: new Secret(ADMIN_KEY), consoleFolder: join(ROOT, 'web/console') }
+  const admin = {
+    key: new Secret(ADMIN_KEY),
+    console: createConsolePage({ root: ROOT, log: silentLog, build: buildWithVite }),
+  }
   const api = createClientApi({ ...deps, inference, gateway, admin, ops }, clientApiOptions.parse({ port: 0 }))
   return {
     gateway,

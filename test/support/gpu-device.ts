@@ -5,6 +5,7 @@ import { parseXml } from '../../src/tee/verify/nvidia/xml.ts'
 import { nodeVerifyCrypto } from '../../src/tee/x509/crypto-node.ts'
 import { oid, octetString, sequence } from '../../src/tee/x509/der.ts'
 import { concatBytes, toBase64, utf8 } from '../../src/util/index.ts'
+import { createTestAnswer, type TestAnswer } from './ocsp-maker.ts'
 import {
   authority,
   createTestCertificate,
@@ -42,14 +43,24 @@ export interface DeviceChanges {
   readonly driver?: ManifestChanges | 'none'
   readonly vbios?: ManifestChanges | 'none'
   readonly certificates?: number
+  /** What the report answers. */
+  readonly nonce?: Uint8Array
+  /** Another GPU of the same maker: a byte of its chip's serial number. */
+  readonly chip?: number
+  /** On NVIDIA's answer about the link of that number, from the chip on: of the device, or of both manifests. */
+  readonly answers?: Partial<
+    Readonly<Record<'device' | 'manifests', Readonly<Record<number, Partial<TestAnswer> | 'none'>>>>
+  >
 }
 
-export type TestDevice = (changes?: DeviceChanges) => {
+export interface TestGpu {
   readonly proof: GpuProof
   readonly collateral: GpuCollateral
   readonly deviceRoots: readonly string[]
   readonly manifestRoots: readonly string[]
 }
+
+export type TestDevice = (changes?: DeviceChanges) => Promise<TestGpu>
 
 /** Makes keys once; then each call makes evidence that verifies, but for the changes. */
 export function createTestDevice(): TestDevice {
@@ -80,9 +91,13 @@ export function createTestDevice(): TestDevice {
     changes: ManifestChanges,
   ): Uint8Array => {
     const certificates = chainOf(
-      ['signer', 'L3', 'CA', 'root'],
+      MANIFEST_NAMES,
       manifestKeys,
-      { 0: changes.signer, 1: changes.middle },
+      {
+        ...serials(0x20, 0),
+        0: { ...serials(0x20, 0)[0], ...changes.signer },
+        1: { ...serials(0x20, 0)[1], ...changes.middle },
+      },
       [],
     )
     const unsigned = manifestText(label, changes.version ?? version, changes.values ?? values)
@@ -96,24 +111,56 @@ export function createTestDevice(): TestDevice {
     return utf8((changes.tamper ?? ((xml: string) => xml))(whole))
   }
 
-  return ({ leaf, fwid = FWID, opaque = {}, driver = {}, vbios = {}, certificates = 5 } = {}) => {
+  /** One per certificate but the first of a device and the root. */
+  const answersOf = async (
+    chain: readonly Uint8Array[],
+    of: typeof keys,
+    first: number,
+    changes: Readonly<Record<number, Partial<TestAnswer> | 'none'>> = {},
+  ): Promise<Uint8Array[]> => {
+    const links = Array.from({ length: Math.max(0, chain.length - 1 - first) }, (_, i) => i)
+    return Promise.all(
+      links.flatMap((i) => {
+        const change = changes[i]
+        if (change === 'none') return []
+        const [certificate, issuer] = [chain[first + i], chain[first + i + 1]] as [Uint8Array, Uint8Array]
+        return [createTestAnswer({ certificate, issuer, issuerKey: of[first + i + 1] as TestKey, ...change })]
+      }),
+    )
+  }
+
+  return async (changes = {}) => {
+    const { leaf, fwid = FWID, opaque = {}, driver = {}, vbios = {}, certificates = 5, nonce = NONCE } = changes
+    const { chip = 1, answers = {} } = changes
     const names = ['GH100 A01 GSP FMC LF', 'GH100 A01 GSP BROM', 'provisioner', 'identity', 'device root']
     const leafExtensions = fwid === null ? [] : [compositeDeviceId((keys[1] as TestKey).spki, fwid)]
-    const report = reportOf(opaque)
+    const report = reportOf(opaque, nonce)
+    const chain = chainOf(names, keys, { ...serials(0x10, chip), 0: leaf }, leafExtensions)
+    const manifestChain = chainOf(MANIFEST_NAMES, manifestKeys, serials(0x20, 0), [])
     return {
       proof: {
         report: concatBytes(report, signRaw(keys[0] as TestKey, report)),
-        certificates: chainOf(names, keys, { 0: leaf }, leafExtensions).slice(0, certificates),
+        certificates: chain.slice(0, certificates),
       },
       collateral: {
         driverManifest: driver === 'none' ? null : manifest('driver', '550.1', { 0: ['01'], 3: ['ee', '04'] }, driver),
         vbiosManifest: vbios === 'none' ? null : manifest('vbios', '96.00.5E.00.01', { 1: ['02'], 2: ['03'] }, vbios),
+        answers: [
+          ...(await answersOf(chain, keys, 1, answers.device)),
+          ...(await answersOf(manifestChain, manifestKeys, 0, answers.manifests)),
+        ],
       },
       deviceRoots: [keyPin(keys[4] as TestKey, sha256)],
       manifestRoots: [keyPin(manifestKeys[3] as TestKey, sha256)],
     }
   }
 }
+
+const MANIFEST_NAMES = ['signer', 'L3', 'CA', 'root'] as const
+
+/** Different ones for all but a device's firmware and the roots; `chip` is in that of its chip. */
+const serials = (base: number, chip: number): Readonly<Record<number, Partial<TestCertificate>>> =>
+  Object.fromEntries([0, 1, 2, 3].map((i) => [i, { serial: Uint8Array.of(base + i, i === 1 ? chip : 0, 1) }]))
 
 const compositeDeviceId = (spki: Uint8Array, fwid: Uint8Array): TestExtension => ({
   oid: '2.23.133.5.4.1',
@@ -123,7 +170,7 @@ const compositeDeviceId = (spki: Uint8Array, fwid: Uint8Array): TestExtension =>
 const u16 = (n: number): Uint8Array => Uint8Array.of(n & 0xff, n >> 8)
 
 /** Block i has 48 times the byte i. */
-function reportOf(changes: Readonly<Record<number, Uint8Array | null>>): Uint8Array {
+function reportOf(changes: Readonly<Record<number, Uint8Array | null>>, nonce: Uint8Array): Uint8Array {
   const blocks = Array.from({ length: BLOCKS }, (_, i) =>
     concatBytes(Uint8Array.of(i + 1, 1), u16(51), Uint8Array.of(1), u16(48), new Uint8Array(48).fill(i + 1)),
   )
@@ -132,6 +179,9 @@ function reportOf(changes: Readonly<Record<number, Uint8Array | null>>): Uint8Ar
     3: utf8('550.1\0'),
     6: Uint8Array.of(0, 0x5e, 0, 0x96, 1, 0, 0, 0),
     11: Uint8Array.of(0x55),
+    15: utf8('885\0'),
+    17: utf8('G520\0'),
+    18: utf8('0200\0'),
     20: FWID,
     36: Uint8Array.of(0, 0),
     ...changes,
@@ -143,7 +193,7 @@ function reportOf(changes: Readonly<Record<number, Uint8Array | null>>): Uint8Ar
   )
   return concatBytes(
     Uint8Array.of(0x11, 0xe0, 1, 0xff),
-    NONCE,
+    nonce,
     Uint8Array.of(0, 0x11, 0x60, 0, 0, BLOCKS),
     u16(record.length),
     Uint8Array.of(0),

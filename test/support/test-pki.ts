@@ -39,6 +39,8 @@ export interface TestExtension {
 export interface TestCertificate {
   readonly subject: string
   readonly issuer: string
+  /** DER; in the place of one made of `issuer`. */
+  readonly issuerName?: Uint8Array
   /** Of the subject. */
   readonly key: TestKey
   readonly signer: TestKey
@@ -52,7 +54,7 @@ export const TEST_FROM_MS = Date.parse('2026-01-01T00:00:00Z')
 export const TEST_UNTIL_MS = Date.parse('2027-01-01T00:00:00Z')
 export const TEST_NOW_MS = Date.parse('2026-06-01T12:00:00Z')
 
-const ECDSA_SHA384 = fromHex('300a06082a8648ce3d040303')
+export const ECDSA_SHA384 = fromHex('300a06082a8648ce3d040303')
 const PSS_SHA384 = fromHex(
   '304106092a864886f70d01010a3034a00f300d06096086480165030402020500a11c301a06092a864886f70d010108300d06096086480165030402020500a203020130',
 )
@@ -76,7 +78,7 @@ export function createTestCertificate(one: TestCertificate): Uint8Array {
     der(explicitTag(0), integer(2)),
     unsignedInteger(one.serial ?? Uint8Array.of(0)),
     algorithmOf(one.signer),
-    nameOf(one.issuer),
+    one.issuerName ?? nameOf(one.issuer),
     sequence(utcTime(one.fromMs ?? TEST_FROM_MS), utcTime(one.untilMs ?? TEST_UNTIL_MS)),
     nameOf(one.subject),
     one.key.spki,
@@ -113,6 +115,10 @@ export function createTestCrl(one: TestCrl): Uint8Array {
 /** r ‖ s of 48 bytes each. */
 export const signRaw = (key: TestKey, message: Uint8Array): Uint8Array =>
   new Uint8Array(sign('sha384', message, { key: key.privateKey, dsaEncoding: 'ieee-p1363' }))
+
+/** DER, as certificates carry it. */
+export const signDer = (key: TestKey, message: Uint8Array): Uint8Array =>
+  new Uint8Array(sign('sha384', message, { key: key.privateKey, dsaEncoding: 'der' }))
 
 export const keyPin = (key: TestKey, sha256: (bytes: Uint8Array) => Uint8Array): string => toHex(sha256(key.spki))
 

@@ -1,135 +1,172 @@
-/** The console in a real browser, on a network with a scripted engine: each view does what it says, and nothing leaves the node. */
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import { openBrowser } from '../support/chromium.ts'
-import { ADMIN_KEY, type GatewayUnderTest, startGateway } from '../support/gateway.ts'
-import { startNetwork, type TestNetwork } from '../support/network.ts'
-import { answerChat, type ScriptedEngine, startScriptedEngine } from '../support/scripted-engine.ts'
+/** The console as a page: who gets in, what it may do, how it is reached and read; each view's own work is in the files beside this one. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { useConsole } from '../support/console-page.ts'
+import { faultsOf, reachedByTab } from '../support/page-faults.ts'
 
-let engine: ScriptedEngine
-let network: TestNetwork
-let front: GatewayUnderTest
-let browser: Browser
-let page: Page
-let failures: string[]
+const VIEWS = ['Playground', 'Models', 'Keys', 'Budgets', 'Projects', 'Usage', 'Requests'] as const
 
-beforeAll(async () => {
-  engine = await startScriptedEngine()
-  network = await startNetwork({ engineUrl: engine.url })
-  front = await startGateway(network)
-  browser = await openBrowser()
-})
-afterAll(async () => {
-  await browser.close()
-  await front.close(() => network.close())
-  await engine.close()
-})
-beforeEach(async () => {
-  engine.script = answerChat()
-  failures = []
-  page = await browser.newPage()
-  page.on('request', (request) => {
-    if (!request.url().startsWith(front.url) && request.url() !== 'data:,') failures.push(`asked for ${request.url()}`)
+const consoleAt = useConsole()
+
+describe('the owner’s key', () => {
+  test('is gone from the address at once, and stays in the tab', async () => {
+    const { page, front } = consoleAt
+    await consoleAt.open()
+    await page.getByRole('button', { name: 'Ask', exact: true }).waitFor()
+    expect(page.url()).toBe(`${front.url}/console/`)
+    await page.reload()
+    await page.getByRole('button', { name: 'Ask', exact: true }).waitFor()
   })
-  page.on('pageerror', (error) => failures.push(error.message))
-})
-afterEach(async () => {
-  await page.close()
-  if (failures.length > 0) throw new Error(failures.join('; '))
-})
 
-const open = (): Promise<unknown> => page.goto(`${front.url}/console#${ADMIN_KEY}`)
-const view = (name: string): Promise<void> => page.getByRole('navigation').getByRole('button', { name }).click()
-
-test('the key is gone from the address at once, and without it nothing is shown', async () => {
-  await open()
-  await page.getByRole('button', { name: 'Ask' }).waitFor()
-  expect(page.url()).toBe(`${front.url}/console/`)
-  const other = await browser.newPage()
-  await other.goto(`${front.url}/console/`)
-  await other.getByLabel('Admin key').fill('wrong')
-  await other.getByRole('button', { name: 'Open' }).click()
-  await other.getByRole('navigation').getByRole('button', { name: 'Requests' }).click()
-  await other.getByText('invalid_api_key').waitFor()
-  await other.getByLabel('Admin key').waitFor()
-  await other.close()
-})
-
-test('a question is answered as a stream, with evidence and cost, and stands among the requests', async () => {
-  await open()
-  await page.getByLabel('Question').fill('Hi')
-  await page.getByRole('button', { name: 'Quote' }).click()
-  await page.getByText(/can cost at most 0\.\d+ TON/).waitFor()
-  await page.getByRole('button', { name: 'Ask' }).click()
-  await page.getByText('Hello there!').waitFor()
-  await page.getByText('16 nanoTON').waitFor()
-  await page.getByText('simulated').waitFor()
-  await view('Requests')
-  const row = page.getByRole('row').nth(1)
-  await row.getByText('16 nanoTON').waitFor()
-  expect(await row.innerText()).toContain('test-model')
-  expect(await row.getByRole('img').getAttribute('aria-label')).toMatch(/first byte after \d+ ms, ended after \d+ ms/)
-  await view('Usage')
-  await page.getByRole('region', { name: 'Usage by model' }).getByText('test-model').waitFor()
-})
-
-test('models are listed with their prices', async () => {
-  await open()
-  await view('Models')
-  const row = page.getByRole('row').filter({ hasText: 'test-model' })
-  await row.getByText('0.002 TON').first().waitFor()
-})
-
-test('what an answer says is text, also when it looks like markup', async () => {
-  engine.script = answerChat(['<img src=x onerror=alert(1)>'])
-  await open()
-  await page.getByLabel('Question').fill('Hi')
-  await page.getByRole('button', { name: 'Ask' }).click()
-  await page.getByText('<img src=x onerror=alert(1)>').waitFor()
-  expect(await page.locator('main img').count()).toBe(0)
-})
-
-// From the first key on, every caller needs one.
-test('a key is made, shown once and revoked; a budget is set and dropped', async () => {
-  await open()
-  await view('Keys and budgets')
-  await page.getByText('Set a budget').click()
-  await page.getByLabel('Limit in TON').fill('2.5')
-  await page.getByRole('button', { name: 'Set the budget' }).click()
-  await page.getByText(/of 2\.5 TON/).waitFor()
-  expect(front.gateway.budgets.list()).toMatchObject([{ budget: { scope: 'node', limitNano: 2_500_000_000n } }])
-  await page.getByRole('button', { name: 'Drop the day budget of the node' }).click()
-  await page.getByText('No budgets').waitFor()
-
-  await page.getByText('Make a key').click()
-  await page.getByLabel('Name').fill('shop')
-  await page.getByRole('button', { name: 'Make the key' }).click()
-  const key = await page.getByText(/^ck_/).innerText()
-  const made = front.gateway.identify(key)
-  expect(made.name).toBe('shop')
-  await page.getByRole('button', { name: `Revoke ${made.id}` }).click()
-  await page.getByText('revoked', { exact: true }).waitFor()
-  expect(() => front.gateway.identify(key)).toThrow(expect.objectContaining({ code: 'request.key-revoked' }))
-})
-
-test('the playground asks as the owner, or with a key, whose limits then hold', async () => {
-  const { key } = await front.gateway.createKey({
-    project: 'default',
-    name: '',
-    scopes: ['inference', 'models'],
-    models: [],
-    limits: {},
-    expiresMs: null,
+  test('is asked for where the address did not bring it; a wrong one is refused with what to do', async () => {
+    const { page, front } = consoleAt
+    await page.goto(`${front.url}/console/`)
+    expect(await page.getByRole('navigation').count()).toBe(0)
+    await page.getByLabel('Admin key').fill('wrong')
+    await page.getByRole('button', { name: 'Open' }).click()
+    await page.getByRole('navigation').getByRole('link', { name: 'Requests' }).click()
+    const alert = page.getByRole('alert')
+    await alert.getByText('The node does not take this key.').waitFor()
+    expect(await alert.innerText()).toContain('cocoon console')
+    expect(await page.evaluate<number>('sessionStorage.length')).toBe(0)
   })
-  await open()
-  await page.getByRole('option', { name: 'test-model' }).waitFor({ state: 'attached' })
-  await page.getByLabel('API key').fill(key)
-  await page.getByLabel('API key').blur()
-  await page.getByRole('option', { name: 'test-model' }).waitFor({ state: 'attached' })
-  await page.getByLabel('Question').fill('Hi')
-  await page.getByRole('button', { name: 'Ask' }).click()
-  await page.getByText('Hello there!').waitFor()
-  await view('Requests')
-  await page.getByRole('cell', { name: 'owner' }).first().waitFor()
-  await page.getByRole('cell', { name: front.gateway.identify(key).id }).waitFor()
 })
+
+describe('the page', () => {
+  test('comes with a policy that allows its own files and this node, and nothing else', async () => {
+    const reply = await fetch(`${consoleAt.front.url}/console/`)
+    const policy = reply.headers.get('content-security-policy')?.split('; ') ?? []
+    expect(policy).toEqual([
+      "default-src 'none'",
+      "script-src 'self'",
+      "style-src 'self'",
+      "connect-src 'self'",
+      'img-src data:',
+      "base-uri 'none'",
+      "form-action 'none'",
+      "frame-ancestors 'none'",
+      "require-trusted-types-for 'script'",
+      "trusted-types 'none'",
+    ])
+    const html = await reply.text()
+    expect(html).not.toMatch(/<style|<script(?![^>]*\bsrc=)|\son\w+=|\sstyle=/)
+  })
+
+  test('is small: what the browser loads stays below 100 kB', async () => {
+    let bytes = 0
+    for (const name of ['', 'console.js', 'console.css']) {
+      const reply = await fetch(`${consoleAt.front.url}/console/${name}`)
+      expect(reply.status).toBe(200)
+      bytes += (await reply.arrayBuffer()).byteLength
+    }
+    expect(bytes).toBeLessThan(100_000)
+  })
+
+  test('has nothing but its own files', async () => {
+    for (const name of ['vite.config.ts', '..%2fpackage.json', 'main.tsx', 'index.html.map'])
+      expect((await fetch(`${consoleAt.front.url}/console/${name}`)).status).toBe(404)
+  })
+
+  test('goes back and forth between views, and tells which one is shown', async () => {
+    const { page } = consoleAt
+    await consoleAt.open()
+    await consoleAt.view('Keys')
+    expect(await page.title()).toBe('Cocoon · Keys')
+    expect(await page.locator('nav [aria-current=page]').innerText()).toBe('Keys')
+    expect(await page.evaluate<string>('document.activeElement.textContent')).toBe('Keys')
+    await consoleAt.view('Usage')
+    await page.goBack()
+    await page.getByRole('heading', { level: 1, name: 'Keys' }).waitFor()
+    await page.reload()
+    await page.getByRole('heading', { level: 1, name: 'Keys' }).waitFor()
+  })
+
+  test('says when the node has gone, with what to do, and when it is back', async () => {
+    const { page } = consoleAt
+    await page.clock.install()
+    await consoleAt.open('Budgets')
+    await page.getByText('Ready', { exact: true }).waitFor()
+    await page.context().setOffline(true)
+    await page.clock.runFor(11_000)
+    await page.getByText('The node does not answer', { exact: true }).waitFor()
+    await page.getByRole('alert').getByText('Is the client still running?').waitFor()
+    await page.context().setOffline(false)
+    await page.clock.runFor(11_000)
+    await page.getByText('Ready', { exact: true }).waitFor()
+    await page.getByRole('alert').waitFor({ state: 'detached' })
+  })
+
+  test('is dark where the machine is, and as it was chosen where somebody chose', async () => {
+    const { page } = consoleAt
+    const brightness = (): Promise<number> =>
+      page.evaluate<number>(`Number(getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0])`)
+    await page.emulateMedia({ colorScheme: 'dark' })
+    await consoleAt.open()
+    expect(await brightness()).toBeLessThan(60)
+    await page.getByLabel('Theme').selectOption('Light')
+    expect(await brightness()).toBeGreaterThan(200)
+    await page.reload()
+    await page.getByLabel('Theme').waitFor()
+    expect(await brightness()).toBeGreaterThan(200)
+    await page.getByLabel('Theme').selectOption('As the machine')
+    expect(await brightness()).toBeLessThan(60)
+  })
+
+  test('is worked with the keyboard alone, and one sees where one is', async () => {
+    const { page } = consoleAt
+    await consoleAt.open()
+    await page.getByRole('option', { name: /test-model/ }).waitFor({ state: 'attached' })
+    const reached = await reachedByTab(page, 20)
+    const names = reached.map(({ name }) => name)
+    for (const name of ['Skip to the content', 'Theme', 'Requests', 'Question', 'Model', 'API key', 'More parameters'])
+      expect(names).toContain(name)
+    expect(reached.filter(({ isSeen }) => !isSeen)).toEqual([])
+    await page.getByLabel('Question').focus()
+    await page.keyboard.type('Hi')
+    await page.keyboard.press('Control+Enter')
+    await page.getByRole('group', { name: 'Answer' }).getByText('Hello there!').waitFor()
+  })
+})
+
+describe.each([
+  { scheme: 'light', width: 1280 },
+  { scheme: 'dark', width: 1280 },
+  { scheme: 'light', width: 360 },
+  { scheme: 'dark', width: 360 },
+] as const)('in $scheme, $width px wide', ({ scheme, width }) => {
+  test('every view has names, contrast, order and room for everybody', async () => {
+    const { page, front } = consoleAt
+    await (await consoleAt.ask()).text()
+    await (await consoleAt.ask({ model: 'none-such' })).text()
+    await page.setViewportSize({ width, height: 800 })
+    await page.emulateMedia({ colorScheme: scheme })
+    await page.goto(`${front.url}/console/`)
+    await page.getByLabel('Admin key').waitFor()
+    expect(await faultsOf(page)).toEqual([])
+    await consoleAt.open()
+    await page.getByLabel('Question').fill('Hi')
+    await page.getByText(/^Can cost at most/).waitFor()
+    await page.getByRole('button', { name: 'Ask', exact: true }).click()
+    await page.getByText('Answered.').waitFor()
+    for (const name of VIEWS) {
+      await consoleAt.view(name)
+      if (name === 'Requests')
+        await page
+          .getByRole('button', { name: /^Request / })
+          .first()
+          .click()
+      else if (name === 'Models') await page.getByRole('table').waitFor()
+      for (const summary of await page.locator('main summary:visible').all()) await summary.click()
+      expect.soft(await faultsOf(page), name).toEqual([])
+      await takePicture(`${name}-${scheme}-${width}`)
+    }
+  })
+})
+
+// For whoever looks at the page after changing it: COCOON_SCREENSHOTS names a folder.
+const shots = process.env['COCOON_SCREENSHOTS'] ?? ''
+async function takePicture(name: string): Promise<void> {
+  if (shots === '') return
+  writeFileSync(join(shots, `console-${name.toLowerCase()}.png`), await consoleAt.page.screenshot({ fullPage: true }))
+}

@@ -297,7 +297,7 @@ test('text of a file is never markup', async () => {
 
 // For whoever looks at the page after changing it: COCOON_SCREENSHOTS names a folder.
 const shots = process.env['COCOON_SCREENSHOTS'] ?? ''
-test.runIf(shots !== undefined).each(['light', 'dark'] as const)(
+test.runIf(shots !== '').each(['light', 'dark'] as const)(
   'a picture in %s for whoever asked for one',
   async (scheme) => {
     await page.emulateMedia({ colorScheme: scheme })

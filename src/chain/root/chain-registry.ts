@@ -47,7 +47,7 @@ export interface ChainRegistryStatus {
 export interface ChainRegistry extends Registry {
   /**
    * The first configuration. Waits through failing endpoints until `signal` ends it; throws at once what waiting does not
-   * mend: `chain.no-root`, `chain.test-flag`, `chain.struct-version`, `chain.layout`.
+   * mend: `chain.no-root`, `chain.other-network`, `chain.test-flag`, `chain.struct-version`, `chain.layout`.
    */
   ready(signal?: AbortSignal): Promise<RootConfig>
   status(): ChainRegistryStatus
@@ -57,11 +57,14 @@ export interface ChainRegistry extends Registry {
 const DEFAULT_POLL_MS = [30_000, 60_000] as const
 /** Two hours: the network's limit. */
 const DEFAULT_STALE_AFTER_MS = 7_200_000
+/** No block is from the future: a clock that was set back would make what is stale look fresh. */
+const MAX_AHEAD_MS = 60_000
 /** Before the first reading somebody waits. */
 const FIRST_POLL_MS = [1_000, 3_000] as const
 
 const NOT_MENDED_BY_WAITING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'chain.no-root',
+  'chain.other-network',
   'chain.test-flag',
   'chain.struct-version',
   'chain.layout',
@@ -153,6 +156,11 @@ export function createChainRegistry(options: ChainRegistryOptions): ChainRegistr
     if (accepted === null)
       throw lastError ?? new CocoonError('chain.stale', { root: named, message: 'the root contract was not read yet' })
     const ageMs = clock.now() - accepted.readAtMs
+    if (ageMs < -MAX_AHEAD_MS)
+      throw new CocoonError('chain.clock', {
+        root: named,
+        message: `this machine’s clock is at least ${Math.round(-ageMs / 1000)} s behind the chain’s, so nobody can tell what is stale: set it, best by NTP`,
+      })
     if (ageMs > staleAfterMs)
       throw new CocoonError('chain.stale', {
         root: named,

@@ -260,6 +260,25 @@ describe('the registry on chain', () => {
     registry.close()
   })
 
+  test('a clock that was set back serves nothing, since it cannot tell what is stale', async () => {
+    const { clock, source, open } = watch()
+    let behindMs = 0
+    source.read = () => ({ data: storeRootState(draft(4)), atMs: clock.now() + behindMs })
+    const registry = open()
+    await registry.ready()
+    behindMs = 3_600_000
+    clock.advance(60_000)
+    await settle()
+    expect(() => registry.current()).toThrow(
+      expect.objectContaining({
+        code: 'chain.clock',
+        message: expect.stringMatching(/35\d\d s behind the chain’s.*set it, best by NTP/),
+      }),
+    )
+    behindMs = 0
+    registry.close()
+  })
+
   test('a contract that changes without a higher version is not served for ever', async () => {
     const { clock, source, open } = watch()
     let data = storeRootState(draft(4))

@@ -1,4 +1,4 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
@@ -86,3 +86,22 @@ test('a path that cannot be written is refused', async () => {
   await (await openFileJournal(path)).close()
   await expect(openFileJournal(join(path, 'below'))).rejects.toMatchObject({ code: 'chain.journal' })
 })
+
+test.skipIf(process.platform !== 'linux')(
+  'a full disk is told as one, and what the journal holds stays as it is',
+  async () => {
+    const path = journalPath()
+    const journal = await openFileJournal(path)
+    await journal.put(record('a'))
+    await journal.close()
+    symlinkSync('/dev/full', `${path}.new`)
+    await expect(openFileJournal(path)).rejects.toMatchObject({
+      code: 'chain.journal-full',
+      message: expect.stringMatching(/is full: nothing is paid until there is room/),
+    })
+    rmSync(`${path}.new`)
+    const again = await openFileJournal(path)
+    expect((await again.load()).map((r) => r.id)).toEqual(['a'])
+    await again.close()
+  },
+)

@@ -9,12 +9,14 @@ import { decodeRecord, encodeRecord, type SendJournal, type SendRecord } from '.
 
 /** So many finished records are kept, so that an id used twice is noticed. */
 const KEEP_FINISHED = 10_000
+/** No room, or no more of it for this user. */
+const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT'])
 /** Superseded lines that are put up with before the file is written anew. */
 const MAX_LINES_OVER = 20_000
 /** A wallet that has sent this much has its journal written anew many times over. */
 const MAX_FILE_BYTES = 512 * 1024 * 1024
 
-/** Creates the file. Throws `chain.journal` when it cannot be read or is damaged anywhere but at its end. */
+/** Creates the file. Throws `chain.journal` when it cannot be read or is damaged anywhere but at its end, `chain.journal-full`. */
 export async function openFileJournal(path: string): Promise<SendJournal> {
   let records = await guarded(path, 'read', () => readRecords(path))
   let file = await guarded(path, 'write', () => writeAnew(path, [...records.values()]))
@@ -128,6 +130,16 @@ async function guarded<T>(path: string, what: 'read' | 'write', run: () => Promi
   try {
     return await run()
   } catch (cause) {
+    const isFull = FULL.has((cause as NodeJS.ErrnoException).code ?? '')
+    if (isFull)
+      throw new CocoonError(
+        'chain.journal-full',
+        {
+          path,
+          message: `the disk of the journal of sent messages ${path} is full: nothing is paid until there is room, and nothing is lost`,
+        },
+        { cause },
+      )
     const message = `cannot ${what} the journal of sent messages ${path}: ${(cause as Error).message}`
     throw new CocoonError('chain.journal', { path, message }, { cause })
   }

@@ -49,7 +49,7 @@ export interface SendRecord {
 export interface SendJournal {
   /** All that are kept, in the order of their first `put`. */
   load(): Promise<readonly SendRecord[]>
-  /** Replaces the record of that id; when it resolves, a power cut does not undo it. Throws `chain.journal`. */
+  /** Replaces the record of that id; when it resolves, a power cut does not undo it. Throws `chain.journal`, and `chain.journal-full`, which passes. */
   put(record: SendRecord): Promise<void>
   /** As if the record had never been; only for what has no attempt. */
   drop(id: string): Promise<void>

@@ -1,7 +1,7 @@
 import { Address, beginCell, Cell } from '@ton/core'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { manualClock, noMetrics, seededRandom, silentLog, toHex } from '../../util/index.ts'
+import { CocoonError, manualClock, noMetrics, seededRandom, silentLog, toHex } from '../../util/index.ts'
 import {
   initialWalletData,
   internalMessage,
@@ -226,6 +226,24 @@ test('a journal that cannot be written stops payments before anything is sent', 
   await expect(world.until(sender.send({ id: 'a', transfers: [transfer(1)] }))).rejects.toThrow('disk full')
   await expect(sender.send({ id: 'b', transfers: [transfer(2)] })).rejects.toThrow('disk full')
   expect(world.chain.paid).toEqual([])
+})
+
+test('a full disk holds payments up and loses none: what was begun is paid once there is room, and once only', async () => {
+  const world = createWorld()
+  const sender = await world.open()
+  const put = world.disk.set.bind(world.disk)
+  let isFull = false
+  let writes = 0
+  world.disk.set = (id, record) => {
+    // Every second write finds no room: the signed message, later the outcome.
+    isFull = ++writes % 2 === 0
+    if (isFull) throw new CocoonError('chain.journal-full', { message: 'the disk is full' })
+    return put(id, record)
+  }
+  expect(await world.until(sender.send({ id: 'a', transfers: [transfer(1)] }))).toMatchObject({ result: 'confirmed' })
+  expect(timesPaid(world.chain, 1)).toBe(1)
+  expect(writes).toBeGreaterThan(4)
+  expect(sender.status()).toMatchObject({ waiting: 0 })
 })
 
 test('one endpoint that follows a fork cannot have a payment called off', async () => {

@@ -68,9 +68,11 @@ export interface WalletSender {
   readonly address: Address
   /**
    * Resolves with what became of it. Throws before anything is signed: `chain.balance`, `chain.wallet`, `chain.code-unknown`,
-   * `chain.send-id`, `chain.journal`; and `chain.closed` when the sender is closed before it is known.
+   * `chain.send-id`, `chain.journal`, `chain.journal-full`; and `chain.closed` when the sender is closed before it is known.
    */
   send(request: SendRequest): Promise<SendOutcome>
+  /** What became of the request with this id; null while it is under way, undefined where there was none. */
+  outcomeOf(id: string): SendOutcome | null | undefined
   status(): SenderStatus
   /** What is under way stays in the journal and goes on with the next sender. */
   close(): Promise<void>
@@ -151,7 +153,8 @@ export async function openSender(deps: SenderDeps, options: SenderOptions): Prom
           settleWaiters(id, (waiter) => waiter.reject(problem))
         } else if (isFatal(problem)) return breakDown(problem)
         else {
-          log.warn('a payment waits for the chain', { id, code: problem.code, why: problem.message })
+          const what = problem.code === 'chain.journal-full' ? 'the disk' : 'the chain'
+          log.warn(`a payment waits for ${what}`, { id, code: problem.code, why: problem.message })
           await pause(clock, uniform(random, ...settings.pollMs), signal).catch(() => {})
         }
       }
@@ -270,7 +273,7 @@ export async function openSender(deps: SenderDeps, options: SenderOptions): Prom
     waiters.delete(id)
   }
 
-  function outcomeOf(id: string, abort: AbortSignal | undefined): Promise<SendOutcome> {
+  function waitFor(id: string, abort: AbortSignal | undefined): Promise<SendOutcome> {
     return new Promise((resolve, reject) => {
       const stop = (): void => {
         waiters.get(id)?.delete(waiter)
@@ -306,12 +309,12 @@ export async function openSender(deps: SenderDeps, options: SenderOptions): Prom
       if (known !== undefined) {
         if (transfersDigest(known.transfers) !== transfersDigest(wanted))
           throw new CocoonError('chain.send-id', { id, message: `the id ${id} was used for another payment` })
-        return known.outcome ?? outcomeOf(id, abort)
+        return known.outcome ?? waitFor(id, abort)
       }
       const record: SendRecord = { id, transfers: wanted, afterLt: 0n, attempts: [], outcome: null }
       // In memory first, so that the same id a moment later finds it.
       records.set(id, record)
-      const outcome = outcomeOf(id, abort)
+      const outcome = waitFor(id, abort)
       // Nobody may be listening yet when it fails.
       outcome.catch(() => {})
       try {
@@ -325,6 +328,7 @@ export async function openSender(deps: SenderDeps, options: SenderOptions): Prom
       kick()
       return outcome
     },
+    outcomeOf: (id) => records.get(id)?.outcome,
     status: () => ({ ...status, waiting: queue.length }),
     async close() {
       closing.abort(closed())

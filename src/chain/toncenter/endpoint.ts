@@ -1,10 +1,12 @@
 /** One toncenter endpoint: asked at its pace, believed only in form and order. */
 import type { z } from 'zod'
-import { type Clock, CocoonError, type Counter, type Random, reveal, type Secret } from '../../util/index.ts'
+import { type Clock, CocoonError, type Counter, type Log, type Random, reveal, type Secret } from '../../util/index.ts'
+import type { ChainIdentity } from './identity.ts'
+import { orAborted } from '../pause.ts'
 import { type Circuit, createCircuit } from './circuit.ts'
 import type { HttpAnswer, HttpPost } from './http.ts'
 import { createRateLimit } from './rate-limit.ts'
-import { Envelope } from './schemas.ts'
+import { Envelope, FirstState } from './schemas.ts'
 
 export interface EndpointOptions {
   /** Up to and with the version: `https://host/api/v2`. */
@@ -23,10 +25,13 @@ export interface Endpoint {
    * what it finds counts against the endpoint.
    */
   call<S extends z.ZodType>(method: string, params: object, schema: S, signal?: AbortSignal): Promise<z.output<S>>
+  /** By how much its server's clock was ahead of ours when it answered last; null where it does not say. */
+  serverAheadMs(): number | null
   /** The newest block it has told of. */
   newest(): BlockMark
   /**
-   * Throws `chain.stale` when an answer is behind the clock, or behind what the endpoint had told before it was asked.
+   * Throws `chain.stale` when an answer is behind the clock, or behind what the endpoint had told before it was asked;
+   * `chain.clock` when it is our clock that is wrong: no block comes from the future, and an endpoint's own clock tells the rest.
    * @param before `newest()` from before the question: answers to questions asked together may overtake each other
    */
   checkFresh(answer: BlockMark, before: BlockMark): void
@@ -43,12 +48,18 @@ export interface EndpointDeps {
   readonly random: Random
   readonly post: HttpPost
   readonly requests: Counter
+  readonly log: Log
   readonly timeoutMs: number
   readonly maxAgeMs: number
+  /** Without: whatever chain it serves. */
+  readonly identity?: ChainIdentity
 }
 
-/** A server's clock and ours may differ by so much. */
-const MAX_AHEAD_MS = 60_000
+/** A server's clock and ours may differ by so much; from here on it is said in the log. */
+export const MAX_CLOCK_OFFSET_MS = 60_000
+const NOTED_CLOCK_OFFSET_MS = 10_000
+/** An address may lead to another server one day. */
+const IDENTITY_MS = 600_000
 /** Enough of a server's words for an error; they are not ours. */
 const MAX_WORDS = 300
 
@@ -59,8 +70,31 @@ export function createEndpoint({ url, apiKey, requestsPerSecond }: EndpointOptio
   const rate = createRateLimit(requestsPerSecond, clock)
   const circuit = createCircuit(clock, deps.random)
   let newest: BlockMark = { seqno: 0, atMs: 0 }
+  let serverAheadMs: number | null = null
+  let isClockNoted = false
+  let identifiedUntilMs = Number.NEGATIVE_INFINITY
+  let identifying: Promise<void> | null = null
 
   async function call<S extends z.ZodType>(
+    method: string,
+    params: object,
+    schema: S,
+    signal?: AbortSignal,
+  ): Promise<z.output<S>> {
+    if (deps.identity !== undefined && clock.now() >= identifiedUntilMs) await identify(deps.identity, signal)
+    return ask(method, params, schema, signal)
+  }
+
+  /** Once for all who wait for it; whoever gives up waiting leaves the question to the others. */
+  async function identify(identity: ChainIdentity, signal?: AbortSignal): Promise<void> {
+    const firstState = FirstState.transform(({ init }) => identity.expect(name, init.root_hash))
+    identifying ??= ask('getMasterchainInfo', {}, firstState)
+      .then(() => void (identifiedUntilMs = clock.now() + IDENTITY_MS))
+      .finally(() => (identifying = null))
+    await orAborted(identifying, signal)
+  }
+
+  async function ask<S extends z.ZodType>(
     method: string,
     params: object,
     schema: S,
@@ -77,7 +111,11 @@ export function createEndpoint({ url, apiKey, requestsPerSecond }: EndpointOptio
       const code = error instanceof CocoonError ? error.code : 'chain.unavailable'
       deps.requests.add(1, { endpoint: name, outcome: code })
       if (code === 'chain.refused') circuit.succeeded()
-      else circuit.failed()
+      else {
+        circuit.failed()
+        // Whoever comes back may be somebody else.
+        identifiedUntilMs = Number.NEGATIVE_INFINITY
+      }
       throw error
     }
   }
@@ -89,8 +127,11 @@ export function createEndpoint({ url, apiKey, requestsPerSecond }: EndpointOptio
     if (apiKey !== undefined) headers['x-api-key'] = reveal(apiKey)
     const body = JSON.stringify({ id: '1', jsonrpc: '2.0', method, params })
     const either = signal === undefined ? timeout.signal : AbortSignal.any([signal, timeout.signal])
+    const askedAtMs = clock.now()
     try {
-      return await deps.post({ url: `${base}/jsonRPC`, headers, body, signal: either })
+      const answer = await deps.post({ url: `${base}/jsonRPC`, headers, body, signal: either })
+      if (answer.dateMs !== null) compareClocks(answer.dateMs, askedAtMs)
+      return answer
     } catch (cause) {
       if (cause instanceof CocoonError) throw cause
       const why = timeout.signal.aborted ? `no answer in ${deps.timeoutMs} ms` : 'no connection'
@@ -98,6 +139,19 @@ export function createEndpoint({ url, apiKey, requestsPerSecond }: EndpointOptio
     } finally {
       timer.cancel()
     }
+  }
+
+  function compareClocks(dateMs: number, askedAtMs: number): void {
+    const nowMs = clock.now()
+    serverAheadMs = dateMs - nowMs
+    // What the way there and back has taken is no difference of clocks.
+    const isOff = Math.abs(serverAheadMs) - (nowMs - askedAtMs) > NOTED_CLOCK_OFFSET_MS
+    if (isOff && !isClockNoted)
+      deps.log.warn('this machine’s clock and an endpoint’s differ: set it, best by NTP', {
+        endpoint: name,
+        oursAheadS: Math.round(-serverAheadMs / 1000),
+      })
+    isClockNoted = isOff
   }
 
   function parse<S extends z.ZodType>(answer: HttpAnswer, method: string, schema: S): z.output<S> {
@@ -156,17 +210,23 @@ export function createEndpoint({ url, apiKey, requestsPerSecond }: EndpointOptio
     name,
     circuit,
     call,
+    serverAheadMs: () => serverAheadMs,
     newest: () => newest,
     checkFresh({ seqno, atMs }, before) {
       const nowMs = clock.now()
       const stale = (why: string): CocoonError =>
         new CocoonError('chain.stale', { endpoint: name, seqno, message: `${name}: ${why}` })
-      if (atMs > nowMs + MAX_AHEAD_MS)
-        throw stale(
-          `its block ${seqno} is ${Math.round((atMs - nowMs) / 1000)} s ahead of our clock: is the clock right?`,
-        )
-      if (atMs < nowMs - deps.maxAgeMs)
+      const wrongClock = (offMs: number, side: 'behind' | 'ahead of'): CocoonError =>
+        new CocoonError('chain.clock', {
+          endpoint: name,
+          message: `this machine’s clock is ${Math.round(offMs / 1000)} s ${side} the chain’s (block ${seqno} of ${name}): set it, best by NTP; it is tried again`,
+        })
+      if (atMs > nowMs + MAX_CLOCK_OFFSET_MS) throw wrongClock(atMs - nowMs, 'behind')
+      if (atMs < nowMs - deps.maxAgeMs) {
+        const isFreshThere = serverAheadMs !== null && nowMs + serverAheadMs - atMs <= deps.maxAgeMs
+        if (isFreshThere) throw wrongClock(-(serverAheadMs as number), 'ahead of')
         throw stale(`its block ${seqno} is ${Math.round((nowMs - atMs) / 1000)} s old; or our clock is wrong`)
+      }
       if (seqno < before.seqno || atMs < before.atMs)
         throw stale(`block ${seqno} after it told of block ${before.seqno}`)
       if (seqno > newest.seqno) newest = { seqno, atMs }

@@ -12,6 +12,8 @@ export interface HttpAnswer {
   readonly status: number
   /** What the server says about when to come again. */
   readonly retryAfterMs: number | null
+  /** The server's clock when it answered, if it says so. */
+  readonly dateMs: number | null
   readonly text: string
 }
 
@@ -25,8 +27,10 @@ export const fetchPost: HttpPost = async ({ url, headers, body, signal }) => {
   // A redirect would carry the key to somebody else.
   const response = await fetch(url, { method: 'POST', headers, body, signal, redirect: 'error' })
   const seconds = Number(response.headers.get('retry-after') ?? Number.NaN)
+  const dateMs = Date.parse(response.headers.get('date') ?? '')
   return {
     status: response.status,
+    dateMs: Number.isNaN(dateMs) ? null : dateMs,
     retryAfterMs: Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : null,
     text: new TextDecoder().decode(await readBounded(response)),
   }

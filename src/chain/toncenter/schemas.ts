@@ -35,6 +35,8 @@ export const AddressInformation = z.looseObject({
 export const Transactions = z.array(z.looseObject({ data: base64.min(1), transaction_id: TransactionId })).max(1000)
 
 export const MasterchainInfo = z.looseObject({ last: BlockId })
+/** The chain's first state: the same for ever, and of no other chain. */
+export const FirstState = z.looseObject({ init: z.looseObject({ root_hash: hashHex }) })
 export const BlockHeader = z.looseObject({ gen_utime: uint32 })
 
 const StackEntry = z.tuple([z.string(), z.unknown()])

@@ -21,9 +21,18 @@ import {
 } from '../contracts/node-wallet.ts'
 import { signingKeyFromSeed } from '../ed25519.ts'
 import type { ChainAccess } from '../reader.ts'
-import { createScriptedChain, createScriptedEndpoint, type Fault, type ScriptedChain } from '../scripted-chain.ts'
+import { createRecordingLog } from '../../../test/support/recording-log.ts'
+import { NETWORKS } from '../networks.ts'
+import {
+  createScriptedChain,
+  createScriptedEndpoint,
+  type Fault,
+  type ScriptedChain,
+  type ScriptedEndpoint,
+} from '../scripted-chain.ts'
 import { createCircuit } from './circuit.ts'
 import type { HttpAnswer } from './http.ts'
+import { createChainIdentity } from './identity.ts'
 import { createRateLimit } from './rate-limit.ts'
 import { createToncenter, type ToncenterOptions } from './toncenter.ts'
 
@@ -158,7 +167,7 @@ describe('over a socket', () => {
 
   test('an answer without end is cut off', async () => {
     const endless = 'x'.repeat(9 * 1024 * 1024)
-    const url = await serve(() => ({ status: 200, retryAfterMs: null, text: endless }))
+    const url = await serve(() => ({ status: 200, retryAfterMs: null, dateMs: null, text: endless }))
     await expect(open([url]).getAccount(wallet)).rejects.toMatchObject({ code: 'chain.bad-answer' })
   })
 
@@ -190,7 +199,12 @@ describe('over a socket', () => {
         ['cell', { bytes }],
         ['slice', { bytes }],
       ]
-      return { status: 200, retryAfterMs: null, text: JSON.stringify({ ok: true, result: { exit_code: 0, stack } }) }
+      return {
+        status: 200,
+        retryAfterMs: null,
+        dateMs: null,
+        text: JSON.stringify({ ok: true, result: { exit_code: 0, stack } }),
+      }
     })
     const result = await open([url]).runGetMethod(wallet, 'seqno', [
       { type: 'int', value: -5n },
@@ -262,8 +276,81 @@ describe('believing endpoints', () => {
       { clock, random: seededRandom(1), log: silentLog, metrics: noMetrics, post: endpoint.post },
     )
     await expect(until(clock, access.getAccount(wallet))).rejects.toMatchObject({
-      code: 'chain.stale',
-      message: expect.stringContaining('is the clock right'),
+      code: 'chain.clock',
+      message: expect.stringMatching(/clock is [89]\d s behind the chain’s .*: set it, best by NTP/),
+    })
+  })
+
+  test('old blocks are the endpoint’s fault when its clock says so too, and our clock’s when its clock is theirs', async () => {
+    const clock = manualClock(1_777_000_600_000)
+    const chain = createWorld(manualClock(1_777_000_000_000))
+    let dateMs = clock.now()
+    const endpoint = createScriptedEndpoint(chain, { dateMs: () => dateMs })
+    const log = createRecordingLog()
+    const access = createToncenter(
+      { endpoints: [{ url: 'http://one', requestsPerSecond: 100 }] },
+      { clock, random: seededRandom(1), log, metrics: noMetrics, post: endpoint.post },
+    )
+    await expect(until(clock, access.getAccount(wallet))).rejects.toMatchObject({ code: 'chain.stale' })
+    expect(log.lines.filter((line) => line.startsWith('warn'))).toEqual([])
+    dateMs = chain.clock.now()
+    clock.advance(120_000)
+    await expect(until(clock, access.getAccount(wallet))).rejects.toMatchObject({
+      code: 'chain.clock',
+      message: expect.stringMatching(/clock is 7\d\d s ahead of the chain’s .*: set it, best by NTP/),
+    })
+    expect(log.lines.filter((line) => line.startsWith('warn'))).toHaveLength(1)
+  })
+
+  test('an endpoint of another chain is neither read nor told anything, and the one that is meant takes its place', async () => {
+    const clock = manualClock(1_777_000_000_000)
+    const chain = createWorld(clock)
+    const theirs = NETWORKS.testnet.zeroState
+    const other = createScriptedEndpoint(chain, { zeroState: () => theirs })
+    const meant = createScriptedEndpoint(chain, { zeroState: () => NETWORKS.mainnet.zeroState })
+    const identity = createChainIdentity('mainnet', NETWORKS.mainnet.zeroState)
+    const of = (endpoints: readonly ScriptedEndpoint[]): ChainAccess =>
+      createToncenter(
+        {
+          endpoints: endpoints.map((_, i) => ({ url: `http://e${i}`, requestsPerSecond: 100 })),
+          identity,
+          crossCheck: false,
+        },
+        {
+          clock,
+          random: seededRandom(4),
+          log: silentLog,
+          metrics: noMetrics,
+          post: (request) => (endpoints[Number(request.url[8])] as ScriptedEndpoint).post(request),
+        },
+      )
+    const wrong = of([other])
+    await expect(until(clock, wrong.getAccount(wallet))).rejects.toMatchObject({
+      code: 'chain.other-network',
+      message: expect.stringMatching(/^e0 serves testnet, and this node is set for mainnet: correct --ton-endpoints/),
+    })
+    await expect(until(clock, wrong.sendBoc(Cell.EMPTY))).rejects.toMatchObject({ code: 'chain.unavailable' })
+    const both = of([other, meant])
+    expect((await until(clock, both.getAccount(wallet))).status).toBe('active')
+    await until(clock, both.sendBoc(Cell.EMPTY)).catch(() => undefined)
+    expect(new Set(other.requests.map(({ method }) => method))).toEqual(new Set(['getMasterchainInfo']))
+  })
+
+  test('a local chain is the one its first endpoint tells, until it has become another', async () => {
+    const clock = manualClock(1_777_000_000_000)
+    let zeroState = 'aa'.repeat(32)
+    const endpoint = createScriptedEndpoint(createWorld(clock), { zeroState: () => zeroState })
+    const access = createToncenter(
+      { endpoints: [{ url: 'http://one', requestsPerSecond: 100 }], identity: createChainIdentity('devnet', null) },
+      { clock, random: seededRandom(4), log: silentLog, metrics: noMetrics, post: endpoint.post },
+    )
+    expect(await until(clock, access.zeroState())).toBe(zeroState)
+    zeroState = 'bb'.repeat(32)
+    // Asked again now and then, and after every failure.
+    clock.advance(600_000)
+    await expect(until(clock, access.getAccount(wallet))).rejects.toMatchObject({
+      code: 'chain.other-network',
+      message: expect.stringContaining('one serves another chain than one'),
     })
   })
 

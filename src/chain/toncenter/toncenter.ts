@@ -6,8 +6,9 @@ import type { AccountState, ChainAccess, ReadOptions, SendBocResult } from '../r
 import { readAccount, readAgreed } from './account.ts'
 import { createEndpoint, type Endpoint, type EndpointOptions } from './endpoint.ts'
 import { readHistory } from './history.ts'
+import type { ChainIdentity } from './identity.ts'
 import { fetchPost, type HttpPost } from './http.ts'
-import { BlockHeader, MasterchainInfo, RunResult, SendResult } from './schemas.ts'
+import { BlockHeader, FirstState, MasterchainInfo, RunResult, SendResult } from './schemas.ts'
 import { decodeStack, encodeStack } from './stack.ts'
 
 export interface ToncenterOptions {
@@ -19,6 +20,8 @@ export interface ToncenterOptions {
   readonly maxAgeMs?: number
   /** Whether `confirmed` readings take two endpoints; true where there are two. */
   readonly crossCheck?: boolean
+  /** The chain that is meant; without, endpoints are not asked which one they serve. */
+  readonly identity?: ChainIdentity
 }
 
 export interface ToncenterDeps {
@@ -38,7 +41,7 @@ const ROUNDS = 3
 const FIRST_PAUSE_MS = 500
 
 /** Another endpoint may do better. */
-const RETRIED = new Set(['chain.unavailable', 'chain.bad-answer', 'chain.stale'])
+const RETRIED = new Set(['chain.unavailable', 'chain.bad-answer', 'chain.stale', 'chain.clock', 'chain.other-network'])
 
 export function createToncenter(options: ToncenterOptions, deps: ToncenterDeps): ChainAccess {
   const { clock, random, log } = deps
@@ -51,6 +54,8 @@ export function createToncenter(options: ToncenterOptions, deps: ToncenterDeps):
       clock,
       random,
       requests,
+      log,
+      ...(options.identity === undefined ? {} : { identity: options.identity }),
       post: deps.post ?? fetchPost,
       timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
       maxAgeMs: options.maxAgeMs ?? DEFAULT_MAX_AGE_MS,
@@ -61,6 +66,12 @@ export function createToncenter(options: ToncenterOptions, deps: ToncenterDeps):
   const crossCheck = options.crossCheck ?? endpoints.length > 1
   if (crossCheck && endpoints.length < 2)
     throw new CocoonError('config.ton-endpoints', { message: 'crossCheck needs a second toncenter endpoint' })
+
+  deps.metrics.gauge(
+    'chain_clock_offset_seconds',
+    'How far this machine’s clock is ahead of the endpoint’s that says most; 0 where none says',
+    () => -endpoints.map((e) => (e.serverAheadMs() ?? 0) / 1000).reduce((a, b) => (Math.abs(a) < Math.abs(b) ? b : a)),
+  )
 
   /** Runs `ask` on `count` endpoints that are well, best first; on others when they fail. */
   async function withEndpoints<T>(
@@ -110,6 +121,11 @@ export function createToncenter(options: ToncenterOptions, deps: ToncenterDeps):
         return endpoint.call('runGetMethod', params, result, signal)
       }, signal)
     },
+    zeroState: ({ signal } = {}) =>
+      withOne((endpoint) => {
+        const told = FirstState.transform(({ init }) => init.root_hash)
+        return endpoint.call('getMasterchainInfo', {}, told, signal)
+      }, signal),
     masterchainInfo: ({ signal } = {}) =>
       withOne(async (endpoint) => {
         const before = endpoint.newest()

@@ -118,7 +118,9 @@ function addReportCommands(cocoon: Command, main: GatewayCommands): void {
       .command('usage')
       .description('requests, tokens and cost, summed')
       .addOption(
-        new Option('--by <what>', 'one line for each').choices(['key', 'project', 'model', 'day']).default('key'),
+        new Option('--by <what>', 'one line for each')
+          .choices(['key', 'project', 'model', 'day', 'code'])
+          .default('key'),
       )
       .option('--from <day>', 'first day, like 2026-08-01 (UTC)')
       .option('--to <day>', 'last day'),
@@ -127,8 +129,10 @@ function addReportCommands(cocoon: Command, main: GatewayCommands): void {
   const receipts = withFilter(
     cocoon
       .command('receipts')
-      .description('one line for each request, newest first, and their sum')
+      .description('one line for each request, newest first, refused ones as well, and their sum')
       .option('--request <id>', 'the one with this x-request-id')
+      .addOption(new Option('--result <name>', 'only these').choices(['ok', 'failed', 'cancelled', 'refused']))
+      .option('--code <code>', 'only those with this reason')
       .option('--from <time>', 'ended at this time or later')
       .option('--until <time>', 'ended before')
       .option('--limit <count>', 'lines at most', '50'),
@@ -157,7 +161,7 @@ function addReportCommands(cocoon: Command, main: GatewayCommands): void {
 
 const FILTER_FLAGS = ['project', 'key', 'model', 'csv', 'json', 'from'] as const
 const USAGE_FLAGS = [...FILTER_FLAGS, 'by', 'to'] as const
-const RECEIPT_FLAGS = [...FILTER_FLAGS, 'request', 'until', 'limit'] as const
+const RECEIPT_FLAGS = [...FILTER_FLAGS, 'request', 'result', 'code', 'until', 'limit'] as const
 
 /** Commander's object has the general settings as well. */
 function only<T extends object, K extends keyof T>(flags: T, names: readonly K[]): Pick<T, K> {

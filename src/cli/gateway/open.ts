@@ -1,12 +1,12 @@
 /** The gateway of `cocoon client`: its file, its key, and the inference that passes it. */
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { type AdminAccess, createBatchDesk } from '../../api/index.ts'
 import { type Batches, openBatches, watchInteractive } from '../../batch/index.ts'
 import { type Gateway, meterInference, openGateway } from '../../gateway/index.ts'
 import type { Inference } from '../../roles/client/index.ts'
 import type { Process } from '../compose.ts'
 import { loadAdminKey } from './admin-key.ts'
+import { buildWithVite, createConsolePage, PACKAGE_ROOT } from './console-page.ts'
 
 export interface OpenedGateway {
   readonly gateway: Gateway
@@ -20,9 +20,6 @@ export interface OpenedBatches {
   readonly live: Inference
 }
 
-/** From `src/cli/gateway` and from `dist/cli/gateway` alike. */
-const CONSOLE_FOLDER = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..', 'web', 'console')
-
 /** Throws `config.gateway-…`, `config.key-file`. */
 export async function openClientGateway(p: Process): Promise<OpenedGateway> {
   const { home, client } = p.config
@@ -33,7 +30,11 @@ export async function openClientGateway(p: Process): Promise<OpenedGateway> {
   )
   return {
     gateway,
-    admin: { key, fiat: client.gateway.fiat, consoleFolder: CONSOLE_FOLDER },
+    admin: {
+      key,
+      fiat: client.gateway.fiat,
+      console: createConsolePage({ root: PACKAGE_ROOT, log: p.log, build: buildWithVite }),
+    },
     meter: (inference) => meterInference({ inference, gateway, clock: p.clock }),
   }
 }

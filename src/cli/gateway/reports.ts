@@ -26,6 +26,8 @@ export interface UsageFlags extends Format, Filter {
 
 export interface ReceiptFlags extends Format, Filter {
   readonly request?: string
+  readonly result?: string
+  readonly code?: string
   readonly until?: string
   readonly limit: string
 }
@@ -59,10 +61,23 @@ const RECEIPT_COLUMNS: readonly Column[] = [
   ['result', (r) => r['code'] ?? r['result']],
   ['tokens', (r) => r['total_tokens']],
   ['cost', (r) => amount(r, 'cost')],
+  ['queued', (r) => (r['queued_ms'] === null ? '' : `${String(r['queued_ms'])} ms`)],
   ['first byte', (r) => (r['first_byte_ms'] === null ? '' : `${String(r['first_byte_ms'])} ms`)],
   ['all', (r) => `${String(r['duration_ms'])} ms`],
+  ['tries', (r) => triesOf(r)],
+  ['worker', (r) => shortened(r['worker'])],
   ['evidence', (r) => r['evidence']],
 ]
+
+/** A count, and of those that did not serve it why. */
+function triesOf(receipt: Row): string {
+  const tries = (receipt['tries'] ?? []) as readonly Row[]
+  const ended = tries.slice(0, -1).map((one) => String(one['ended']))
+  return tries.length === 0 ? '' : [String(tries.length), ...ended].join(' ')
+}
+
+/** Addresses begin alike; their ends differ. */
+const shortened = (address: unknown): string => (typeof address === 'string' ? `…${address.slice(-6)}` : '')
 
 export async function showReceipts(config: Config, o: ReceiptFlags, t: Terminal): Promise<number> {
   const { json, csv, from, until, ...query } = o

@@ -33,6 +33,16 @@ export function blockId(block: Block, workchain = -1) {
   }
 }
 
+/** Made of the chain's id: there is no state to fetch. */
+export const firstState = (zeroState: string) => ({
+  '@type': 'ton.blockIdExt',
+  workchain: -1,
+  shard: '0',
+  seqno: 0,
+  root_hash: base64OfHex(zeroState),
+  file_hash: createHash('sha256').update(`file|${zeroState}`).digest('base64'),
+})
+
 export const transactionId = (lt: bigint, hash: string) => ({
   '@type': 'internal.transactionId',
   lt: lt.toString(),

@@ -16,6 +16,7 @@ import {
   blockHeader,
   blockId,
   extendedAddressInformation,
+  firstState,
   queryFees,
   shortTransaction,
   stateOf,
@@ -46,12 +47,11 @@ const accountRaw = z.object({ address })
 export const v2: Readonly<Record<string, Method>> = {
   getMasterchainInfo: method(z.object({}), (e) => {
     const view = e.view()
-    const first = view.blocks()[0] as Block
     return {
       '@type': 'blocks.masterchainInfo',
       last: blockId(view.block),
       state_root_hash: base64OfHex(view.block.hash),
-      init: { ...blockId(first), seqno: 0 },
+      init: firstState(e.zeroState),
     }
   }),
   getConsensusBlock: method(z.object({}), (e) => {

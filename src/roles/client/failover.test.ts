@@ -14,6 +14,7 @@ const REQUEST: InferenceRequest = {
   debug: false,
   traceId: 't',
 }
+const ATTEMPT = { proxy: '', worker: 'w', sentMs: 1, firstByteMs: null, endedMs: 2, ended: 'x' }
 const HEAD = { status: 200, headers: [], maxCostNano: 0n, proxy: '', evidence: 'simulated' } as const
 const info = (total: bigint): FinalInfo => ({
   tokens: { prompt: 0n, cached: 0n, completion: total, reasoning: 0n, total },
@@ -38,24 +39,31 @@ function client(names: readonly string[], options: { hedgeAfterMs?: number } = {
       return {
         cancel: () => (entry.cancelled = true),
         charge: () => Promise.resolve(entry.cancelled ? 'nothing' : 'unknown'),
+        story: () => ({ queuedMs: 5, attempts: [{ ...ATTEMPT, proxy: name }] }),
       }
     },
   })
   const ready = names.map(proxy)
+  let lostAtMs: number | null = null
   const failover = createFailover(
     {
       clock,
       log: silentLog,
       metrics: noMetrics,
       ready: () => ready,
+      lostAtMs: () => lostAtMs,
       nobody: () => new CocoonError('capacity.no-proxy'),
       stopping: () => false,
     },
     { hedgeAfterMs: 0, reconnectWaitMs: 5_000, ...options },
   )
   const heard: string[] = []
+  const heads: (number | undefined)[] = []
   const sink: InferenceSink = {
-    head: () => heard.push('head'),
+    head({ attempts }) {
+      heard.push('head')
+      heads.push(attempts)
+    },
     part: (bytes) => heard.push(`part ${bytes.length}`),
     end: () => heard.push('end'),
     fail: (error) => heard.push(error.code),
@@ -64,12 +72,17 @@ function client(names: readonly string[], options: { hedgeAfterMs?: number } = {
     clock,
     asked,
     heard,
+    heads,
     connect: (name: string) => ready.push(proxy(name)),
-    disconnect: (name: string) => ready.splice(0, ready.length, ...ready.filter((p) => p.address !== name)),
-    start: () => failover.run(REQUEST, sink),
+    disconnect(name: string) {
+      ready.splice(0, ready.length, ...ready.filter((p) => p.address !== name))
+      lostAtMs = clock.now()
+    },
+    start: (request = REQUEST) => failover.run(request, sink),
     fail(at: number, code: ErrorCode, charged?: FinalInfo) {
       asked[at]?.sink.fail(new CocoonError(code), charged)
     },
+    refuse: (at: number, why: CocoonError) => asked[at]?.sink.fail(why),
     order: () => asked.map((a) => a.proxy),
   }
 }
@@ -141,6 +154,93 @@ test('a request that lost the only proxy waits for it to come back, and no longe
   c.clock.advance(5_000)
   expect(c.heard).toEqual(['protocol.proxy-lost'])
 })
+
+test('a request that comes shortly after the only proxy was lost waits for it, and for its workers', () => {
+  const c = client(['a'])
+  c.disconnect('a')
+  c.clock.advance(1_000)
+  c.start()
+  c.clock.advance(1_000)
+  c.connect('a')
+  c.clock.advance(100)
+  expect(c.order()).toEqual(['a'])
+  c.fail(0, 'capacity.no-workers')
+  c.clock.advance(100)
+  expect(c.order()).toEqual(['a', 'a'])
+  c.asked[1]?.sink.head(HEAD)
+  expect(c.heard).toEqual(['head'])
+})
+
+test('a request that comes long after the only proxy was lost is refused at once', async () => {
+  const c = client(['a'])
+  c.disconnect('a')
+  c.clock.advance(5_000)
+  c.start()
+  await Promise.resolve()
+  expect(c.heard).toEqual(['capacity.no-proxy'])
+})
+
+test('nobody waits longer for a lost proxy than is allowed, or than it has time', () => {
+  for (const [timeoutMs, until] of [
+    [60_000, 4_000],
+    [2_000, 2_000],
+  ] as const) {
+    const c = client(['a'])
+    c.disconnect('a')
+    c.clock.advance(1_000)
+    c.start({ ...REQUEST, timeoutMs })
+    c.clock.advance(until - 200)
+    expect(c.heard).toEqual([])
+    c.clock.advance(200)
+    expect(c.heard).toEqual(['capacity.no-proxy'])
+  }
+})
+
+test('a request whose only proxy is going waits for it to come back', () => {
+  const c = client(['a'])
+  c.start()
+  c.fail(0, 'capacity.shutting-down')
+  c.disconnect('a')
+  c.clock.advance(3_000)
+  c.connect('a')
+  c.clock.advance(100)
+  expect(c.order()).toEqual(['a', 'a'])
+})
+
+test('a proxy whose workers have just gone is asked again until they are back', () => {
+  const c = client(['a'])
+  c.start()
+  for (let at = 0; at < 5; at++) {
+    c.refuse(at, new CocoonError('capacity.no-workers', { retryAfterMs: 500 }))
+    c.clock.advance(100)
+  }
+  c.asked.at(-1)?.sink.head(HEAD)
+  expect(c.heard).toEqual(['head'])
+})
+
+test('a proxy whose workers are gone for longer is not asked again', () => {
+  const c = client(['a'])
+  c.start()
+  c.refuse(0, new CocoonError('capacity.no-workers', { retryAfterMs: 5_000 }))
+  expect(c.heard).toEqual(['capacity.no-workers'])
+})
+
+test.each(['engine.failed', 'protocol.worker-lost'] as const)(
+  'after %s at every proxy the same ones are asked once more a moment later, and four times in all',
+  (code) => {
+    const c = client(['a', 'b'])
+    c.start()
+    c.fail(0, code)
+    c.fail(1, code)
+    expect([c.order().join(), c.heard]).toEqual(['a,b', []])
+    c.clock.advance(500)
+    c.fail(2, code)
+    c.fail(3, code)
+    c.clock.advance(60_000)
+    expect(c.order()).toHaveLength(4)
+    expect(c.heard).toEqual([code])
+  },
+)
 
 test('a proxy that is back before its workers is asked again until they are there', () => {
   const c = client(['a'])
@@ -229,4 +329,26 @@ test('without any proxy the caller is told why', async () => {
   expect(c.heard).toEqual([])
   await Promise.resolve()
   expect(c.heard).toEqual(['capacity.no-proxy'])
+})
+
+test('the story of a request has every proxy’s attempts, with times since the request began', () => {
+  const c = client(['a', 'b'])
+  const running = c.start()
+  c.clock.advance(100)
+  c.fail(0, 'capacity.busy')
+  expect(running.story()).toEqual({
+    queuedMs: 10,
+    attempts: [
+      { ...ATTEMPT, proxy: 'a' },
+      { ...ATTEMPT, proxy: 'b', sentMs: 101, endedMs: 102 },
+    ],
+  })
+})
+
+test('the head of an answer counts the attempts at other proxies', () => {
+  const c = client(['a', 'b'])
+  c.start()
+  c.fail(0, 'capacity.busy')
+  c.asked[1]?.sink.head({ ...HEAD, attempts: 2 })
+  expect(c.heads).toEqual([3])
 })

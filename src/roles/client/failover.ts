@@ -12,7 +12,15 @@ import {
   type Timer,
   toCocoonError,
 } from '../../util/index.ts'
-import type { Charge, FinalInfo, InferenceRequest, InferenceSink, RunningInference } from './inference.ts'
+import {
+  type Charge,
+  type FinalInfo,
+  type InferenceRequest,
+  type InferenceSink,
+  NO_STORY,
+  type RequestStory,
+  type RunningInference,
+} from './inference.ts'
 import { type ProxyCandidate, ProxyRecords } from './proxy-choice.ts'
 
 /** A proxy that is ready now. */
@@ -25,6 +33,8 @@ export interface FailoverDeps {
   readonly log: Log
   readonly metrics: Metrics
   ready(): readonly ReadyProxy[]
+  /** When a ready proxy was last lost; null: never. */
+  lostAtMs(): number | null
   /** Why nobody is ready. */
   nobody(): CocoonError
   /** No new attempts: the node is closing. */
@@ -34,7 +44,7 @@ export interface FailoverDeps {
 export interface FailoverOptions {
   /** 0: never. */
   readonly hedgeAfterMs: number
-  /** How long a request that lost its proxy waits for one when none is left. */
+  /** How long after the loss of a proxy requests wait for one when none is left, or for its workers. */
   readonly reconnectWaitMs: number
 }
 
@@ -47,12 +57,28 @@ const MAX_ATTEMPTS = 4
 /** Less is not worth asking anybody. */
 const MIN_LEFT_MS = 50
 const LOOK_AGAIN_MS = 100
+/** Until the same proxies are asked once more, whose workers or engines had failed. */
+const ONCE_MORE_MS = 500
 /** What a proxy says that has just started: its workers are on their way, too. */
 const NOT_YET: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'request.unknown-model',
   'capacity.no-workers',
   'capacity.not-ready',
 ])
+
+/** A proxy, worker or engine that is gone or going: others, or itself in a moment, can serve. */
+const PASSES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'protocol.proxy-lost',
+  'protocol.worker-lost',
+  'capacity.shutting-down',
+  'engine.failed',
+])
+/** So soon a proxy lets us come back whose workers have just gone. */
+const BRIEF_MS = 1_000
+const isBrief = ({ code, info: { retryAfterMs } }: CocoonError): boolean =>
+  code === 'capacity.no-workers' && typeof retryAfterMs === 'number' && retryAfterMs <= BRIEF_MS
+/** What may go well with the same proxy a moment later. */
+const ONCE_MORE: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['protocol.worker-lost', 'engine.failed'])
 
 /** Another proxy has other workers, another account of ours, perhaps other prices. The request itself is not at fault. */
 const MAY_MOVE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -85,26 +111,23 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
     'Requests given to a second proxy because the first was slow',
   )
 
-  function best(): ReadyProxy {
-    const proxy = records.choose(deps.ready(), NONE, clock.now())
-    if (proxy === null) throw deps.nobody()
-    return proxy
-  }
-
   function run(request: InferenceRequest, sink: InferenceSink): RunningInference {
     const deadlineMs = clock.now() + request.timeoutMs
     const tried = new Set<number>()
     /** Attempts that run; of several the first answer wins. */
     const live = new Map<number, RunningInference | null>()
     /** All attempts ever: each may have been charged. */
-    const runs: RunningInference[] = []
+    const runs: { readonly running: RunningInference; readonly afterMs: number }[] = []
+    const beganMs = clock.now()
     let winner: number | null = null
     let isOver = false
     let serial = 0
     /** Of those that count: not the ones that only found a proxy whose workers were not back yet. */
     let attempts = 0
-    /** A request that lost its proxy waits until then for one to come back; null before that. */
-    let patientUntilMs: number | null = null
+    const lostMs = deps.lostAtMs()
+    /** Until then it waits for a proxy that was lost, under it or shortly before it, to come back with its workers. */
+    let patientUntilMs = lostMs === null ? 0 : lostMs + options.reconnectWaitMs
+    let hasLost = false
     let timer: Timer | undefined
     let hedge: Timer | undefined
     /** Of all attempts that failed, what the caller should hear. */
@@ -145,7 +168,10 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
       }
       const attempt: InferenceSink = {
         head(head) {
-          if (wins()) sink.head(head)
+          if (!wins()) return
+          const others = runs.filter(({ running }) => running !== live.get(number))
+          const before = others.reduce((count, { running }) => count + running.story().attempts.length, 0)
+          sink.head(before === 0 ? head : { ...head, attempts: before + (head.attempts ?? 1) })
         },
         part(bytes) {
           if (isMine()) sink.part(bytes)
@@ -164,14 +190,17 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
       }
       const left = number === 1 ? request.timeoutMs : deadlineMs - startedMs
       const running = proxy.run({ ...request, timeoutMs: left }, attempt)
-      runs.push(running)
+      runs.push({ running, afterMs: startedMs - beganMs })
       if (live.has(number)) live.set(number, running)
     }
 
     function failed(proxy: ReadyProxy, error: CocoonError, info: FinalInfo | undefined): void {
       const now = clock.now()
-      if (error.code === 'protocol.proxy-lost') patientUntilMs ??= now + options.reconnectWaitMs
-      if (patientUntilMs !== null && now < patientUntilMs && NOT_YET.has(error.code)) {
+      if ((PASSES.has(error.code) || isBrief(error)) && !hasLost) {
+        hasLost = true
+        patientUntilMs = Math.max(patientUntilMs, now + options.reconnectWaitMs)
+      }
+      if (now < patientUntilMs && NOT_YET.has(error.code)) {
         tried.delete(proxy.connectionId)
         attempts--
         if (live.size === 0) timer = clock.after(LOOK_AGAIN_MS, () => next(error))
@@ -194,12 +223,14 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
           ? records.choose(deps.ready(), tried, now)
           : null
       if (proxy !== null) {
-        moved.add(1, { reason: because.code })
-        deps.log.info('a request moves to another proxy', {
-          trace: request.traceId,
-          proxy: proxy.address,
-          reason: because.code,
-        })
+        if (runs.length > 0) {
+          moved.add(1, { reason: because.code })
+          deps.log.info('a request moves to another proxy', {
+            trace: request.traceId,
+            proxy: proxy.address,
+            reason: because.code,
+          })
+        }
         try {
           return start(proxy)
         } catch (error) {
@@ -207,7 +238,15 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
         }
       }
       const mayCome = attempts < MAX_ATTEMPTS && !deps.stopping()
-      if (mayCome && now + LOOK_AGAIN_MS < Math.min(patientUntilMs ?? 0, deadlineMs - MIN_LEFT_MS)) {
+      const untilMs = Math.min(patientUntilMs, deadlineMs - MIN_LEFT_MS)
+      if (mayCome && ONCE_MORE.has(because.code) && now + ONCE_MORE_MS < untilMs) {
+        timer = clock.after(ONCE_MORE_MS, () => {
+          tried.clear()
+          next(because)
+        })
+        return
+      }
+      if (mayCome && now + LOOK_AGAIN_MS < untilMs) {
         timer = clock.after(LOOK_AGAIN_MS, () => next(because))
         return
       }
@@ -215,12 +254,18 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
     }
 
     try {
-      start(best())
+      const proxy = records.choose(deps.ready(), NONE, clock.now())
+      if (proxy !== null) start(proxy)
+      else {
+        const nobody = deps.nobody()
+        if (deps.stopping() || clock.now() >= patientUntilMs) throw nobody
+        timer = clock.after(LOOK_AGAIN_MS, () => next(nobody))
+      }
     } catch (error) {
       // Never inside the caller's call: a sink may be used before `run` has returned.
       finish()
       queueMicrotask(() => sink.fail(toCocoonError(error)))
-      return { cancel() {}, charge: () => Promise.resolve('nothing') }
+      return { cancel() {}, charge: () => Promise.resolve('nothing'), story: () => NO_STORY }
     }
     if (options.hedgeAfterMs > 0)
       hedge = clock.after(options.hedgeAfterMs, () => {
@@ -235,7 +280,8 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
         finish()
         for (const running of live.values()) running?.cancel()
       },
-      charge: async () => sumOf(await Promise.all(runs.map((running) => running.charge()))),
+      charge: async () => sumOf(await Promise.all(runs.map(({ running }) => running.charge()))),
+      story: () => joined(runs.map(({ running, afterMs }) => ({ ...running.story(), afterMs }))),
     }
   }
 
@@ -261,6 +307,20 @@ function sumOf(charges: readonly Charge[]): Charge {
     }
     return { ...sum, tokens, costNano: sum.costNano + costNano }
   }, first)
+}
+
+/** One story of those at several proxies. */
+function joined(stories: readonly (RequestStory & { readonly afterMs: number })[]): RequestStory {
+  const waits = stories.map(({ queuedMs }) => queuedMs).filter((ms) => ms !== null)
+  const attempts = stories.flatMap(({ attempts: of, afterMs }) =>
+    of.map((one) => ({
+      ...one,
+      sentMs: one.sentMs + afterMs,
+      firstByteMs: one.firstByteMs === null ? null : one.firstByteMs + afterMs,
+      endedMs: one.endedMs === null ? null : one.endedMs + afterMs,
+    })),
+  )
+  return { queuedMs: waits.length === 0 ? null : waits.reduce((sum, ms) => sum + ms, 0), attempts }
 }
 
 const NONE: ReadonlySet<number> = new Set()

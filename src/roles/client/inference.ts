@@ -2,6 +2,7 @@
 import type { Multipliers } from '../../chain/index.ts'
 import type { CocoonError } from '../../util/index.ts'
 import type { EvidenceLabel } from '../../transport/index.ts'
+import type { AttemptStory } from './attempts.ts'
 
 export interface InferenceRequest {
   /** A path that engines serve: `/v1/chat/completions`, `/v1/audio/transcriptions`, … */
@@ -73,16 +74,26 @@ export interface InferenceSink {
     readonly maxCostNano: bigint
     readonly proxy: string
     readonly evidence: EvidenceLabel
-    /** The worker's address on the network, where the proxy tells it. */
-    readonly worker?: string
-    /** How many workers were tried, where somebody counts. */
-    readonly attempts?: number
+    /** The wallet that owns the worker, where the proxy tells it. */
+    readonly worker?: string | null | undefined
+    /** How many workers have had it, this one included, where the proxy counts them. */
+    readonly attempts?: number | undefined
   }): void
   part(bytes: Uint8Array): void
   end(info: FinalInfo): void
   /** `capacity.*`, `payment.*`, `request.*`, `protocol.*`, `engine.*`. Nothing was charged unless `info` says so. */
   fail(error: CocoonError, info?: FinalInfo): void
 }
+
+export interface RequestStory {
+  /** How long it waited for a worker, in ms; null where no proxy told. */
+  readonly queuedMs: number | null
+  /** In the order in which they began. */
+  readonly attempts: readonly AttemptStory[]
+}
+
+/** Of a request that nobody had. */
+export const NO_STORY: RequestStory = { queuedMs: null, attempts: [] }
 
 export interface RunningInference {
   /** The caller hung up: stops the work where the peers can, and ignores what still arrives. */
@@ -92,6 +103,8 @@ export interface RunningInference {
    * Never rejects; ask after the end or the cancelling.
    */
   charge(): Promise<Charge>
+  /** Who has had it so far. All is known after the end. */
+  story(): RequestStory
 }
 
 export interface ModelOffer {

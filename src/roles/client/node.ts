@@ -100,8 +100,10 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
     memory,
     config,
     chain,
+    lost: () => void (lostAtMs = clock.now()),
   }
   let stopping = false
+  let lostAtMs: number | null = null
 
   const targets = keepTargets<Link>({
     clock,
@@ -164,6 +166,7 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
       log,
       metrics: deps.metrics,
       ready: () => (stopping ? [] : ready()),
+      lostAtMs: () => lostAtMs,
       nobody,
       stopping: () => stopping,
     },

@@ -16,7 +16,9 @@ export const clientOptions = z.strictObject({
     .min(0)
     .max(600_000)
     .default(5_000)
-    .describe('Milliseconds that a request which lost its proxy waits for another when none is connected'),
+    .describe(
+      'Milliseconds after the loss of a proxy in which requests wait for one to come back, where none is left, instead of being refused',
+    ),
   hedgeAfterMs: z
     .int()
     .min(0)

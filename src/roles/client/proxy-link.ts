@@ -34,6 +34,7 @@ import {
   proxyToClientMessages,
   type SignedPayment,
   x1ClientAnswer,
+  x1RequestStory,
 } from '../../tl/index.ts'
 import { type Connection, createAsker, type Link as TransportLink, WIRE_STATUS } from '../../transport/index.ts'
 import {
@@ -70,6 +71,8 @@ export interface LinkDeps {
   /** Absent in a network without a chain. */
   readonly chain?: ClientChain | undefined
   config(): RootConfig
+  /** A ready proxy went. */
+  lost(): void
 }
 
 /** What a client knows of its account at one proxy. */
@@ -275,6 +278,8 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
       message(data) {
         if (connection.peer.extended && constructorId(data) === x1ClientAnswer.id)
           return deps.requests.wholeAnswer(connection.id, decode(x1ClientAnswer, data))
+        if (connection.peer.extended && constructorId(data) === x1RequestStory.id)
+          return deps.requests.story(connection.id, decode(x1RequestStory, data))
         const message = decodeIfKnown(proxyToClientMessages, data)
         if (message === null) return 'ignored'
         switch (message._) {
@@ -295,6 +300,7 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
       },
       closed(why) {
         statusTimer?.cancel()
+        if (session.at === 'ready') deps.lost()
         log.info('the proxy connection ended', { at: session.at, reason: why.code })
         session = { at: 'closed', why: why.code }
         deps.requests.lost(connection.id, why)

@@ -15,6 +15,7 @@ import {
   type TokensUsed,
   x1CancelQuery,
   type X1ClientAnswer,
+  type X1RequestStory,
 } from '../../tl/index.ts'
 import { type Connection, MAX_FRAME_PAYLOAD_BYTES } from '../../transport/index.ts'
 import {
@@ -35,6 +36,7 @@ import {
   type Trace,
   traceparentOf,
 } from '../../util/index.ts'
+import { attemptsAt, type SeenOfProxy, workerIn } from './attempts.ts'
 import type {
   ChargedTokens,
   Charge,
@@ -42,6 +44,7 @@ import type {
   InferenceRequest,
   InferenceSink,
   Quote,
+  RequestStory,
   RunningInference,
 } from './inference.ts'
 import { refusedByPeer } from './refusals.ts'
@@ -60,6 +63,8 @@ export interface Requests {
   quote(request: InferenceRequest): Quote
   answer(connectionId: number, answer: ClientAnswer): void
   wholeAnswer(connectionId: number, answer: X1ClientAnswer): void
+  /** Who has had a request. */
+  story(connectionId: number, story: X1RequestStory): void
   lost(connectionId: number, why: CocoonError): void
   /** nanoTON that all requests so far can have cost: what was told where an answer ended well, else the most it could be. */
   mostOwedNano(): bigint
@@ -81,6 +86,10 @@ interface Running {
   readonly timer: Timer
   readonly span: Span | null
   hasHead: boolean
+  firstByteMs: number | null
+  ended: { readonly atMs: number; readonly how: string } | null
+  /** Null where the proxy has not told, or does not. */
+  story: X1RequestStory | null
   charge: Charge | undefined
   readonly askers: ((charge: Charge) => void)[]
 }
@@ -150,6 +159,9 @@ export function createRequests(deps: RequestsDeps): Requests {
       }),
       span,
       hasHead: false,
+      firstByteMs: null,
+      ended: null,
+      story: null,
       charge: undefined,
       askers: [],
     }
@@ -190,7 +202,21 @@ export function createRequests(deps: RequestsDeps): Requests {
         entry.charge === undefined
           ? new Promise((resolve) => entry.askers.push(resolve))
           : Promise.resolve(entry.charge),
+      story: () => storyOf(entry),
     }
+  }
+
+  function storyOf({ connection, startedMs, firstByteMs, ended, story }: Running): RequestStory {
+    const seen: SeenOfProxy = {
+      proxy: connection.peer.remote,
+      firstByteMs: firstByteMs === null ? null : firstByteMs - startedMs,
+      endedMs: ended === null ? null : ended.atMs - startedMs,
+      ended: ended?.how ?? null,
+      story,
+    }
+    const sinceMs = clock.now() - startedMs
+    const queuedMs = story === null ? null : Math.min(sinceMs, Math.max(0, story.queuedMs))
+    return { queuedMs, attempts: attemptsAt(seen, sinceMs) }
   }
 
   function priceOf({ maxTokens, maxCoefficient }: InferenceRequest, queryBytes: number): Quote {
@@ -283,14 +309,17 @@ export function createRequests(deps: RequestsDeps): Requests {
       )
     entry.hasHead = true
     entry.span?.event('first answer')
-    firstByte.observe((clock.now() - entry.startedMs) / 1000)
-    const { connection, maxCostNano } = entry
+    entry.firstByteMs = clock.now()
+    firstByte.observe((entry.firstByteMs - entry.startedMs) / 1000)
+    const { connection, maxCostNano, story } = entry
+    const told = story === null ? {} : { worker: workerIn(storyOf(entry).attempts), attempts: story.attempts.length }
     entry.sink.head({
       status: statusCode,
       headers: [...headers.map((h) => [h.name, h.value] as const), ...more],
       maxCostNano,
       proxy: connection.peer.remote,
       evidence: connection.peer.evidence,
+      ...told,
     })
     if (payload.length > 0) entry.sink.part(payload)
   }
@@ -362,6 +391,7 @@ export function createRequests(deps: RequestsDeps): Requests {
 
   function end(entry: Running, result: 'ok' | 'failed' | 'cancelled', facts: EndFacts = {}): void {
     entry.timer.cancel()
+    entry.ended = { atMs: clock.now(), how: result === 'failed' ? String(facts['code']) : result }
     running.delete(entry.key)
     const id = entry.connection.id
     const left = (countByConnection.get(id) ?? 1) - 1
@@ -390,6 +420,11 @@ export function createRequests(deps: RequestsDeps): Requests {
       priceOf(request, sizeOf(httpRequest, queryOf(request, trace === noTrace ? null : ANY_TRACEPARENT))),
     answer,
     wholeAnswer,
+    story(connectionId, story) {
+      const entry = running.get(toHex(story.requestId))
+      // The request may have ended here meanwhile: then nobody asks.
+      if (entry !== undefined && entry.connection.id === connectionId) entry.story ??= story
+    },
     lost(connectionId, why) {
       const lost = new CocoonError(
         'protocol.proxy-lost',

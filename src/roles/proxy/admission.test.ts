@@ -93,7 +93,7 @@ test.each([
 
 test.each([
   ['unknown-model', 621, 'unknown model m'],
-  ['no-workers', 651, 'no workers for model m'],
+  ['no-workers', 651, 'no workers for model m; try again in 2000 ms'],
   ['busy', 651, 'no ready workers for model m; try again in 2000 ms'],
   ['queue-full', 651, 'no ready workers for model m: the queue is full; try again in 2000 ms'],
   ['queue-wait', 651, 'no ready workers for model m: the wait would be about 1.5 s; try again in 2000 ms'],

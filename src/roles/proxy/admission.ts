@@ -80,7 +80,7 @@ export function sayRefusal(model: string, refusal: Refusal): Refused {
     case 'unknown-model':
       return refuse(621, reason, `unknown model ${model}`)
     case 'no-workers':
-      return refuse(651, reason, `no workers for model ${model}`)
+      return refuse(651, reason, `no workers for model ${model}; try again in ${retryAfterMs} ms`)
     case 'price':
       return refuse(651, reason, `can run this query with coefficient=${lowestCoefficient}`)
   }

@@ -23,6 +23,7 @@ export interface Attempt {
 
 export interface FailedAttempt extends Attempt {
   readonly failed: MoveReason
+  readonly endedMs: number
   /** For the caller, if nobody else can serve it. */
   readonly said: { readonly code: number; readonly message: string }
 }

@@ -32,7 +32,7 @@ function proxy(workers: number, limits = { maxQueued: 100, maxQueueWaitMs: 10_00
   const pool = new WorkerPool(seededRandom(1))
   for (let id = 1; id <= workers; id++) {
     pool.add({ connectionId: id, model: 'm', version: 4, capacity: 1, coefficient: 1000 }, START)
-    pool.update(id, { enabled: true })
+    pool.update(id, { enabled: true }, START)
   }
   return { pool, dispatcher: new Dispatcher<Named>(pool, limits) }
 }
@@ -69,6 +69,38 @@ test('who would wait too long is refused at once, and told when to come back', (
   expect(said(dispatcher.offer(job('c'), START + 4_000))).toEqual(['c waits'])
   const [effect] = dispatcher.offer(job('d'), START + 4_000)
   expect(effect).toMatchObject({ refusal: { reason: 'queue-wait', waitMs: 12_000, retryAfterMs: 12_000 } })
+})
+
+test('behind others nobody is let in who is likely to wait in vain; the next in line is', () => {
+  const served = (serviceMs: number): ReturnType<typeof proxy>['dispatcher'] => {
+    const { dispatcher } = proxy(1)
+    const first = job('a')
+    dispatcher.offer(first, START)
+    dispatcher.finished(first, 1, OK, serviceMs, START)
+    dispatcher.offer(job('b'), START)
+    return dispatcher
+  }
+  expect(said(served(9_000).offer(job('c'), START))).toEqual(['c waits'])
+  for (const [serviceMs, what] of [
+    [4_000, 'waits'],
+    [4_001, 'queue-wait'],
+  ] as const) {
+    const dispatcher = served(serviceMs)
+    dispatcher.offer(job('c'), START)
+    expect(said(dispatcher.offer(job('d'), START))).toEqual([`d ${what}`])
+  }
+})
+
+test('who comes while the workers are gone is told to come back sooner when they have just left', () => {
+  const { dispatcher, pool } = proxy(1)
+  pool.update(1, { enabled: false }, START)
+  for (const [atMs, retryAfterMs] of [
+    [9_999, 500],
+    [10_000, 5_000],
+  ] as const)
+    expect(dispatcher.offer(job('a'), START + atMs)).toMatchObject([
+      { do: 'refuse', refusal: { reason: 'no-workers', retryAfterMs } },
+    ])
 })
 
 test('who has waited for as long as it may is refused by the clock', () => {
@@ -115,11 +147,11 @@ test('a request whose only worker left waits for one to come', () => {
   const { dispatcher, pool } = proxy(1)
   const a = job('a')
   dispatcher.offer(a, START)
-  pool.remove(1)
+  pool.remove(1, START)
   a.tried = new Set([1])
   expect(said(dispatcher.again(a, START, true))).toEqual(['a waits'])
   pool.add({ connectionId: 2, model: 'm', version: 4, capacity: 1, coefficient: 1000 }, START)
-  pool.update(2, { enabled: true })
+  pool.update(2, { enabled: true }, START)
   expect(said(dispatcher.pump('m', START + 100))).toEqual(['a 2'])
 })
 

@@ -69,10 +69,16 @@ interface ModelQueue<J> {
 
 /** Room for the service itself, whose time varies. */
 const SERVICE_MARGIN = 1.5
+/** Of its patience that a request may expect to wait behind others: who is let in should be served, not sent away late. */
+const SURE_SHARE = 0.8
 /** However slow the service seems: a first estimate may be wrong. */
 const MIN_PATIENCE = 0.1
 const MIN_RETRY_MS = 1_000
 const MAX_RETRY_MS = 30_000
+/** A worker that restarts, or whose engine does, is back within this. */
+const BRIEF_ABSENCE_MS = 10_000
+const BRIEF_RETRY_MS = 500
+const ABSENT_RETRY_MS = 5_000
 const NOTHING: readonly never[] = []
 
 export class Dispatcher<J extends Job> {
@@ -95,7 +101,7 @@ export class Dispatcher<J extends Job> {
   offer(job: J, nowMs: number): readonly Effect<J>[] {
     const choice = this.#choose(job, nowMs)
     if ('slot' in choice) return [this.#start(job, choice, 0, nowMs)]
-    if (choice.none !== 'busy') return [refuse(job, refusalOf(choice))]
+    if (choice.none !== 'busy') return [refuse(job, refusalOf(choice, nowMs))]
     const expected = this.expectedWaitMs(job)
     const lowest = choice.lowestCoefficient
     const dearer = lowest === undefined ? {} : { lowestCoefficient: lowest }
@@ -103,7 +109,8 @@ export class Dispatcher<J extends Job> {
       refuse(job, { reason, ...dearer, waitMs: expected, retryAfterMs: retryAfter(expected) })
     if (this.#limits.maxQueued === 0) return [no('busy')]
     const patience = this.#patience(job, nowMs)
-    if (expected > patience) return [no('queue-wait')]
+    const isNext = this.#of(job.model).queue.size === 0
+    if (expected > (isNext ? patience : SURE_SHARE * patience)) return [no('queue-wait')]
     return this.#enqueue(job, patience, nowMs, no)
   }
 
@@ -116,7 +123,7 @@ export class Dispatcher<J extends Job> {
     if ('slot' in choice) return [this.#start(job, choice, 0, nowMs)]
     const mayWait =
       choice.none === 'busy' || (mayReturn && (choice.none === 'no-workers' || choice.none === 'all-tried'))
-    if (!mayWait || this.#limits.maxQueued === 0) return [refuse(job, refusalOf(choice))]
+    if (!mayWait || this.#limits.maxQueued === 0) return [refuse(job, refusalOf(choice, nowMs))]
     const no = (reason: Refusal['reason']): Effect<J> => refuse(job, { reason, waitMs: 0, retryAfterMs: MIN_RETRY_MS })
     return this.#enqueue(job, this.#patience(job, nowMs), nowMs, no)
   }
@@ -267,14 +274,18 @@ const refuse = <J extends Job>(job: J, refusal: Refusal): Effect<J> => ({ do: 'r
 
 const retryAfter = (waitMs: number): number => Math.min(MAX_RETRY_MS, Math.max(MIN_RETRY_MS, Math.ceil(waitMs)))
 
-function refusalOf(choice: Exclude<Choice, { slot: WorkerSlot }>): Refusal {
+function refusalOf(choice: Exclude<Choice, { slot: WorkerSlot }>, nowMs: number): Refusal {
   const rest = { waitMs: 0, retryAfterMs: MIN_RETRY_MS }
   switch (choice.none) {
     case 'too-expensive':
       return { reason: 'price', lowestCoefficient: choice.lowestCoefficient, ...rest }
+    case 'no-workers': {
+      const { sinceMs } = choice
+      const isBrief = sinceMs !== null && nowMs - sinceMs < BRIEF_ABSENCE_MS
+      return { reason: 'no-workers', waitMs: 0, retryAfterMs: isBrief ? BRIEF_RETRY_MS : ABSENT_RETRY_MS }
+    }
     case 'busy':
     case 'unknown-model':
-    case 'no-workers':
     case 'all-tried':
       return { reason: choice.none, ...rest }
   }

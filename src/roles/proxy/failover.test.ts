@@ -11,6 +11,7 @@ import {
   proxyRunQueryEx,
   proxyToClientMessages,
   x1CancelQuery,
+  x1RequestStory,
 } from '../../tl/index.ts'
 import type { Connection } from '../../transport/index.ts'
 import { manualClock, noMetrics, seededRandom, silentLog, utf8 } from '../../util/index.ts'
@@ -63,7 +64,7 @@ function proxy(workers: number, queue = { maxQueued: 10, maxQueueWaitMs: 10_000 
     parties.set(id, party(id, `0:w${id}`))
     ledger.openWorker(`0:w${id}`)
     pool.add({ connectionId: id, model: 'm', version: 4, coefficient: 1000, capacity: 1 }, clock.now())
-    pool.update(id, { enabled: true })
+    pool.update(id, { enabled: true }, 0)
   }
   for (let i = 0; i < workers; i++) join(11 + i)
   const requests = createRequests({
@@ -78,6 +79,7 @@ function proxy(workers: number, queue = { maxQueued: 10, maxQueueWaitMs: 10_000 
     rules: () => ({ configVersion: 1, enabled: true, multipliers: MULTIPLIERS }),
     worker: (id) => parties.get(id),
     workerPayment: () => ({ _: 'proxy.signedPaymentEmpty' }),
+    shownOwner: (owner) => owner,
     announce: () => undefined,
   })
   let asked = 0
@@ -117,11 +119,18 @@ function proxy(workers: number, queue = { maxQueued: 10, maxQueueWaitMs: 10_000 
     },
     lose(id: number): void {
       parties.delete(id)
-      pool.remove(id)
+      pool.remove(id, 0)
       requests.workerLost(id)
     },
     heard: (from = 0) =>
-      (clients[from] as Recorded).sent.map((bytes) => decodeIfKnown(proxyToClientMessages, bytes)?._ ?? 'whole'),
+      (clients[from] as Recorded).sent
+        .filter((bytes) => constructorId(bytes) !== x1RequestStory.id)
+        .map((bytes) => decodeIfKnown(proxyToClientMessages, bytes)?._ ?? 'whole'),
+    /** What the client was told of who had its requests, and whether something else was sent before. */
+    stories: (from = 0) =>
+      (clients[from] as Recorded).sent.flatMap((bytes, at) =>
+        constructorId(bytes) === x1RequestStory.id ? [{ at, ...decode(x1RequestStory, bytes) }] : [],
+      ),
     errors: (from = 0): string[] =>
       (clients[from] as Recorded).sent.flatMap((bytes) => {
         const m = decodeIfKnown(proxyToClientMessages, bytes)
@@ -284,4 +293,48 @@ test('debug information says who had the request, why, and how that went', async
   if (last?._ !== 'client.queryAnswerEx') throw new Error('another message')
   const { scheduling } = JSON.parse(last.finalInfo?.proxyDebug ?? '') as { scheduling: { attempts: object[] } }
   expect(scheduling.attempts).toMatchObject([{ failed: 'worker-failed' }, { candidates: 1, coefficient: 1000 }])
+})
+
+test('a client of ours is told who had its request, when, and why it moved, before the answer', async () => {
+  const p = proxy(2)
+  p.ask()
+  const first = p.at()
+  p.clock.advance(40)
+  p.answer(first, FAILED)
+  const second = p.at()
+  p.clock.advance(60)
+  p.answer(second, whole())
+  await p.requests.idle()
+  expect(p.stories()).toMatchObject([
+    {
+      at: 0,
+      queuedMs: 0,
+      attempts: [
+        { worker: `0:w${first}`, sentMs: 0, firstAnswerMs: 40, endedMs: 40, ended: 'worker-failed' },
+        { worker: `0:w${second}`, sentMs: 40, firstAnswerMs: 100 },
+      ],
+    },
+  ])
+})
+
+test('a request that only waited is told so when it is refused; one that is refused at once costs no message more', () => {
+  const p = proxy(1, { maxQueued: 1, maxQueueWaitMs: 3_000 })
+  p.ask()
+  p.ask()
+  p.ask()
+  expect([p.heard(), p.stories()]).toEqual([['client.queryAnswerErrorEx'], []])
+  p.clock.advance(3_100)
+  expect(p.heard()).toHaveLength(2)
+  expect(p.stories()).toMatchObject([{ attempts: [] }])
+  expect(p.stories()[0]?.queuedMs).toBeGreaterThanOrEqual(3_000)
+})
+
+test('a stream is told once who serves it, also when it breaks off', () => {
+  const p = proxy(1)
+  p.ask()
+  p.answer(11, { is: 'head', bytes: head(200), final: null })
+  p.answer(11, { is: 'part', bytes: utf8('a'), final: null })
+  p.lose(11)
+  expect(p.stories()).toHaveLength(1)
+  expect(p.stories()[0]?.attempts).toMatchObject([{ worker: '0:w11', firstAnswerMs: 0 }])
 })

@@ -156,6 +156,7 @@ export async function startProxyNode(deps: ProxyDeps, options: ProxyOptions): Pr
     }),
     worker: (id) => workers.parties.get(id),
     workerPayment: workers.payment,
+    shownOwner: workers.shownOwner,
     announce(request) {
       workerNotices.tell(request.worker.connection, request)
       clientNotices.tell(request.client.connection, request)

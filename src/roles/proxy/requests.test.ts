@@ -11,6 +11,7 @@ import {
   proxyRunQueryEx,
   proxyToClientMessages,
   x1ClientAnswer,
+  x1RequestStory,
 } from '../../tl/index.ts'
 import type { Connection } from '../../transport/index.ts'
 import { manualClock, noMetrics, seededRandom, silentLog, utf8 } from '../../util/index.ts'
@@ -34,7 +35,7 @@ async function clientHears(extended: boolean): Promise<readonly Uint8Array[]> {
   const [client, worker] = [party(1, '0:c', extended), party(2, '0:w', true)]
   const pool = new WorkerPool(seededRandom(2))
   pool.add({ connectionId: 2, model: 'm', version: 4, coefficient: 1000, capacity: 1 }, clock.now())
-  pool.update(2, { enabled: true })
+  pool.update(2, { enabled: true }, 0)
   const requests = createRequests({
     clock,
     random: seededRandom(1),
@@ -47,6 +48,7 @@ async function clientHears(extended: boolean): Promise<readonly Uint8Array[]> {
     rules: () => ({ configVersion: 1, enabled: true, multipliers: MULTIPLIERS }),
     worker: () => worker,
     workerPayment: () => ({ _: 'proxy.signedPaymentEmpty' }),
+    shownOwner: (owner) => owner,
     announce: () => undefined,
   })
   const payload = utf8('{"model":"m","messages":[],"max_tokens":10}')
@@ -74,10 +76,10 @@ async function clientHears(extended: boolean): Promise<readonly Uint8Array[]> {
   return client.sent
 }
 
-test('a client with our extension gets it in one message', async () => {
+test('a client with our extension gets it in one message, after the one that says who served it', async () => {
   const sent = await clientHears(true)
-  expect(sent.map(constructorId)).toEqual([x1ClientAnswer.id])
-  const { body, finalInfo, requestId } = decode(x1ClientAnswer, sent[0] as Uint8Array)
+  expect(sent.map(constructorId)).toEqual([x1RequestStory.id, x1ClientAnswer.id])
+  const { body, finalInfo, requestId } = decode(x1ClientAnswer, sent[1] as Uint8Array)
   expect(Buffer.from(body).toString()).toBe('{"ok":true}')
   expect(requestId).toEqual(new Uint8Array(32).fill(7))
   expect(finalInfo).toMatchObject({ tokensUsed: { totalTokensUsed: 4n }, workerStartTime: 1, workerEndTime: 2 })

@@ -63,6 +63,7 @@ import {
   type WorkerFinal,
 } from './request.ts'
 import { baseModelName, type WorkerPool, type WorkerSlot } from './scheduler.ts'
+import { encodeStory } from './story.ts'
 import type { Verdict } from './worker-record.ts'
 
 /** A ready peer, as requests need it. */
@@ -90,6 +91,8 @@ export interface RequestDeps {
   rules(): { readonly configVersion: number; readonly enabled: boolean; readonly multipliers: Multipliers }
   worker(connectionId: number): Party | undefined
   workerPayment(owner: OwnerKey): SignedPayment
+  /** A worker's owner as peers write it. */
+  shownOwner(owner: OwnerKey): string
   /** Tells both sides what a request cost, after it is durable. */
   announce(request: Announcement): void
 }
@@ -145,6 +148,8 @@ interface Running extends Job {
   heard: boolean
   /** It cancelled and is still connected: in the end it is told what was charged. */
   asksForCharge: boolean
+  /** The client was told who had it. */
+  isTold: boolean
 }
 
 /** Wait for the worker is shorter than the caller's by this share, at each hop. */
@@ -218,6 +223,7 @@ export function createRequests(deps: RequestDeps): Requests {
       tried: null,
       waiting: null,
       asksForCharge: false,
+      isTold: false,
     }
     byClientKey.set(clientKey, request)
     requestsOf(client.connection.id).add(request)
@@ -291,11 +297,21 @@ export function createRequests(deps: RequestDeps): Requests {
   function giveUp(request: Running, refusal: Refusal): void {
     note(request, 'refused', { reason: refusal.reason, waitedMs: refusal.waitMs })
     const last = request.earlier.at(-1)
+    const waitedMs = HAS_WAITED.has(refusal.reason) ? clock.now() - (last?.endedMs ?? request.startedMs) : 0
+    if (last !== undefined || waitedMs > 0) tellStory(request, waitedMs)
     if (last !== undefined) return fail(request, last.said.code, last.said.message)
     detach(request)
     ledger.release(request.hold)
     if (request.heard) refuse(request.client, request.ask, sayRefusal(request.ask.model, refusal))
     else stats.rejected.add(1)
+  }
+
+  /** Once, and before anything of the answer. */
+  function tellStory(request: Running, waitedMs = 0): void {
+    const { connection, version } = request.client
+    if (request.isTold || !request.heard || !connection.peer.extended || version === 0) return
+    request.isTold = true
+    connection.send(encodeStory(request, waitedMs, deps.shownOwner, allocate))
   }
 
   function encodeRun(request: Running, { worker, id, coefficient, startedMs: nowMs }: Attempt): Uint8Array {
@@ -366,7 +382,7 @@ export function createRequests(deps: RequestDeps): Requests {
     const { connection } = attempt.worker
     const verdict: Verdict = isWorkersFault(reason) ? { is: 'failed', kind: request.kind } : NO_VERDICT
     const freed = leaveWorker(request, attempt, verdict)
-    request.earlier = [...request.earlier, { ...attempt, failed: reason, said }]
+    request.earlier = [...request.earlier, { ...attempt, failed: reason, endedMs: now, said }]
     request.attempt = null
     count.moved.add(1, { reason })
     attempt.span?.end(false, { moved: reason, worker: attempt.worker.owner })
@@ -393,6 +409,7 @@ export function createRequests(deps: RequestDeps): Requests {
         request.progress = outcome.progress
         request.query = NOTHING
         if (!request.heard) return
+        tellStory(request)
         request.client.connection.send(
           outcome.kind === 'head'
             ? encodeHead(request.to, withTimes(request, outcome.bytes))
@@ -442,8 +459,10 @@ export function createRequests(deps: RequestDeps): Requests {
     try {
       await ledger.settle(request.hold, attempt.worker.owner, final.tokens, attempt.id)
       succeed(request, final.tokens)
-      if (request.heard) sendLast(request, answer)
-      else if (request.asksForCharge) sendError(request, WIRE_STATUS.cancelled, CANCELLED, finalFor(request, final))
+      if (request.heard) {
+        tellStory(request)
+        sendLast(request, answer)
+      } else if (request.asksForCharge) sendError(request, WIRE_STATUS.cancelled, CANCELLED, finalFor(request, final))
       deps.announce(announcementOf(request, attempt, final.tokens.total))
     } catch (error) {
       log.error('a settlement failed; the request ends unpaid', {
@@ -493,7 +512,9 @@ export function createRequests(deps: RequestDeps): Requests {
     sendError(request, code, message, finalFor(request, none))
   }
 
-  function sendError({ client, to, progress }: Running, code: number, message: string, final: Final): void {
+  function sendError(request: Running, code: number, message: string, final: Final): void {
+    const { client, to, progress } = request
+    if (lastOf(request) !== undefined) tellStory(request)
     client.connection.send(encodeError(to, { code, message }, final, progress.phase !== 'waiting'))
   }
 
@@ -550,6 +571,7 @@ export function createRequests(deps: RequestDeps): Requests {
 
   function expire(request: Running): void {
     if (request.attempt !== null) stopWorker(request.attempt)
+    else tellStory(request, clock.now() - (request.earlier.at(-1)?.endedMs ?? request.startedMs))
     fail(request, WIRE_STATUS.timeout, 'timeout in proxy')
   }
 
@@ -638,6 +660,8 @@ function tried(request: Running, connectionId: number): void {
   request.tried.add(connectionId)
 }
 
+/** Refusals of requests that were in the queue. */
+const HAS_WAITED: ReadonlySet<Refusal['reason']> = new Set<Refusal['reason']>(['queue-expired', 'queue-displaced'])
 /** Of a prompt, about: only for sharing. */
 const BYTES_A_TOKEN = 4
 const NONE: readonly FailedAttempt[] = []

@@ -12,7 +12,7 @@ function pool(...workers: readonly Partial<WorkerSlot>[]): WorkerPool {
   const p = new WorkerPool(seededRandom(1))
   workers.forEach((w, i) => {
     p.add({ connectionId: i + 1, model: 'm@1:2', version: 4, capacity: 2, coefficient: 1000, ...w }, START)
-    p.update(i + 1, { enabled: w.enabled ?? true })
+    p.update(i + 1, { enabled: w.enabled ?? true }, START)
   })
   return p
 }
@@ -107,7 +107,7 @@ test('when every worker’s breaker is open, they are tried all the same', () =>
 test('a worker that has just come gets a small part of its share, and all of it later', () => {
   const p = pool({ capacity: 100 })
   p.add({ connectionId: 9, model: 'm', version: 4, capacity: 100, coefficient: 1000 }, NOW)
-  p.update(9, { enabled: true })
+  p.update(9, { enabled: true }, NOW)
   const share = (nowMs: number): number => given(p, 30, nowMs).filter((id) => id === 9).length
   const first = share(NOW)
   expect(first).toBeGreaterThan(0)
@@ -119,7 +119,7 @@ test('a new worker is used at once where the others are full', () => {
   const p = pool({ capacity: 1 })
   p.begin(1, NOW)
   p.add({ connectionId: 9, model: 'm', version: 4, capacity: 1, coefficient: 1000 }, NOW)
-  p.update(9, { enabled: true })
+  p.update(9, { enabled: true }, NOW)
   expect(p.choose(wanted, NOW)).toMatchObject({ slot: { connectionId: 9 } })
 })
 
@@ -134,7 +134,7 @@ test('a warm cache wins over a slightly less loaded worker, and loses against a 
 
 test.each([
   ['a model nobody ever offered', pool({}), { ...wanted, model: 'x' }, { none: 'unknown-model' }],
-  ['only disabled workers', pool({ enabled: false }), wanted, { none: 'no-workers' }],
+  ['only disabled workers', pool({ enabled: false }), wanted, { none: 'no-workers', sinceMs: null }],
   [
     'workers above the price cap',
     pool({ coefficient: 5000 }, { coefficient: 4500 }),
@@ -153,10 +153,21 @@ test('where only a dearer worker is free, the caller may wait or pay: both are s
   expect(p.choose(wanted, NOW)).toEqual({ none: 'busy', lowestCoefficient: 5000 })
 })
 
+test('since when nobody takes requests is known, and forgotten when somebody does', () => {
+  const p = pool({}, { enabled: false })
+  p.update(1, { enabled: false }, NOW)
+  p.remove(2, NOW + 3)
+  expect(p.choose(wanted, NOW + 5)).toEqual({ none: 'no-workers', sinceMs: NOW })
+  p.update(1, { enabled: true }, NOW + 6)
+  p.remove(1, NOW + 7)
+  expect(p.choose(wanted, NOW + 8)).toEqual({ none: 'no-workers', sinceMs: NOW + 7 })
+  expect(pool({ enabled: false }).choose(wanted, NOW)).toEqual({ none: 'no-workers', sinceMs: null })
+})
+
 test('a model whose workers left is known but has no workers', () => {
   const p = pool({})
-  p.remove(1)
-  expect(p.choose(wanted, NOW)).toEqual({ none: 'no-workers' })
+  p.remove(1, NOW)
+  expect(p.choose(wanted, NOW + 5)).toEqual({ none: 'no-workers', sinceMs: NOW })
 })
 
 test('the one free worker among many is found, wherever it is', () => {
@@ -184,7 +195,7 @@ test('a chosen worker is always enabled, free, untried and within the cap; nobod
       (workers, begun, removed, cap) => {
         const p = pool(...workers)
         for (const i of begun) if ((p.slot(i)?.running ?? 9) < (p.slot(i)?.capacity ?? 0)) p.begin(i, NOW)
-        for (const i of removed) p.remove(i)
+        for (const i of removed) p.remove(i, NOW)
         const tried = new Set(begun.slice(0, 3))
         const fits = (s: WorkerSlot): boolean =>
           s.enabled && s.running < s.capacity && s.coefficient <= cap && s.version >= 1 && !tried.has(s.connectionId)
@@ -207,8 +218,8 @@ test('the sums of places agree with the workers after any sequence of changes', 
         if (what === 'begin') p.begin(id, NOW)
         else if (what === 'finish') {
           if ((p.slot(id)?.running ?? 0) > 0) p.finish(id, { is: 'none' }, NOW)
-        } else if (what === 'remove') p.remove(id)
-        else p.update(id, { enabled: what === 'enable' })
+        } else if (what === 'remove') p.remove(id, NOW)
+        else p.update(id, { enabled: what === 'enable' }, NOW)
       }
       const enabled = p.slots().filter((s) => s.enabled)
       expect(p.places('m')).toEqual({

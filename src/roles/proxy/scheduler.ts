@@ -51,8 +51,8 @@ export type Choice =
     }
   /** Nobody ever offered this model. */
   | { readonly none: 'unknown-model' }
-  /** The model was offered once, but nobody who takes requests is connected now. */
-  | { readonly none: 'no-workers' }
+  /** The model was offered once, but nobody takes requests since then; null: nobody ever has. */
+  | { readonly none: 'no-workers'; readonly sinceMs: number | null }
   /** Workers at a fitting price are there, but full. `lowestCoefficient`: of a free one above the cap, if any. */
   | { readonly none: 'busy'; readonly lowestCoefficient?: number }
   /** Every worker is above the caller's cap. */
@@ -78,6 +78,8 @@ interface ModelWorkers {
   free: number
   /** All places of enabled workers. */
   places: number
+  /** When the last of them went; null before that, and while there are some. */
+  goneMs: number | null
   /** Lowest coefficient of enabled workers; NaN when it has to be looked up anew. */
   lowest: number
   readonly typicalMs: Record<AnswerKind, number | null>
@@ -118,6 +120,7 @@ export class WorkerPool {
         indexById: new Map(),
         free: 0,
         places: 0,
+        goneMs: null,
         lowest: Number.NaN,
         typicalMs: { streamed: null, whole: null },
       }
@@ -127,12 +130,13 @@ export class WorkerPool {
     this.#slotsById.set(connectionId, slot)
   }
 
-  remove(connectionId: number): void {
+  remove(connectionId: number, nowMs: number): void {
     const slot = this.#slotsById.get(connectionId)
     if (slot === undefined) return
     this.#slotsById.delete(connectionId)
     const of = this.#of(slot)
     this.#count(slot, -1)
+    this.#note(of, slot.enabled, nowMs)
     const index = of.indexById.get(connectionId) as number
     const last = of.slots.pop() as MutableSlot
     of.indexById.delete(connectionId)
@@ -141,18 +145,20 @@ export class WorkerPool {
     of.indexById.set(last.connectionId, index)
   }
 
-  update(connectionId: number, change: Partial<Pick<WorkerSlot, 'enabled' | 'coefficient'>>): void {
+  update(connectionId: number, change: Partial<Pick<WorkerSlot, 'enabled' | 'coefficient'>>, nowMs: number): void {
     const slot = this.#slotsById.get(connectionId)
     if (slot === undefined) return
     this.#count(slot, -1)
+    const wasEnabled = slot.enabled
     Object.assign(slot, change)
     this.#count(slot, 1)
+    this.#note(this.#of(slot), wasEnabled, nowMs)
   }
 
   choose(wanted: Wanted, nowMs: number): Choice {
     const of = this.#modelsByName.get(wanted.model)
     if (of === undefined) return { none: 'unknown-model' }
-    if (of.places === 0) return { none: 'no-workers' }
+    if (of.places === 0) return { none: 'no-workers', sinceMs: of.goneMs }
     if (of.free === 0 && !wanted.tried?.size && this.#lowest(of) <= wanted.maxCoefficient) return { none: 'busy' }
     const best = new Best(wanted, of.typicalMs[wanted.kind ?? 'streamed'] ?? 0, nowMs)
     if (of.slots.length <= 2 * SAMPLE) for (const slot of of.slots) best.look(slot)
@@ -237,6 +243,11 @@ export class WorkerPool {
     of.lowest = Number.NaN
   }
 
+  #note(of: ModelWorkers, wasEnabled: boolean, nowMs: number): void {
+    if (of.places > 0) of.goneMs = null
+    else if (wasEnabled) of.goneMs = nowMs
+  }
+
   #lowest(of: ModelWorkers): number {
     if (Number.isNaN(of.lowest)) {
       of.lowest = Number.POSITIVE_INFINITY
@@ -319,7 +330,7 @@ class Best {
         warm: warmShare(slot, warm),
       }
     }
-    if (!this.#someEnabled) return { none: 'no-workers' }
+    if (!this.#someEnabled) return { none: 'no-workers', sinceMs: null }
     if (this.#someFull || this.#broken !== null)
       return { none: 'busy', ...(Number.isFinite(this.#lowestFree) ? { lowestCoefficient: this.#lowestFree } : {}) }
     if (this.#someTried) return { none: 'all-tried' }

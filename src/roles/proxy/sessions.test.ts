@@ -139,8 +139,8 @@ describe('a client', () => {
       [3, 100],
     ] as const)
       view.pool.add({ connectionId: id, model: 'm@x', version: 4, capacity: 2, coefficient }, 0)
-    view.pool.update(1, { enabled: true })
-    view.pool.update(2, { enabled: true })
+    view.pool.update(1, { enabled: true }, 0)
+    view.pool.update(2, { enabled: true }, 0)
     const [, v2] = receiveClientQuery(
       { at: 'ready', client: { owner: '0:c', version: 4 } },
       { _: 'client.getWorkerTypesV2' },

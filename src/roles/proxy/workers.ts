@@ -52,6 +52,8 @@ export interface WorkerParty extends Party {
 export interface Workers {
   accept(connection: Connection): ConnectionHandler
   payment(owner: OwnerKey): SignedPayment
+  /** An owner as peers write it. */
+  shownOwner(owner: OwnerKey): string
   readonly parties: ReadonlyMap<number, WorkerParty>
   notifyPayment(
     party: Party,
@@ -65,12 +67,12 @@ export interface Workers {
 export function createWorkers(deps: WorkersDeps): Workers {
   const parties = new Map<number, WorkerParty>()
   const contracts = new Map<OwnerKey, Address>()
-  /** Clients' owners as peers write them; as many as there are accounts. */
+  /** Owners as peers write them; as many as there are accounts. */
   const shownOwners = new Map<OwnerKey, string>()
   const shownOwner = (owner: OwnerKey): string => {
     let shown = shownOwners.get(owner)
     if (shown === undefined)
-      shownOwners.set(owner, (shown = formatAddress(parseAddress(owner, 'client owner'), deps.isTestnet)))
+      shownOwners.set(owner, (shown = formatAddress(parseAddress(owner, 'owner'), deps.isTestnet)))
     return shown
   }
 
@@ -154,7 +156,7 @@ export function createWorkers(deps: WorkersDeps): Workers {
       if (session.at !== 'ready' || answer._ !== 'worker.proxyHandshakeCompleted') return
       const { owner, version, model, machine, capacity, coefficient } = session.worker
       parties.set(id, { connection, owner, version, machine })
-      deps.pool.update(id, { enabled: !answer.disabled })
+      deps.pool.update(id, { enabled: !answer.disabled }, deps.now())
       deps.requests().workerChanged(model)
       log.info('worker ready', {
         owner,
@@ -191,14 +193,14 @@ export function createWorkers(deps: WorkersDeps): Workers {
         if (message === null) return 'ignored'
         switch (message._) {
           case 'worker.enabledDisabled':
-            deps.pool.update(id, { enabled: message.disabled === 0 })
+            deps.pool.update(id, { enabled: message.disabled === 0 }, deps.now())
             deps.requests().workerChanged(session.worker.model)
             log.info(message.disabled === 0 ? 'worker enabled' : 'worker disabled')
             return
           case 'worker.newCoefficient':
             if (message.newCoefficient < 0)
               throw new CocoonError('protocol.coefficient', { message: 'bad coefficient value' })
-            deps.pool.update(id, { coefficient: message.newCoefficient })
+            deps.pool.update(id, { coefficient: message.newCoefficient }, deps.now())
             deps.requests().workerChanged(session.worker.model)
             return
           default:
@@ -207,7 +209,7 @@ export function createWorkers(deps: WorkersDeps): Workers {
       },
       closed(why) {
         parties.delete(id)
-        deps.pool.remove(id)
+        deps.pool.remove(id, deps.now())
         deps.requests().workerLost(id)
         log.info('worker gone', { at: session.at, reason: why.code })
       },
@@ -217,6 +219,7 @@ export function createWorkers(deps: WorkersDeps): Workers {
   return {
     accept,
     payment,
+    shownOwner,
     parties,
     notifyPayment(party, requestId, { totals }, requestTokens, clientOwner) {
       const requestClientOwner = shownOwner(clientOwner)

@@ -52,6 +52,7 @@ export function startWorkerNode(deps: WorkerDeps, options: WorkerOptions): Worke
     metrics: deps.metrics,
     trace: deps.trace,
     engine: deps.engine,
+    suspect: () => watch.suspect(),
     model: options.model.split('@', 1)[0] as string,
     maxActive: options.maxActiveRequests,
     price: () => registry.current().params,

@@ -1,6 +1,6 @@
 /** A worker's running requests: validated, handed to the engine, metered, answered. One per proxy request id. */
 import type { Multipliers } from '../../chain/index.ts'
-import { askForUsage, type Engine, type RawUsage, type RunningCall } from '../../engine/index.ts'
+import { type Engine, type EngineErrorCode, type RawUsage, type RunningCall } from '../../engine/index.ts'
 import { adjustUsage, type AdjustedTokens, NO_TOKENS } from '../../ledger/index.ts'
 import { createScratch, decode, type HttpRequest, httpRequest } from '../../tl/index.ts'
 import { type Connection, WIRE_STATUS } from '../../transport/index.ts'
@@ -37,6 +37,8 @@ export interface RequestsDeps {
   readonly log: Log
   readonly metrics: Metrics
   readonly engine: Engine
+  /** The engine seems to be gone. */
+  readonly suspect?: (() => void) | undefined
   readonly trace?: Trace | undefined
   /** Base name of the model served here. */
   readonly model: string
@@ -64,6 +66,8 @@ interface Running {
   paused: boolean
 }
 
+/** As after a crash of the engine. */
+const GONE: ReadonlySet<string> = new Set<EngineErrorCode>(['engine.unreachable', 'engine.cut-off'])
 /** The engine gets a little less than we have, so that its error still reaches the proxy. */
 const ENGINE_SHARE = 0.95
 /** An hour, like the proxy: longer than any answer. */
@@ -102,13 +106,12 @@ export function createRequests(deps: RequestsDeps): Requests {
     const valid = validateRequest(request, deps.model, ask.privateKey)
     if ('code' in valid) return refuse(valid.code, valid.message)
 
-    const { body, callerWantsUsage } = askForUsage(valid.body)
     const span = trace.begin('serve', 'server', workerSpan(requestId, traceIn(valid.headers)))
     const abort = new AbortController()
     const entry: Running = { connection, abort, paused: false }
     running.set(key, entry)
     stats.queries.add(1)
-    stats.bytesReceived.add(body.length)
+    stats.bytesReceived.add(valid.body.length)
     let hasHead = false
     let isStream = false
     let events = 0
@@ -135,8 +138,7 @@ export function createRequests(deps: RequestsDeps): Requests {
 
     const call = engine.run(
       {
-        request: { method: 'POST', path: valid.path, headers: valid.headers, body },
-        callerWantsUsage,
+        request: { method: 'POST', path: valid.path, headers: valid.headers, body: valid.body },
         cost(usage) {
           const t = adjusted(usage)
           return {
@@ -176,6 +178,7 @@ export function createRequests(deps: RequestsDeps): Requests {
           out.end(terminator, finalFor(usage))
         },
         fail(error, usage) {
+          if (error instanceof CocoonError && GONE.has(error.code)) deps.suspect?.()
           // A caller that left in the middle pays for what it got: as far as the engine said, at least a token an event.
           const used =
             usage.completionTokens > 0

@@ -6,16 +6,18 @@ import { vectorBytes } from '../../../test/support/attestation-vectors.ts'
 import { amdItems, bundleOf, everyIntelItem, nvidiaItems } from '../../../test/support/collateral-vectors.ts'
 import { makeWorld, NOW_MS, type World, type WorldParts } from '../../../test/support/dcap-maker.ts'
 import { caseOf, dcapCases, dcapQuotes, vector } from '../../../test/support/dcap-vectors.ts'
+import { evidenceJson, itemsOfGpu } from '../../../test/support/gpu-collateral.ts'
 import { createTestDevice, NONCE } from '../../../test/support/gpu-device.ts'
 import { createTestGuest } from '../../../test/support/snp-guest.ts'
 import { TEST_NOW_MS } from '../../../test/support/test-pki.ts'
 import { toBase64, toHex, utf8 } from '../../util/index.ts'
 import { type CollateralBundle, collateralItem, EMPTY_BUNDLE } from '../collateral/index.ts'
 import { BUILT_IN_POLICIES, type Policy } from '../policy/index.ts'
-import { extension, pem } from '../ratls/create.ts'
+import { extension } from '../ratls/create.ts'
 import { OID } from '../ratls/oids.ts'
 import { reportDataOf } from '../ratls/verify.ts'
 import { nodeVerifyCrypto } from '../x509/crypto-node.ts'
+import { writePem } from '../x509/pem.ts'
 import {
   bitString,
   der,
@@ -77,7 +79,7 @@ describe('what a file holds', () => {
     ['a report in hex', utf8(toHex(report)), 'snp-report', 'hex'],
     ['GPU evidence', vectorBytes('gpu/hopper-590-evidence.json'), 'gpu-evidence', 'json'],
     ['a certificate', certificate, 'certificate', 'binary'],
-    ['a certificate in PEM', utf8(`\n${pem('CERTIFICATE', certificate)}`), 'certificate', 'pem'],
+    ['a certificate in PEM', utf8(`\n${writePem(certificate)}`), 'certificate', 'pem'],
     ['an event log', vectorBytes('eventlog/cos113.ccel'), 'event-log', 'binary'],
   ] as const)('%s is recognised', (_, bytes, form, encoding) => {
     expect(detectEvidence(bytes)).toMatchObject({ form, encoding })
@@ -206,7 +208,7 @@ describe('reports and GPUs', () => {
     items: [
       collateralItem({
         type: 'amd-chain',
-        body: utf8(pem('CERTIFICATE', collateral.intermediate) + pem('CERTIFICATE', collateral.root)),
+        body: utf8(writePem(collateral.intermediate) + writePem(collateral.root)),
       }),
       collateralItem({ type: 'amd-leaf', body: evidence.leaf }),
       collateralItem({ type: 'amd-crl', body: collateral.crl as Uint8Array }),
@@ -231,7 +233,7 @@ describe('reports and GPUs', () => {
       outcome: 'refused',
       code: 'attestation.gpu-rim-missing',
     })
-    const lenient: Policy = { ...strict, gpu: { ...strict.gpu, manifests: 'if-given' } }
+    const lenient: Policy = { ...strict, gpu: { ...strict.gpu, manifests: 'if-given', revocation: 'if-given' } }
     expect(await assess(bytes, optionsAt(at, { policy: lenient }))).toMatchObject({
       outcome: 'verified',
       evidence: 'gpu',
@@ -243,30 +245,20 @@ describe('reports and GPUs', () => {
   })
 
   test('a GPU with published firmware is verified under strict', async () => {
-    const { proof, collateral: manifests, deviceRoots, manifestRoots } = createTestDevice()()
-    const json = JSON.stringify([
-      {
-        arch: 'HOPPER',
-        nonce: toHex(NONCE),
-        evidence: toBase64(proof.report),
-        certificate: toBase64(utf8(proof.certificates.map((one) => pem('CERTIFICATE', one)).join(''))),
-      },
-    ])
+    const gpu = await createTestDevice()()
+    const json = utf8(evidenceJson([gpu], [NONCE]))
     const options = optionsAt(TEST_NOW_MS, {
       bundle: EMPTY_BUNDLE,
-      roots: { nvidiaDevices: deviceRoots, nvidiaManifests: manifestRoots },
+      roots: { nvidiaDevices: gpu.deviceRoots, nvidiaManifests: gpu.manifestRoots },
     })
-    const bare = await assess(utf8(json), options)
-    expect(bare.code).toBe('attestation.gpu-rim-missing')
-    const items = [manifests.driverManifest, manifests.vbiosManifest].map((body, i) =>
-      collateralItem({
-        type: 'nvidia-manifest',
-        body: body as Uint8Array,
-        // The test device does not spell the name of its VBIOS manifest; chip and version find it.
-        id: i === 0 ? `NV_GPU_DRIVER_GH100_${String(bare.facts['drivers'])}` : 'NV_GPU_VBIOS_TEST',
-      }),
-    )
-    const full = await assess(utf8(json), { ...options, bundle: { madeAtMs: 0, items } })
+    const withItems = (...types: readonly string[]): AssessOptions => ({
+      ...options,
+      bundle: { madeAtMs: 0, items: itemsOfGpu(gpu).filter(({ type }) => types.includes(type)) },
+    })
+    expect((await assess(json, options)).code).toBe('attestation.gpu-rim-missing')
+    expect((await assess(json, withItems('nvidia-ocsp'))).code).toBe('attestation.gpu-rim-missing')
+    expect((await assess(json, withItems('nvidia-manifest'))).code).toBe('attestation.gpu-ocsp-missing')
+    const full = await assess(json, withItems('nvidia-manifest', 'nvidia-ocsp'))
     expect(failedIds(full)).toEqual([])
     expect(full).toMatchObject({ outcome: 'verified', facts: { chips: 'GH100' } })
   })
@@ -379,7 +371,7 @@ describe('certificates', () => {
     const items = [
       collateralItem({
         type: 'amd-chain',
-        body: utf8(pem('CERTIFICATE', collateral.intermediate) + pem('CERTIFICATE', collateral.root)),
+        body: utf8(writePem(collateral.intermediate) + writePem(collateral.root)),
       }),
       collateralItem({ type: 'amd-crl', body: collateral.crl as Uint8Array }),
     ]

@@ -4,7 +4,6 @@ import { selectGpuCollateral } from '../collateral/index.ts'
 import { factsOfGpu, type Surroundings } from '../policy/index.ts'
 import { type GpuEvidence, parseGpuEvidence, parseGpuReport } from '../quote/index.ts'
 import { Checklist, type Verification } from '../verify/checks.ts'
-import { chipOf } from '../verify/nvidia/leaf.ts'
 import { type GpuCollateral, type GpuFacts, verifyGpu } from '../verify/nvidia/index.ts'
 import { parseCertificate, readPem } from '../x509/index.ts'
 import { type AssessOptions, attempt, type CheckGroup, type Findings } from './assessment.ts'
@@ -58,11 +57,18 @@ async function verify(
 ): Promise<Verification<GpuFacts> | null> {
   const certificates = await attempt(list, 'gpu-certificates', () => readPem(one.certificates))
   if (certificates === null) return null
-  const collateral = manifestsFor(list, one, certificates, { bundle, nowMs })
+  const collateral = collateralFor(list, one, certificates, { bundle, nowMs })
   const result = await verifyGpu(
     { report: one.report, certificates },
     collateral,
-    { nonce: one.nonce, manifests: 'if-given', fwid: 'if-stated', architectures: null, features: null },
+    {
+      nonce: one.nonce,
+      manifests: 'if-given',
+      revocation: 'if-given',
+      fwid: 'if-stated',
+      architectures: null,
+      features: null,
+    },
     {
       crypto,
       nowMs,
@@ -74,17 +80,17 @@ async function verify(
   return result
 }
 
-/** What cannot be read has no manifests; verification says why. */
-function manifestsFor(
+/** What cannot be read has none; verification says why. */
+function collateralFor(
   list: Checklist,
   { report }: GpuEvidence,
-  [leaf]: readonly Uint8Array[],
+  certificates: readonly Uint8Array[],
   { bundle, nowMs }: Pick<AssessOptions, 'bundle'> & { readonly nowMs: number },
 ): GpuCollateral {
-  const none = { driverManifest: null, vbiosManifest: null }
+  const none = { driverManifest: null, vbiosManifest: null, answers: [] }
   try {
-    const chip = leaf === undefined ? null : chipOf(parseCertificate(leaf))
-    const { collateral, missing } = selectGpuCollateral(bundle, parseGpuReport(report), chip, nowMs)
+    const chain = certificates.map(parseCertificate)
+    const { collateral, missing } = selectGpuCollateral(bundle, parseGpuReport(report), chain, nowMs)
     if (missing.length > 0) list.info('gpu-collateral', 'Not in the bundle.', { missing: missing.join('; ') })
     return collateral ?? none
   } catch (error) {

@@ -1,9 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { amdItems, bundleOf, everyIntelItem, nvidiaItems } from '../../../test/support/collateral-vectors.ts'
-import { vectorBytes } from '../../../test/support/attestation-vectors.ts'
+import { certificatesIn, vectorBytes } from '../../../test/support/attestation-vectors.ts'
 import { caseOf, dcapCases, vector } from '../../../test/support/dcap-vectors.ts'
 import { parseDcapQuote, parseGpuReport, parseSnpReport } from '../quote/index.ts'
+import { parseCertificate } from '../x509/index.ts'
 import { type CollateralBundle, EMPTY_BUNDLE, encodeBundle, parseBundle } from './bundle.ts'
 import { collateralItem } from './item.ts'
 import { selectDcapCollateral, selectGpuCollateral, selectSnpCollateral } from './select.ts'
@@ -131,10 +132,14 @@ describe('selecting for AMD and NVIDIA', () => {
 
   test('manifests by the names that driver, board and VBIOS spell', () => {
     const report = parseGpuReport(vectorBytes('gpu/hopper-535-report.bin'))
-    const { collateral, missing } = selectGpuCollateral(everything, report, 'GH100', 0)
+    const chain = certificatesIn('gpu/hopper-535-chain.pem').map(parseCertificate)
+    const { collateral, missing } = selectGpuCollateral(everything, report, chain, 0)
     expect(collateral?.vbiosManifest).toEqual(vectorBytes('gpu/rim/vbios-1010-0200-882-96005e0001.xml'))
     expect(collateral?.driverManifest).toBeNull()
-    expect(missing).toEqual([expect.stringMatching(/NV_GPU_DRIVER_GH100_535/)])
+    expect(missing).toEqual([
+      expect.stringMatching(/NV_GPU_DRIVER_GH100_535/),
+      ...[/BROM/, /ICA 1/, /Identity/, /Signer/, /L3/, /CA$/].map((name) => expect.stringMatching(name)),
+    ])
   })
 
   test('an item without what it needs is not made', () => {

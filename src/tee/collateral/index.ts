@@ -15,4 +15,5 @@ export {
   wantsOfReport,
   type WantOptions,
 } from './wanted.ts'
+export { isCertifiedGpu, wantsOfGpu } from './wanted-gpu.ts'
 export { selectDcapCollateral, type Selected, selectGpuCollateral, selectSnpCollateral } from './select.ts'

@@ -8,7 +8,15 @@ import { parseQeIdentity } from '../verify/dcap/qe-identity.ts'
 import { parseTcbInfo } from '../verify/dcap/tcb-info.ts'
 import { parseManifest } from '../verify/nvidia/manifest.ts'
 import { readSnpLeaf } from '../verify/snp/leaf.ts'
-import { type Certificate, commonNameOf, parseCertificate, parseCrl, readPem } from '../x509/index.ts'
+import {
+  type Certificate,
+  commonNameOf,
+  type OcspCertId,
+  parseCertificate,
+  parseCrl,
+  parseOcspResponse,
+  readPem,
+} from '../x509/index.ts'
 
 export const ITEM_TYPES = [
   'intel-tcb-info',
@@ -19,6 +27,7 @@ export const ITEM_TYPES = [
   'amd-leaf',
   'amd-crl',
   'nvidia-manifest',
+  'nvidia-ocsp',
 ] as const
 export type CollateralType = (typeof ITEM_TYPES)[number]
 
@@ -32,7 +41,10 @@ export interface CollateralItem {
   readonly validUntilMs: number
   /** As the vendor's service delivers it: JSON, DER, XML; `amd-chain` is PEM, ASK or ASVK before ARK. */
   readonly body: Uint8Array
-  /** PEM; TCB info and QE identity come with the chain of the key that signed them, lists of PCKs may come with theirs. */
+  /**
+   * PEM. TCB info and QE identity come with the chain of the key that signed them, lists of PCKs may come with theirs; answers
+   * about revocation with that of the certificate's issuer, from it to the root.
+   */
   readonly issuerChain: Uint8Array | null
 }
 
@@ -48,19 +60,20 @@ type Read = Pick<CollateralItem, 'labels' | 'validFromMs' | 'validUntilMs'>
 
 /** Throws the parsers' `attestation.*` codes, and `attestation.collateral-missing` for a part that is due and absent. */
 export function collateralItem({ type, body, issuerChain = null, id }: ItemSource): CollateralItem {
-  const read = READERS[type](body)
-  const needsChain = type === 'intel-tcb-info' || type === 'intel-qe-identity'
+  const needsChain = type === 'intel-tcb-info' || type === 'intel-qe-identity' || type === 'nvidia-ocsp'
   if (needsChain && issuerChain === null) throw wrong('the issuer chain is missing')
   if (!needsChain && issuerChain !== null && type !== 'intel-pck-crl') throw wrong('has an issuer chain')
   if ((type === 'nvidia-manifest') !== (id !== undefined)) throw wrong('only manifests have an id, and all of them do')
+  const read = READERS[type](body, issuerChain ?? NOTHING)
   if (id !== undefined && !MANIFEST_ID.test(id)) throw wrong(`${id.slice(0, 64)} is no name of a manifest`)
   return { type, ...read, labels: id === undefined ? read.labels : { ...read.labels, id }, body, issuerChain }
 }
 
+const NOTHING = new Uint8Array()
 const MANIFEST_ID = /^NV_[A-Z0-9_.]{1,96}$/
 const wrong = (message: string): CocoonError => new CocoonError('attestation.collateral-missing', { message })
 
-const READERS: Readonly<Record<CollateralType, (body: Uint8Array) => Read>> = {
+const READERS: Readonly<Record<CollateralType, (body: Uint8Array, issuerChain: Uint8Array) => Read>> = {
   'intel-tcb-info'(body) {
     const { tee, fmspc, evaluationDataNumber, issuedAtMs, nextUpdateMs } = parseTcbInfo(body)
     const labels = { tee, fmspc: toHex(fmspc), evaluation: `${evaluationDataNumber}` }
@@ -102,7 +115,26 @@ const READERS: Readonly<Record<CollateralType, (body: Uint8Array) => Read>> = {
       ...windowOf(certificates.map(parseCertificate)),
     }
   },
+  'nvidia-ocsp'(body, issuerChain) {
+    const { answers } = parseOcspResponse(body)
+    const [answer, ...others] = answers
+    if (answer === undefined || others.length > 0) throw wrong(`${answers.length} answers where one is due`)
+    const { certId, thisUpdateMs, nextUpdateMs } = answer
+    if (certId === null) throw wrong('the certificate is named by another hash than SHA-384')
+    if (nextUpdateMs === null) throw wrong('the answer does not say until when it holds')
+    const [issuer] = readPem(issuerChain).map(parseCertificate)
+    if (issuer === undefined) throw wrong('the issuer chain is empty')
+    return { labels: ocspLabels(certId, issuer), validFromMs: thisUpdateMs, validUntilMs: nextUpdateMs }
+  },
 }
+
+/** For people the issuer's name; for the responder both hashes. */
+export const ocspLabels = ({ issuerNameHash, issuerKeyHash, serial }: OcspCertId, issuer: Certificate): ItemLabels => ({
+  issuer: nameOf(issuer.subject),
+  serial: toHex(serial),
+  issuerName: toHex(issuerNameHash),
+  issuerKey: toHex(issuerKeyHash),
+})
 
 function readCrlItem(body: Uint8Array): Read {
   const { issuer, thisUpdateMs, nextUpdateMs } = parseCrl(body)

@@ -7,7 +7,7 @@ import type { CollateralItem } from './item.ts'
 import type { CollateralWant } from './wanted.ts'
 
 /** What an item would be fetched again as; it tells items about the same thing. */
-export function wantOfItem({ type, labels }: CollateralItem): CollateralWant {
+export function wantOfItem({ type, labels, issuerChain }: CollateralItem): CollateralWant {
   const only = (...names: readonly string[]): CollateralWant => ({
     type,
     labels: Object.fromEntries(names.map((name) => [name, labels[name] ?? ''])),
@@ -27,6 +27,11 @@ export function wantOfItem({ type, labels }: CollateralItem): CollateralWant {
       return only('product', 'kind', 'hardwareId', 'tcb')
     case 'nvidia-manifest':
       return only('id')
+    case 'nvidia-ocsp':
+      return {
+        ...only('issuer', 'serial', 'issuerName', 'issuerKey'),
+        ...(issuerChain === null ? {} : { issuerChain }),
+      }
   }
 }
 

@@ -3,9 +3,10 @@
  * the one of the highest evaluation, then the newest: a verifier should say "expired" where there is nothing better, and
  * never "missing". Browser-safe.
  */
-import { equalBytes, toHex } from '../../util/index.ts'
+import { CocoonError, equalBytes, toHex } from '../../util/index.ts'
 import {
   type DcapQuote,
+  driverManifestName,
   type GpuReport,
   snpProductOf,
   type SnpReport,
@@ -14,9 +15,13 @@ import {
 } from '../quote/index.ts'
 import type { DcapCollateralSource } from '../verify/dcap/index.ts'
 import { arrangePckChain, readChain, readPckFacts } from '../verify/dcap/pck.ts'
+import { subjectText } from '../verify/chain.ts'
 import type { GpuCollateral } from '../verify/nvidia/index.ts'
+import { chipOf } from '../verify/nvidia/leaf.ts'
+import { parseManifest } from '../verify/nvidia/manifest.ts'
+import { deviceLinks, type Link, manifestLinks } from '../verify/nvidia/revocation.ts'
 import { readSnpLeaf, type SnpCollateral } from '../verify/snp/index.ts'
-import { commonNameOf, parseCertificate, readPem } from '../x509/index.ts'
+import { type Certificate, commonNameOf, parseCertificate, readPem } from '../x509/index.ts'
 import type { CollateralBundle } from './bundle.ts'
 import type { CollateralItem, CollateralType, ItemLabels } from './item.ts'
 
@@ -77,13 +82,18 @@ export function selectSnpCollateral(
   return { collateral: { leaf, intermediate, root, crl: crl?.body ?? null }, missing }
 }
 
-/** Manifests by the names that the report and the device's chip spell, else by chip and version; absent ones are null. */
+/**
+ * Manifests by the names that the report and the device's chip spell, else by chip and version; absent ones are null. Answers about
+ * the certificates of the device and of these manifests. @param chain the device's, leaf first
+ */
 export function selectGpuCollateral(
   bundle: CollateralBundle,
   report: GpuReport,
-  chip: string | null,
+  chain: readonly Certificate[],
   nowMs: number,
 ): Selected<GpuCollateral> {
+  const [leaf] = chain
+  const chip = leaf === undefined ? null : chipOf(leaf)
   const wanted = search(bundle, nowMs)
   const one = (id: string | null, version: string): Uint8Array | null => {
     const labels: ItemLabels = id === null ? { product: chip ?? 'unknown', version } : { id }
@@ -91,16 +101,29 @@ export function selectGpuCollateral(
     return wanted('nvidia-manifest', labels, words)?.body ?? null
   }
   const { driverVersion, vbiosVersion } = report
-  const driverId = chip === null ? null : `NV_GPU_DRIVER_${chip}_${driverVersion}`.toUpperCase()
-  return {
-    collateral: {
-      // Switches have no driver.
-      driverManifest: driverVersion === null ? null : one(driverId, driverVersion),
-      vbiosManifest: one(vbiosManifestName(report), vbiosVersion),
-    },
-    missing: wanted.missing,
+  // Switches have no driver.
+  const driverManifest = driverVersion === null ? null : one(driverManifestName(report, chip), driverVersion)
+  const vbiosManifest = one(vbiosManifestName(report), vbiosVersion)
+  const links = [...deviceLinks(chain), ...[driverManifest, vbiosManifest].flatMap(linksOfManifest)]
+  const answers = links.flatMap(({ certificate, issuer }) => {
+    const labels = { issuer: commonNameOf(issuer.subject) ?? toHex(issuer.subject), serial: toHex(certificate.serial) }
+    return wanted('nvidia-ocsp', labels, `NVIDIA’s answer about ${subjectText(certificate)}`)?.body ?? []
+  })
+  return { collateral: { driverManifest, vbiosManifest, answers: unique(answers) }, missing: unique(wanted.missing) }
+}
+
+/** Empty for a manifest that cannot be read: verification says why. */
+export function linksOfManifest(manifest: Uint8Array | null): readonly Link[] {
+  if (manifest === null) return []
+  try {
+    return manifestLinks(parseManifest(manifest).certificates.map(parseCertificate))
+  } catch (error) {
+    if (error instanceof CocoonError && error.family === 'attestation') return []
+    throw error
   }
 }
+
+const unique = <T>(list: readonly T[]): readonly T[] => [...new Set(list)]
 
 /** What is found is worth its signatures only, so the chip's id may be read from a report that nobody verified yet. */
 function leafFor({ items }: CollateralBundle, report: SnpReport, nowMs: number): Uint8Array | null {

@@ -3,18 +3,21 @@
  * put something in the place of what holds. Evidence is later verified against the items as if nobody had looked. Browser-safe.
  */
 import { CocoonError, equalBytes, toHex, utf8 } from '../../util/index.ts'
-import { faultOfChain, keyPinOf } from '../verify/chain.ts'
+import { dateFaultOf, faultOfAuthorities, faultOfChain, keyPinOf } from '../verify/chain.ts'
 import { DEFAULT_SKEW_MS, INTEL_SGX_ROOT_KEY, p256Spki } from '../verify/dcap/checking.ts'
 import { isSelfIssued, whyNoAuthority } from '../verify/dcap/pck.ts'
 import { parseQeIdentity } from '../verify/dcap/qe-identity.ts'
 import { parseTcbInfo } from '../verify/dcap/tcb-info.ts'
-import { NVIDIA_MANIFEST_ROOT, verifyManifest } from '../verify/nvidia/index.ts'
+import { NVIDIA_DEVICE_ROOT, NVIDIA_MANIFEST_ROOT, verifyManifest } from '../verify/nvidia/index.ts'
+import { examineOcsp } from '../verify/ocsp.ts'
+import { OCSP_ERRORS } from '../verify/ocsp-errors.ts'
 import { AMD_ROOTS, type SnpRoot } from '../verify/snp/index.ts'
 import {
   type Certificate,
   isSignedBy,
   parseCertificate,
   parseCrl,
+  parseOcspResponse,
   readPem,
   serialText,
   type VerifyCrypto,
@@ -31,6 +34,7 @@ export interface ItemContext {
   readonly roots?: {
     readonly intel?: Uint8Array
     readonly amd?: readonly SnpRoot[]
+    readonly nvidiaDevices?: readonly string[]
     readonly nvidiaManifests?: readonly string[]
   }
 }
@@ -66,6 +70,8 @@ function faultOfSignature(item: CollateralItem, context: ItemContext): Promise<s
       return faultOfAmdLeaf(item, context)
     case 'nvidia-manifest':
       return faultOfManifest(item, context)
+    case 'nvidia-ocsp':
+      return faultOfAnswer(item, context)
   }
 }
 
@@ -158,6 +164,30 @@ async function faultOfManifest(
   const manifestRoots = roots?.nvidiaManifests ?? [NVIDIA_MANIFEST_ROOT]
   const result = await verifyManifest('manifest', body, { crypto, nowMs, manifestRoots })
   return result.ok ? null : `it is not NVIDIA’s (${result.code})`
+}
+
+/** What it says is another matter: that a certificate is revoked is as good to know. */
+async function faultOfAnswer({ body, issuerChain }: CollateralItem, context: ItemContext): Promise<string | null> {
+  const { crypto, nowMs, roots } = context
+  const chain = readPem(issuerChain ?? utf8('')).map(parseCertificate)
+  const pins = [
+    ...(roots?.nvidiaDevices ?? [NVIDIA_DEVICE_ROOT]),
+    ...(roots?.nvidiaManifests ?? [NVIDIA_MANIFEST_ROOT]),
+  ]
+  const fault = await faultOfAuthorities(crypto, chain, pins)
+  if (fault !== null) return `its issuer is not certified by NVIDIA (${fault.problem} at ${fault.subject})`
+  const date = dateFaultOf(chain, nowMs, DEFAULT_SKEW_MS)
+  if (date !== null) return `the certificate of its issuer is ${date.problem} (${date.subject})`
+  const response = parseOcspResponse(body)
+  const [issuer] = chain
+  const serial = response.answers[0]?.certId?.serial
+  if (issuer === undefined || serial === undefined) return 'it names no certificate'
+  const { fault: why } = await examineOcsp(response, { serial }, issuer, {
+    crypto,
+    nowMs,
+    clockSkewMs: DEFAULT_SKEW_MS,
+  })
+  return why === null ? null : OCSP_ERRORS[why]
 }
 
 const isoOf = (ms: number): string => new Date(ms).toISOString()

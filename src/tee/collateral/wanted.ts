@@ -17,6 +17,8 @@ import type { CollateralType, ItemLabels } from './item.ts'
 export interface CollateralWant {
   readonly type: CollateralType
   readonly labels: ItemLabels
+  /** `nvidia-ocsp` only: PEM of the certificate's issuer and of what stands over it, which a responder does not send. */
+  readonly issuerChain?: Uint8Array
 }
 
 export interface WantOptions {
@@ -96,7 +98,7 @@ export function isSupplied({ items }: CollateralBundle, { type, labels }: Collat
   )
 }
 
-function nothingIfUnreadable(error: unknown): readonly CollateralWant[] {
+export function nothingIfUnreadable(error: unknown): readonly CollateralWant[] {
   if (error instanceof CocoonError && error.family === 'attestation') return NOTHING
   throw error
 }

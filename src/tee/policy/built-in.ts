@@ -18,6 +18,7 @@ const GPUS = {
   architectures: ['blackwell', 'hopper'],
   modes: ['multi-gpu', 'protected-pcie', 'single', 'unstated'],
   manifests: 'required',
+  revocation: 'required',
 } satisfies Policy['gpu']
 
 const mainnet: Policy = {

@@ -31,6 +31,7 @@ export const POLICY_ERRORS = {
   'attestation.gpu-feature': 'A GPU’s confidential-computing mode is not one that the policy allows.',
   'attestation.gpu-rim-missing':
     'A GPU’s firmware was not compared with NVIDIA’s manifests, and the policy demands it.',
+  'attestation.gpu-ocsp-missing': 'Revocation of a GPU’s certificates was not checked, and the policy demands it.',
   'attestation.gpu-nonce': 'A GPU’s report was made for another key than that of the certificate.',
   'attestation.provider': 'The provider is not one that the policy allows.',
   'attestation.region': 'The region is not one that the policy allows.',

@@ -14,7 +14,7 @@ export function explainPolicy(policy: Policy): string[] {
     ...(sevSnp === null ? [] : snpSentences(sevSnp)),
     `The certificate around the evidence is at most ${policy.maxCertificateAgeHours} hours old, and the evidence was made for its key.`,
     gpu.required ? 'At least one GPU must prove itself.' : 'A GPU need not prove itself; one that tries must succeed.',
-    `GPUs: architecture ${orNone(gpu.architectures)}; mode ${orNone(gpu.modes)}; comparison with NVIDIA’s manifests ${gpu.manifests}.`,
+    `GPUs: architecture ${orNone(gpu.architectures)}; mode ${orNone(gpu.modes)}; comparison with NVIDIA’s manifests ${gpu.manifests}; NVIDIA’s answers about revocation ${gpu.revocation}.`,
     claimOf('provider', policy.providers),
     claimOf('region', policy.regions),
   ]

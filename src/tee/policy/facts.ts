@@ -34,6 +34,8 @@ const surroundings = {
         mode: z.enum(['single', 'multi-gpu', 'protected-pcie']).nullable(),
         /** Driver (where the device has one) and VBIOS were both compared with NVIDIA's manifests. */
         manifestsCompared: z.boolean(),
+        /** NVIDIA answered for every certificate: of the device, and of the manifests that it was compared with. */
+        revocationChecked: z.boolean(),
         /** Whether the report answers the nonce that the certificate's key asks for; null without a certificate. */
         boundToKey: z.boolean().nullable(),
       }),
@@ -141,10 +143,12 @@ export function factsOfGpu(
   const { architecture, feature, driverVersion } = result.facts
   const hasDriver = architecture !== 'ls10' || driverVersion !== null
   const compared = (what: string): boolean => hasPassed(result, `gpu-${what}-measurements`)
+  const answered = (what: string): boolean => !compared(what) || hasPassed(result, `gpu-${what}-manifest-revocation`)
   return {
     architecture,
     mode: feature,
     manifestsCompared: compared('vbios') && (!hasDriver || compared('driver')),
+    revocationChecked: hasPassed(result, 'gpu-revocation') && ['driver', 'vbios'].every(answered),
     boundToKey,
   }
 }

@@ -236,7 +236,7 @@ function judgeGpus(list: Checklist, { gpus, kind }: EvidenceFacts, policy: Polic
   const isThere = gpus.length > 0 || (!policy.required && kind !== 'gpu')
   const words = gpus.length > 0 ? 'GPUs prove themselves.' : 'No GPU proves itself, and none has to.'
   need(list, 'gpu', isThere, 'attestation.gpu-required', words, { gpus: gpus.length, required: policy.required })
-  gpus.forEach(({ architecture, mode, manifestsCompared, boundToKey }, i) => {
+  gpus.forEach(({ architecture, mode, manifestsCompared, revocationChecked, boundToKey }, i) => {
     const isAllowed = architecture !== null && policy.architectures.includes(architecture)
     need(list, `gpu-${i}-architecture`, isAllowed, 'attestation.gpu-architecture', 'The architecture is allowed.', {
       architecture,
@@ -253,6 +253,12 @@ function judgeGpus(list: Checklist, { gpus, kind }: EvidenceFacts, policy: Polic
     need(list, `gpu-${i}-manifests`, isCompared, 'attestation.gpu-rim-missing', compared, {
       manifestsCompared,
       policy: policy.manifests,
+    })
+    const isAnswered = revocationChecked || policy.revocation === 'if-given'
+    const answered = revocationChecked ? 'NVIDIA calls its certificates good.' : 'Revocation was not checked.'
+    need(list, `gpu-${i}-revocation`, isAnswered, 'attestation.gpu-ocsp-missing', answered, {
+      revocationChecked,
+      policy: policy.revocation,
     })
     if (boundToKey === null) list.info(`policy-gpu-${i}-binding`, 'No key is known that this GPU could belong to.')
     else

@@ -58,6 +58,7 @@ const gpu: Surroundings['gpus'][number] = {
   architecture: 'hopper',
   mode: 'single',
   manifestsCompared: true,
+  revocationChecked: true,
   boundToKey: true,
 }
 const simulated: EvidenceFacts = {
@@ -197,6 +198,13 @@ describe('what a policy accepts', () => {
       real,
       'gpu-rim-missing',
     ],
+    [
+      'a GPU for which nobody answered',
+      { ...tdx, gpus: [{ ...gpu, revocationChecked: false }] },
+      mainnet,
+      real,
+      'gpu-ocsp-missing',
+    ],
     ['somebody else’s GPU', { ...tdx, gpus: [{ ...gpu, boundToKey: false }] }, mainnet, real, 'gpu-nonce'],
     ['a mode', { ...tdx, gpus: [gpu] }, { ...mainnet, gpu: { ...mainnet.gpu, modes: [] } }, real, 'gpu-feature'],
     ['no provider', tdx, { ...mainnet, providers: ['acme'] }, real, 'provider'],
@@ -307,7 +315,10 @@ describe('what is missing', () => {
     flags: fc.subarray(['migratable', 'perfmon', 'pks']),
     evaluationDataNumber: fc.integer({ min: 0, max: 30 }),
     reportData: fc.constantFrom(REPORT_DATA, '00'.repeat(64)),
-    gpus: fc.array(fc.record({ ...asConstants(gpu), manifestsCompared: fc.boolean() }), { maxLength: 2 }),
+    gpus: fc.array(
+      fc.record({ ...asConstants(gpu), manifestsCompared: fc.boolean(), revocationChecked: fc.boolean() }),
+      { maxLength: 2 },
+    ),
     region: fc.constantFrom(null, 'eu'),
   })
   const arbitraryPolicy = fc.record({

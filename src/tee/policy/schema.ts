@@ -97,6 +97,8 @@ const gpu = z.strictObject({
   modes: sorted(z.enum(GPU_MODES)),
   /** Without manifests a GPU's maker is proven, and not its firmware. */
   manifests: z.enum(['required', 'if-given']),
+  /** NVIDIA's answers about revocation: of the GPU's certificates, and of those of the manifests it was compared with. */
+  revocation: z.enum(['required', 'if-given']),
 })
 
 const named = z.union([z.literal('any'), sorted(z.string().regex(/^[\x21-\x7e]{1,64}$/, 'must be a word in ASCII'))])

@@ -26,6 +26,7 @@ export {
   type GpuReport,
   parseGpuEvidence,
   parseGpuReport,
+  driverManifestName,
   vbiosManifestName,
 } from './nvidia.ts'
 export { GPU_ERRORS, type GpuErrorCode } from './nvidia-errors.ts'

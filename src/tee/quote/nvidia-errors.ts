@@ -10,6 +10,12 @@ export const GPU_ERRORS = {
   'attestation.gpu-root-untrusted': 'The GPU chain does not end in NVIDIA’s device root key.',
   'attestation.gpu-certificate-expired': 'A certificate of the GPU chain has expired.',
   'attestation.gpu-certificate-not-yet-valid': 'A certificate of the GPU chain is not valid yet.',
+  'attestation.gpu-revoked': 'A certificate of the GPU is revoked.',
+  'attestation.gpu-on-hold': 'A certificate is on hold: NVIDIA does not stand behind it for now.',
+  'attestation.gpu-ocsp-missing':
+    'NVIDIA’s answer about revocation is missing, and the policy demands it; fetch it: cocoon collateral fetch.',
+  'attestation.gpu-ocsp-unknown': 'NVIDIA’s responder does not know a certificate of the chain.',
+  'attestation.gpu-repeated': 'Two reports are of the same GPU.',
   'attestation.gpu-fwid': 'The certificate was issued for other firmware than the report states.',
   'attestation.gpu-fwid-missing': 'Report or certificate does not name the firmware, and the policy demands it.',
   'attestation.gpu-nonce': 'The report answers another nonce: it was made for another key, or earlier.',
@@ -25,6 +31,7 @@ export const GPU_ERRORS = {
   'attestation.gpu-rim-certificate-expired':
     'A certificate of the reference manifest has expired; fetch a newer edition.',
   'attestation.gpu-rim-certificate-not-yet-valid': 'A certificate of the reference manifest is not valid yet.',
+  'attestation.gpu-rim-revoked': 'A certificate of the reference manifest is revoked.',
   'attestation.gpu-rim-version': 'The reference manifest is for another version of driver or VBIOS.',
   'attestation.gpu-rim-conflict': 'Driver and VBIOS manifest both claim the same measurement.',
   'attestation.gpu-measurement': 'A measurement of the GPU is not one that the reference manifest allows.',

@@ -118,6 +118,13 @@ export function parseGpuEvidence(json: string): GpuEvidence[] {
   })
 }
 
+/** The driver manifest's name at NVIDIA's service; null for a device without a driver. @param chip `GH100`, as its certificate says */
+export function driverManifestName({ driverVersion }: GpuReport, chip: string | null): string | null {
+  if (driverVersion === null || chip === null) return null
+  const kind = chip.startsWith('GH') ? 'NV_GPU_DRIVER' : 'NV_GPU_CC_DRIVER'
+  return `${kind}_${chip}_${driverVersion}`.toUpperCase()
+}
+
 /** The VBIOS manifest's name at NVIDIA's service; null where the report lacks a part of it. */
 export function vbiosManifestName(report: GpuReport): string | null {
   const { project, projectSku, chipSku, vbiosVersion } = report

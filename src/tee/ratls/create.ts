@@ -1,6 +1,6 @@
 /** Making our own certificate: an Ed25519 key of its own for every certificate, signed by itself. */
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto'
-import { concatBytes, toBase64, utf8 } from '../../util/index.ts'
+import { concatBytes, utf8 } from '../../util/index.ts'
 import type { EvidenceKind } from '../policy/evidence.ts'
 import type { SourcedEvidence } from '../source/source.ts'
 import {
@@ -18,6 +18,7 @@ import {
   utcTime,
   utf8String,
 } from '../x509/der.ts'
+import { writePem } from '../x509/pem.ts'
 import { OID } from './oids.ts'
 import { SERVER_NAME } from './rules.ts'
 import { reportDataOf } from './verify.ts'
@@ -87,7 +88,7 @@ export function certify(
   )
   const certificate = sequence(tbs, ED25519, bitString(sign(null, tbs, privateKey)))
   return {
-    certificatePem: pem('CERTIFICATE', certificate),
+    certificatePem: writePem(certificate),
     privateKeyPem: privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(),
     publicKey,
   }
@@ -95,11 +96,6 @@ export function certify(
 
 export const extension = (name: string, critical: boolean, value: Uint8Array): Uint8Array =>
   sequence(oid(name), critical ? TRUE : new Uint8Array(0), octetString(value))
-
-export function pem(label: string, bytes: Uint8Array): string {
-  const lines = toBase64(bytes).match(/.{1,64}/g) ?? []
-  return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ''].join('\n')
-}
 
 const ED25519 = sequence(oid(OID.ed25519))
 const attribute = (name: string, value: Uint8Array): Uint8Array => der(TAG.set, sequence(oid(name), value))
@@ -122,7 +118,7 @@ function evidenceExtensions(evidence: EvidenceKind | SourcedEvidence, publicKey:
   return [
     extension(OID.sevReportData, true, reportDataOf(publicKey)),
     extension(OID.sevReport, true, report),
-    ...(chipCertificate === null ? [] : [extension(OID.sevVcek, true, utf8(pem('CERTIFICATE', chipCertificate)))]),
+    ...(chipCertificate === null ? [] : [extension(OID.sevVcek, true, utf8(writePem(chipCertificate)))]),
   ]
 }
 

@@ -38,15 +38,33 @@ export async function keyPinOf(crypto: VerifyCrypto, certificate: Certificate): 
 
 /**
  * The first fault; null when there is none. `chain` is leaf first, root last, two or more. Dates are apart, because
- * expired is not forged: `datesOf`.
+ * expired is not forged: `dateFaultOf`.
  */
-export async function faultOfChain(
+export function faultOfChain(
   crypto: VerifyCrypto,
   chain: readonly Certificate[],
   trustedKeyPins: readonly string[],
 ): Promise<ChainFault<ChainProblem> | null> {
+  if (chain.length < 2) return Promise.resolve({ problem: 'issuer', subject: 'no chain' })
+  return faultOf(crypto, chain, trustedKeyPins, maySignData)
+}
+
+/** The same for a chain whose first certificate is an authority as well; it may be the root itself. */
+export const faultOfAuthorities = (
+  crypto: VerifyCrypto,
+  chain: readonly Certificate[],
+  trustedKeyPins: readonly string[],
+): Promise<ChainFault<ChainProblem> | null> =>
+  faultOf(crypto, chain, trustedKeyPins, (first) => maySignCertificates(first, 0))
+
+async function faultOf(
+  crypto: VerifyCrypto,
+  chain: readonly Certificate[],
+  trustedKeyPins: readonly string[],
+  isFirstGood: (first: Certificate) => boolean,
+): Promise<ChainFault<ChainProblem> | null> {
   const root = chain.at(-1)
-  if (root === undefined || chain.length < 2) return { problem: 'issuer', subject: 'no chain' }
+  if (root === undefined) return { problem: 'issuer', subject: 'no chain' }
   if (!trustedKeyPins.includes(await keyPinOf(crypto, root))) return fault('untrusted-root', root)
   for (let i = chain.length - 1; i >= 0; i--) {
     const certificate = chain[i] as Certificate
@@ -55,7 +73,7 @@ export async function faultOfChain(
     if (!(await isSignedBy(crypto, certificate, issuer.spki))) return fault('signature', certificate)
     if (certificate.extensions.some((e) => e.critical && !KNOWN_CRITICAL.includes(e.oid)))
       return fault('critical-extension', certificate)
-    if (!(i === 0 ? maySignData(certificate) : maySignCertificates(certificate, i - 1)))
+    if (!(i === 0 ? isFirstGood(certificate) : maySignCertificates(certificate, i - 1)))
       return fault('authority', certificate)
   }
   return null
@@ -101,7 +119,7 @@ function maySignCertificates(certificate: Certificate, below: number): boolean {
 }
 
 /** No authority; where it names its uses, signing is one. AMD's leaves name none. */
-function maySignData(certificate: Certificate): boolean {
+export function maySignData(certificate: Certificate): boolean {
   if (readBasicConstraints(certificate)?.isAuthority !== false) return false
   return extensionOf(certificate, KEY_USAGE) === null || ((readKeyUsage(certificate) ?? 0) & DIGITAL_SIGNATURE) !== 0
 }

@@ -19,6 +19,8 @@ export interface Extension {
 }
 
 export interface Certificate {
+  /** All of it. */
+  readonly whole: Uint8Array
   /** TBSCertificate, tag and length included: what is signed. */
   readonly tbs: Uint8Array
   /** 1 with extensions is what the reference sends. */
@@ -68,6 +70,7 @@ export function parseCertificate(bytes: Uint8Array): Certificate {
   const extensions = readExtensions(fields, 3)
   fields.end()
   return {
+    whole: bytes,
     tbs: tbs.whole,
     version,
     serial,
@@ -90,6 +93,19 @@ export function extensionOf(
   oid: string,
 ): Uint8Array | null {
   return certificate.extensions.find((extension) => extension.oid === oid)?.value ?? null
+}
+
+/** The object identifiers of an extendedKeyUsage; null when it cannot be read. */
+export function parseExtendedKeyUsage(value: Uint8Array): readonly string[] | null {
+  try {
+    const list = new DerReader(DerReader.only(value, TAG.sequence, 'extendedKeyUsage').content, 'extendedKeyUsage')
+    const uses: string[] = []
+    while (list.more && uses.length < MAX_EXTENSIONS) uses.push(readOid(list.read(TAG.oid).content, 'extendedKeyUsage'))
+    list.end()
+    return uses
+  } catch {
+    return null
+  }
 }
 
 function readVersion(fields: DerReader): 1 | 3 {

@@ -4,6 +4,8 @@ import { CocoonError, type ErrorCode } from '../../util/index.ts'
 export const X509_ERRORS = {
   'attestation.crl-malformed': 'The revocation list is not the strict DER of an X.509 CRL.',
   'attestation.pem-malformed': 'The text is not PEM: blocks of one kind and white space between them.',
+  'attestation.ocsp-malformed': 'The answer about revocation is not the strict DER of an OCSP response.',
+  'attestation.ocsp-refused': 'The responder does not answer this question.',
   'attestation.signature-malformed': 'The signature is not what its algorithm makes.',
 } as const satisfies Partial<Record<ErrorCode, string>>
 

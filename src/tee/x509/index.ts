@@ -8,8 +8,25 @@ export {
   extensionOf,
   MAX_CERTIFICATE_BYTES,
   parseCertificate,
+  parseExtendedKeyUsage,
 } from './certificate.ts'
 export { type Crl, MAX_CRL_BYTES, parseCrl, serialText } from './crl.ts'
+export {
+  encodeOcspRequest,
+  isSameCertId,
+  OCSP_HASH_BYTES,
+  type OcspCertId,
+  ocspCertIdOf,
+  type OcspRequest,
+  parseOcspRequest,
+} from './ocsp-request.ts'
+export {
+  MAX_OCSP_BYTES,
+  type OcspAnswer,
+  type OcspResponse,
+  type OcspStatus,
+  parseOcspResponse,
+} from './ocsp-response.ts'
 export {
   type Eventually,
   type SignatureScheme,
@@ -20,5 +37,5 @@ export {
 export { type DerElement, DerReader, explicitTag, implicitTag, readBits, readOid, TAG } from './der.ts'
 export { X509_ERRORS, type X509ErrorCode } from './errors.ts'
 export { commonNameOf, NAME_OID, type NameAttribute, nameAttributes } from './name.ts'
-export { MAX_PEM_BLOCKS, MAX_PEM_CHARACTERS, readPem } from './pem.ts'
+export { MAX_PEM_BLOCKS, MAX_PEM_CHARACTERS, readPem, writePem } from './pem.ts'
 export { ecdsaRaw, isSignedBy, isSignedWith, type Signed, schemeOf } from './signature.ts'

@@ -1,4 +1,5 @@
 /** Text with Base64 blocks to bytes. Source: RFC 7468, strict form, several blocks. Browser-safe. */
+import { toBase64 } from '../../util/index.ts'
 import { x509Error } from './errors.ts'
 
 /** A quote's chain has three certificates, a GPU's five; a list is a loop that a peer controls. */
@@ -28,6 +29,12 @@ export function readPem(text: string | Uint8Array, label = 'CERTIFICATE'): Uint8
     at = skipSpace(pem, at + block[0].length)
   }
   return blocks
+}
+
+/** One block. */
+export function writePem(der: Uint8Array, label = 'CERTIFICATE'): string {
+  const lines = toBase64(der).match(/.{1,64}/g) ?? []
+  return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ''].join('\n')
 }
 
 /** Groups of four, padded, with nothing in the bits that padding leaves over: one text for each DER. */

@@ -57,5 +57,10 @@ export const MAX_HASH_BYTES = 32
 /** Keys a key manager hands out: one an hour, each valid a day. */
 export const MAX_KEY_COUNT = 4096
 
+/** Workers that one request may have had at one proxy: ours gives it to three at most. */
+export const MAX_ATTEMPT_COUNT = 16
+/** Why a try ended: a word or two. */
+export const MAX_REASON_BYTES = 64
+
 /** Paths and URLs in configuration files: the longest path of Linux. */
 export const MAX_PATH_BYTES = 4096

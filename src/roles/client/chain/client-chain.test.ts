@@ -3,12 +3,14 @@ import { createRecordingLog } from '../../../../test/support/recording-log.ts'
 import {
   Address,
   type ChainAccess,
+  clientState,
   clientStateInit,
   ownCodes,
   type RootParams,
+  type SendOutcome,
   type WalletSender,
 } from '../../../chain/index.ts'
-import { manualClock, seededRandom } from '../../../util/index.ts'
+import { manualClock, type Random, seededRandom } from '../../../util/index.ts'
 import { createClientChain, registrationPauseMs } from './client-chain.ts'
 
 const TON = 1_000_000_000n
@@ -35,10 +37,11 @@ async function sentWhen(used: bigint, mostOwedNano: bigint) {
   const log = createRecordingLog()
   const sent: string[] = []
   const { code, data } = clientStateInit(params, { owner: at(4), proxy: at(1), proxyPublicKey: proxy.publicKey })
-  const account = { status: 'active', code, data, balanceNano: TON, lastLt: 1n, atMs: clock.now() }
+  const account = { address: at(2), status: 'active', code, data, balanceNano: TON, lastLt: 1n, atMs: clock.now() }
   const access = { getAccount: () => Promise.resolve(account) } as unknown as ChainAccess
   const wallet = {
     address: at(4),
+    outcomeOf: () => undefined,
     send: ({ id }: { id: string }) => {
       sent.push(id.replace(/-[0-9a-f]+$/, ''))
       return Promise.resolve({ result: 'confirmed', hash: '00' })
@@ -79,11 +82,20 @@ test('a proxy that claims more gets nothing more, and the log says so once', asy
 test('a look around and a registration at the same time put one contract there, not two', async () => {
   const clock = manualClock()
   const answers: (() => void)[] = []
-  const nobody = { status: 'nonexist', code: null, data: null, balanceNano: 0n, lastLt: 0n, atMs: clock.now() }
+  const nobody = {
+    address: at(2),
+    status: 'nonexist',
+    code: null,
+    data: null,
+    balanceNano: 0n,
+    lastLt: 0n,
+    atMs: clock.now(),
+  }
   const access = { getAccount: () => new Promise((resolve) => answers.push(() => resolve(nobody))) }
   const sent: { readonly id: string; readonly transfers: readonly unknown[] }[] = []
   const wallet = {
     address: at(4),
+    outcomeOf: () => undefined,
     send(order: (typeof sent)[number]) {
       sent.push(order)
       return Promise.resolve({ result: 'confirmed', hash: '00' })
@@ -118,6 +130,92 @@ test('a look around and a registration at the same time put one contract there, 
     ['client-deploy', 1],
     ['client-register', 1],
   ])
+})
+
+/** A process of the client with a wallet that outlives it, and a look at its contract. */
+function createWorld(account: object, clockAtMs = 1_777_000_000_000) {
+  const clock = manualClock(clockAtMs)
+  const outcomes = new Map<string, SendOutcome>()
+  const wallet = {
+    address: at(4),
+    outcomeOf: (id: string) => outcomes.get(id),
+    send({ id }: { readonly id: string }) {
+      const outcome: SendOutcome = { result: 'confirmed', lt: 1n, hash: '00', atS: CHAIN_MS / 1000, feeNano: 0n }
+      outcomes.set(id, outcome)
+      return Promise.resolve(outcome)
+    },
+  }
+  const log = createRecordingLog()
+  const run = async (random: Random): Promise<void> => {
+    const chain = createClientChain(
+      {
+        clock,
+        random,
+        log,
+        access: { getAccount: () => Promise.resolve(account) } as unknown as ChainAccess,
+        wallet: wallet as unknown as WalletSender,
+        secretHash: null,
+        params: () => params,
+        mostOwedNano: () => TON,
+      },
+      { topUp: true, pollMs: 1_000 },
+    )
+    chain.meet(proxy)
+    clock.advance(2_000)
+    for (let i = 0; i < 30; i++) await Promise.resolve()
+    chain.close()
+  }
+  return { run, log, sent: () => [...outcomes.keys()].map((id) => id.replace(/-[0-9a-f]+$/, '')) }
+}
+const CHAIN_MS = 1_777_000_000_000
+const ABSENT = {
+  address: at(2),
+  status: 'uninitialized',
+  code: null,
+  data: null,
+  balanceNano: 0n,
+  lastLt: 0n,
+  atMs: CHAIN_MS,
+}
+const { code, data } = clientStateInit(params, { owner: at(4), proxy: at(1), proxyPublicKey: proxy.publicKey })
+
+test('a client that dies after its deposit has left the wallet does not deposit again when it is back', async () => {
+  const { run, sent } = createWorld(ABSENT)
+  await run(seededRandom(1))
+  await run(seededRandom(2))
+  expect(sent()).toEqual(['client-deploy'])
+})
+
+test.each([
+  ['behind', CHAIN_MS - 86_400_000],
+  ['ahead of', CHAIN_MS + 86_400_000],
+])(
+  'a client whose clock is a day %s the chain’s ends a closing when the contract lets it, and not before',
+  async (_, now) => {
+    const stored = clientState.loadPrefix(data)
+    const closing = (unlockMs: number) => ({
+      ...ABSENT,
+      status: 'active',
+      code,
+      data: clientState.storeCell({ ...stored, state: 'closing', unlockTs: unlockMs / 1000 }),
+    })
+    const early = createWorld(closing(CHAIN_MS + 60_000), now)
+    await early.run(seededRandom(1))
+    expect(early.sent()).toEqual([])
+    const due = createWorld(closing(CHAIN_MS - 60_000), now)
+    await due.run(seededRandom(1))
+    expect(due.sent()).toEqual(['client-request-refund'])
+  },
+)
+
+test.each([
+  ['is frozen', { ...ABSENT, status: 'frozen' }, /owes rent and is frozen/],
+  ['runs another code', { ...ABSENT, status: 'active', code: data, data }, /runs? another code/],
+])('to a contract that %s nothing is sent, and the log says why', async (_, account, why) => {
+  const { run, sent, log } = createWorld(account)
+  await run(seededRandom(1))
+  expect(sent()).toEqual([])
+  expect(log.lines.join('\n')).toMatch(why)
 })
 
 test('a connection that comes and goes registers less and less often', () => {

@@ -5,9 +5,12 @@
 import {
   type Address,
   type ChainAccess,
-  clientState,
+  type ContractOnChain,
+  EFFECT_MS,
   pause,
+  readContract,
   type RootParams,
+  sendOnce,
   type WalletSender,
   type WalletTransfer,
 } from '../../../chain/index.ts'
@@ -16,6 +19,7 @@ import {
   CocoonError,
   type Log,
   type Random,
+  randomUint64,
   type Timer,
   toCocoonError,
   toHex,
@@ -92,14 +96,14 @@ interface Looked {
   outdatedSinceMs: number | null
   /** The next order of a kind that has just been sent waits for its effect. */
   last: { readonly order: Order['do']; readonly atMs: number } | null
+  /** The wallet could not send an order, and trying costs a fee. */
+  notBeforeMs: number
   /** The end of what is being done for it, and how much waits for that. */
   turn: Promise<unknown>
   waiting: number
   shown: Pick<ClientContract, 'order' | 'transaction' | 'lastError'>
 }
 
-/** An order that had no effect by then is sent again. */
-const EFFECT_MS = 120_000
 /** A tenth of the stake. */
 const OVERCHARGE_SLACK = 10n
 
@@ -109,6 +113,7 @@ export function createClientChain(deps: ClientChainDeps, options: ClientChainOpt
   const closing = new AbortController()
   let timer: Timer | undefined
   let wasOvercharged = false
+  let isUnlisted = false
 
   function lookedAfter(proxy: ProxyParties, params = deps.params()): Looked {
     const key = proxy.ownContract.toRawString()
@@ -125,23 +130,38 @@ export function createClientChain(deps: ClientChainDeps, options: ClientChainOpt
         payment: null,
         outdatedSinceMs: null,
         last: null,
+        notBeforeMs: 0,
         turn: Promise.resolve(),
         waiting: 0,
         shown: { order: null, transaction: null, lastError: null },
       }
       accounts.set(key, looked)
-      deps.contracts?.add({ proxy, params })
+      list((contracts) => contracts.add({ proxy, params }))
     }
     return looked
   }
 
-  async function read(looked: Looked): Promise<AccountState> {
-    const { status, data } = await access.getAccount(looked.proxy.ownContract, {
-      confirmed: true,
-      signal: closing.signal,
-    })
-    const stored = status === 'active' && data !== null ? clientState.loadPrefix(data) : null
-    looked.account =
+  /** A full disk stops nothing: what could not be written is written with the next look around. */
+  function list(change: (contracts: ContractList) => void): void {
+    if (deps.contracts === undefined) return
+    try {
+      change(deps.contracts)
+      isUnlisted = false
+    } catch (error) {
+      const { message } = toCocoonError(error)
+      if (!isUnlisted)
+        log.error('the list of contracts could not be written; it is tried again: see that the disk has room', {
+          why: message,
+        })
+      isUnlisted = true
+    }
+  }
+
+  async function read(looked: Looked): Promise<{ readonly found: ContractOnChain<'client'>; account: AccountState }> {
+    const { proxy, params } = looked
+    const found = await readContract(access, 'client', proxy.ownContract, params, { signal: closing.signal })
+    const { stored } = found
+    const account: AccountState =
       stored === null
         ? ABSENT
         : {
@@ -152,11 +172,12 @@ export function createClientChain(deps: ClientChainDeps, options: ClientChainOpt
             unlockTs: stored.unlockTs,
             secretHash: stored.secretHash,
           }
-    return looked.account
+    looked.account = account
+    return { found, account }
   }
 
-  const context = ({ proxy, params, payment }: Looked): OrderContext => ({
-    random,
+  const context = ({ proxy, params, payment }: Looked, queryId: bigint): OrderContext => ({
+    queryId,
     wallet: wallet.address,
     params,
     proxy: proxy.contract,
@@ -166,7 +187,7 @@ export function createClientChain(deps: ClientChainDeps, options: ClientChainOpt
     payment,
   })
 
-  const viewOf = (looked: Looked, account: AccountState): AccountView => ({
+  const viewOf = (looked: Looked, account: AccountState, atMs: number): AccountView => ({
     account,
     used: looked.used,
     signed: looked.signed,
@@ -175,7 +196,8 @@ export function createClientChain(deps: ClientChainDeps, options: ClientChainOpt
     secretHash: deps.secretHash,
     topsUp: options.topUp && !isOvercharged(),
     isLeaving: isLeaving(looked),
-    nowS: clock.now() / 1000,
+    // The contract goes by the chain's clock; ours may be wrong.
+    nowS: atMs / 1000,
   })
 
   /**
@@ -218,49 +240,66 @@ export function createClientChain(deps: ClientChainDeps, options: ClientChainOpt
     return mine
   }
 
+  function count(looked: Looked): void {
+    looked.registeredAtMs = [...looked.registeredAtMs, clock.now()].slice(-MAX_REGISTRATIONS)
+  }
+
   const isUnderWay = ({ last }: Looked, order: Order['do']): boolean =>
     last?.order === order && clock.now() - last.atMs < EFFECT_MS
 
   async function look(looked: Looked): Promise<void> {
-    const account = await read(looked)
-    if (account.state === 'closed') deps.contracts?.remove(looked.proxy.ownContract)
-    const order = plan(viewOf(looked, account))
+    const { found, account } = await read(looked)
+    if (account.state === 'closed') list((contracts) => contracts.remove(looked.proxy.ownContract))
+    const order = plan(viewOf(looked, account, found.account.atMs))
     if (order === null) {
       looked.last = null
       return
     }
-    if (isUnderWay(looked, order.do)) return
-    const transfer = transferFor(order, context(looked))
-    if (transfer !== null) await send(looked, order.do, [transfer])
+    if (!isUnderWay(looked, order.do) && clock.now() >= looked.notBeforeMs) await give(looked, order, found)
   }
 
-  async function send(
+  /** Once for each state of the contract, whatever becomes of this process. */
+  async function give(looked: Looked, order: Order, { account: receiver }: ContractOnChain<'client'>): Promise<void> {
+    if (transferFor(order, context(looked, 0n)) === null) return
+    const transfer = (queryId: bigint): WalletTransfer => transferFor(order, context(looked, queryId)) as WalletTransfer
+    await shown(looked, order.do, () => sendOnce(wallet, { name: `client-${order.do}`, receiver, transfer }))
+    looked.last = { order: order.do, atMs: clock.now() }
+  }
+
+  async function send(looked: Looked, order: 'register' | 'request-refund', transfer: WalletTransfer): Promise<void> {
+    await shown(looked, order, async () => {
+      const outcome = await wallet.send({ id: `client-${order}-${toHex(random.bytes(12))}`, transfers: [transfer] })
+      if (outcome.result === 'confirmed') return outcome
+      throw new CocoonError('chain.refused', {
+        message: `${order}: the wallet’s message has ${outcome.result}; it is tried again`,
+      })
+    })
+  }
+
+  async function shown(
     looked: Looked,
     order: NonNullable<ClientContract['order']>,
-    transfers: readonly WalletTransfer[],
+    work: () => Promise<{ readonly hash: string }>,
   ): Promise<void> {
     looked.shown = { order, transaction: null, lastError: null }
     try {
-      const id = `client-${order}-${toHex(random.bytes(12))}`
-      const outcome = await wallet.send({ id, transfers })
-      if (outcome.result !== 'confirmed')
-        throw new CocoonError('chain.refused', {
-          message: `${order}: the wallet’s message has ${outcome.result}; it is tried again`,
-        })
-      looked.shown = { ...looked.shown, transaction: outcome.hash }
-      if (order !== 'register') looked.last = { order, atMs: clock.now() }
+      const { hash } = await work()
+      looked.shown = { ...looked.shown, transaction: hash }
       log.info('an order has left the wallet', {
         order,
         contract: looked.proxy.ownContract.toString(),
-        transaction: outcome.hash,
+        transaction: hash,
       })
     } catch (error) {
-      looked.shown = { ...looked.shown, lastError: toCocoonError(error).message }
+      const why = toCocoonError(error)
+      looked.shown = { ...looked.shown, lastError: why.message }
+      if (why.code === 'chain.refused') looked.notBeforeMs = clock.now() + EFFECT_MS
       throw error
     }
   }
 
   async function tick(): Promise<void> {
+    list((contracts) => contracts.save())
     await Promise.all(
       [...accounts.values()].map((looked) =>
         (looked.waiting > 0 ? Promise.resolve() : inTurn(looked, () => look(looked))).catch((error: unknown) => {
@@ -289,20 +328,24 @@ export function createClientChain(deps: ClientChainDeps, options: ClientChainOpt
       const looked = lookedAfter(proxy)
       await pause(clock, registrationPauseMs(looked.registeredAtMs, clock.now()), closing.signal)
       await inTurn(looked, async () => {
-        const account = await read(looked)
+        const { found, account } = await read(looked)
         // One that is on its way arrives before what is sent after it.
         const isAbsent = account.state === 'absent' && !isUnderWay(looked, 'deploy')
-        const first = isAbsent ? plan(viewOf(looked, account)) : null
-        const deployment = first === null ? null : transferFor(first, context(looked))
-        if (isAbsent && deployment === null)
+        const first = isAbsent ? plan(viewOf(looked, account, found.account.atMs)) : null
+        if (isAbsent && first === null)
           throw new CocoonError('payment.no-account', {
             message:
               'the client has no contract at this proxy, and client.chain.topUp is off: deposit with `cocoon account top-up`',
           })
-        const transfers = [...(deployment === null ? [] : [deployment]), registration(nonce, context(looked))]
-        looked.registeredAtMs = [...looked.registeredAtMs, clock.now()].slice(-MAX_REGISTRATIONS)
-        await send(looked, 'register', transfers)
-        if (first !== null) looked.last = { order: first.do, atMs: clock.now() }
+        try {
+          if (first !== null) await give(looked, first, found)
+          await send(looked, 'register', registration(nonce, context(looked, randomUint64(random))))
+        } catch (error) {
+          // Whatever else went wrong has cost nothing.
+          if (toCocoonError(error).code === 'chain.refused') count(looked)
+          throw error
+        }
+        count(looked)
       })
     },
     note(proxy, { used, signed, payment }) {
@@ -315,7 +358,7 @@ export function createClientChain(deps: ClientChainDeps, options: ClientChainOpt
     },
     async submitRefund(proxy, refund) {
       const looked = lookedAfter(proxy)
-      await inTurn(looked, () => send(looked, 'request-refund', [refund]))
+      await inTurn(looked, () => send(looked, 'request-refund', refund))
     },
     status: () =>
       [...accounts.values()].map(({ proxy, account, shown }) => ({

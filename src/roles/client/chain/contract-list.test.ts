@@ -1,8 +1,15 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { Address, clientStateInit, digestOf, ownCodes, type RootParams } from '../../../chain/index.ts'
+import {
+  Address,
+  clientContractAddress,
+  clientStateInit,
+  digestOf,
+  ownCodes,
+  type RootParams,
+} from '../../../chain/index.ts'
 import { NANO_PER_TON } from '../../../util/index.ts'
 import { openContractList } from './contract-list.ts'
 
@@ -21,18 +28,25 @@ const params: RootParams = {
   minClientStakeNano: NANO_PER_TON,
   codes: ownCodes(),
 }
-const proxy = { contract: at(1), ownContract: at(2), publicKey: new Uint8Array(32).fill(3) }
+const wallet = at(4)
+const publicKey = new Uint8Array(32).fill(3)
+const withProxy = (contract: Address) => ({
+  contract,
+  ownContract: clientContractAddress(params, { owner: wallet, proxy: contract, proxyPublicKey: publicKey }),
+  publicKey,
+})
+const proxy = withProxy(at(1))
 const freshPath = (): string => join(mkdtempSync(join(tmpdir(), 'cocoon-contracts-')), 'client', 'contracts.json')
 
 test('contracts are found again with the parameters they were made with, until they are closed', () => {
   const path = freshPath()
-  const list = openContractList(path)
+  const list = openContractList(path, wallet)
   list.add({ proxy, params })
-  list.add({ proxy: { ...proxy, ownContract: at(9) }, params })
-  list.remove(at(9))
-  const [found, ...more] = openContractList(path).all()
+  list.add({ proxy: withProxy(at(9)), params })
+  list.remove(withProxy(at(9)).ownContract)
+  const [found, ...more] = openContractList(path, wallet).all()
   expect(more).toEqual([])
-  expect(found?.proxy.ownContract.equals(at(2))).toBe(true)
+  expect(found?.proxy.ownContract.equals(proxy.ownContract)).toBe(true)
   const who = { owner: at(4), proxy: at(1), proxyPublicKey: proxy.publicKey }
   const before = clientStateInit(params, who)
   const after = clientStateInit(found?.params as RootParams, who)
@@ -42,7 +56,34 @@ test('contracts are found again with the parameters they were made with, until t
 
 test('a damaged list is refused: money may be in contracts that it names', () => {
   const path = freshPath()
-  openContractList(path).add({ proxy, params })
+  openContractList(path, wallet).add({ proxy, params })
   writeFileSync(path, '{"contracts":[{}]}')
-  expect(() => openContractList(path)).toThrowError(expect.objectContaining({ code: 'config.contract-list' }))
+  expect(() => openContractList(path, wallet)).toThrowError(expect.objectContaining({ code: 'config.contract-list' }))
+})
+
+test.skipIf(process.platform !== 'linux')(
+  'what a full disk kept from being written is written once there is room',
+  () => {
+    const path = freshPath()
+    const list = openContractList(path, wallet)
+    mkdirSync(join(path, '..'))
+    symlinkSync('/dev/full', `${path}.new`)
+    expect(() => list.add({ proxy, params })).toThrow('ENOSPC')
+    expect(list.all()).toHaveLength(1)
+    expect(() => list.save()).toThrow('ENOSPC')
+    rmSync(`${path}.new`)
+    list.save()
+    expect(openContractList(path, wallet).all()).toHaveLength(1)
+  },
+)
+
+test('contracts of another wallet are refused with what to bring back', () => {
+  const path = freshPath()
+  openContractList(path, wallet).add({ proxy, params })
+  expect(() => openContractList(path, at(5))).toThrowError(
+    expect.objectContaining({
+      code: 'config.other-wallet',
+      message: expect.stringMatching(/keys\/client\.key.*Bring the former ones back/),
+    }),
+  )
 })

@@ -5,7 +5,14 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { z } from 'zod'
-import { Address, decodeParams, encodeParams, type RootParams } from '../../../chain/index.ts'
+import {
+  Address,
+  clientContractAddress,
+  decodeParams,
+  encodeParams,
+  formatAddress,
+  type RootParams,
+} from '../../../chain/index.ts'
 import { CocoonError, fromHex, toHex } from '../../../util/index.ts'
 import type { ProxyParties } from './client-chain.ts'
 
@@ -17,10 +24,12 @@ export interface KnownContract {
 
 export interface ContractList {
   all(): readonly KnownContract[]
-  /** Throws what the disk throws. */
+  /** Throws what the disk throws; it is known all the same, and written by the next `save`. */
   add(contract: KnownContract): void
-  /** It is closed, and empty. */
+  /** It is closed, and empty. Throws as `add`. */
   remove(ownContract: Address): void
+  /** Writes what could not be written before. Throws as `add`. */
+  save(): void
 }
 
 const raw = z.string().regex(/^-?\d+:[0-9a-f]{64}$/)
@@ -28,8 +37,11 @@ const File = z.strictObject({
   contracts: z.array(z.strictObject({ proxy: raw, publicKey: z.string(), contract: raw, params: z.string() })),
 })
 
-/** Throws `config.contract-list` for a file that is none. */
-export function openContractList(path: string): ContractList {
+/**
+ * Throws `config.contract-list` for a file that is none, and `config.other-wallet` where it names contracts that another wallet
+ * than this one owns: a key that was restored wrongly would leave their money behind, and deposit anew.
+ */
+export function openContractList(path: string, wallet: Address): ContractList {
   const known = new Map<string, KnownContract>()
   if (existsSync(path))
     try {
@@ -49,7 +61,17 @@ export function openContractList(path: string): ContractList {
         { cause },
       )
     }
+  const foreign = [...known.values()].find(({ proxy, params }) => {
+    const who = { owner: wallet, proxy: proxy.contract, proxyPublicKey: proxy.publicKey }
+    return !clientContractAddress(params, who).equals(proxy.ownContract)
+  })
+  if (foreign !== undefined)
+    throw new CocoonError('config.other-wallet', {
+      message: `${path} names the contract ${formatAddress(foreign.proxy.ownContract, foreign.params.isTest)}, which belongs to another wallet than ${formatAddress(wallet, foreign.params.isTest)}: the client’s key (keys/client.key) or its owner has changed. Bring the former ones back, or close the contract with them (\`cocoon account close\`); to give its money up, move the file away`,
+    })
+  let isUnsaved = false
   const write = (): void => {
+    isUnsaved = true
     const contracts = [...known.values()].map(({ proxy, params }) => ({
       proxy: proxy.contract.toRawString(),
       publicKey: toHex(proxy.publicKey),
@@ -59,6 +81,7 @@ export function openContractList(path: string): ContractList {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
     writeFileSync(`${path}.new`, `${JSON.stringify({ contracts }, null, 2)}\n`, { mode: 0o600 })
     renameSync(`${path}.new`, path)
+    isUnsaved = false
   }
   return {
     all: () => [...known.values()],
@@ -70,6 +93,9 @@ export function openContractList(path: string): ContractList {
     },
     remove(ownContract) {
       if (known.delete(ownContract.toRawString())) write()
+    },
+    save() {
+      if (isUnsaved) write()
     },
   }
 }

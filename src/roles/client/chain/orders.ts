@@ -11,11 +11,11 @@ import {
   type RootParams,
   type WalletTransfer,
 } from '../../../chain/index.ts'
-import { type Random, randomUint64 } from '../../../util/index.ts'
 import type { Order } from './plan.ts'
 
 export interface OrderContext {
-  readonly random: Random
+  /** Makes an order another one than those before it. */
+  readonly queryId: bigint
   readonly wallet: Address
   readonly params: RootParams
   readonly proxy: Address
@@ -28,8 +28,7 @@ export interface OrderContext {
 }
 
 export function transferFor(order: Order, context: OrderContext): WalletTransfer | null {
-  const { random, wallet: excess, contract: to, secretHash } = context
-  const queryId = randomUint64(random)
+  const { queryId, wallet: excess, contract: to, secretHash } = context
   const send = (body: ContractOrder['body'], valueNano = ORDER_NANO): WalletTransfer =>
     orderTransfer({ to, body, valueNano })
   switch (order.do) {
@@ -61,11 +60,11 @@ export function transferFor(order: Order, context: OrderContext): WalletTransfer
 }
 
 /** Answers a proxy's challenge on chain. On the wire a nonce has a sign, in the contract it has none. */
-export const registration = (nonce: bigint, { random, wallet, contract }: OrderContext): WalletTransfer =>
+export const registration = (nonce: bigint, { queryId, wallet, contract }: OrderContext): WalletTransfer =>
   orderTransfer({
     to: contract,
     body: clientMessages.register.build({
-      queryId: randomUint64(random),
+      queryId,
       nonce: BigInt.asUintN(64, nonce),
       excess: wallet,
     }),

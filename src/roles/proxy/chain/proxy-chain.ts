@@ -14,10 +14,11 @@ import {
   orderTransfer,
   pause,
   type ProxyState,
-  proxyState,
   proxyStateInit,
+  readContract,
   RENT_FLOOR_NANO,
   type RootParams,
+  sendOnce,
   type SigningKey,
   signPayment,
   type WalletSender,
@@ -113,9 +114,16 @@ export interface ProxyChainStatus {
 export const PARAMS_FACT = 'chain.params'
 /** Set when nothing is left to do at the contract. */
 export const DRAINED_FACT = 'chain.drained'
-const FACT = { cursor: 'chain.cursor', checkpoints: 'chain.checkpoints', refund: (o: OwnerKey) => `refund.${o}` }
+const FACT = {
+  chain: 'chain.zeroState',
+  cursor: 'chain.cursor',
+  checkpoints: 'chain.checkpoints',
+  refund: (o: OwnerKey) => `refund.${o}`,
+}
 /** Contracts that nothing is known of are read in small portions: endpoints answer some times a second. */
 const READS_AT_ONCE = 10
+/** A contract that nobody may act on is looked at again after this. */
+const LEFT_ALONE_MS = 600_000
 
 export function createProxyChain(deps: ProxyChainDeps, options: ProxyChainOptions): ProxyChain {
   const { clock, random, log, ledger, access, wallet, key, params, contract } = deps
@@ -142,6 +150,7 @@ export function createProxyChain(deps: ProxyChainDeps, options: ProxyChainOption
   const refunds = new Map<OwnerKey, (() => void)[]>()
   /** What a checkpoint of this run covers; those of earlier runs are forgotten, the first one of this run covers it all. */
   const covered = new Map<number, Commitment>()
+  const leftAloneUntilMs = new Map<OwnerKey, number>()
   let checkpoints: Checkpoints = NO_CHECKPOINTS
   let own: { readonly account: AccountState; readonly state: ProxyState } | null = null
   let isOpen = false
@@ -159,14 +168,11 @@ export function createProxyChain(deps: ProxyChainDeps, options: ProxyChainOption
   const cursor = (): bigint => BigInt(ledger.fact(FACT.cursor) ?? '0')
 
   /** One look at the chain and everything that follows from it. */
-  async function look(): Promise<void> {
-    const account = await access.getAccount(contract, { confirmed: true, signal: closing.signal })
-    if (account.status !== 'active' || account.data === null) {
-      own = null
-      return
-    }
-    own = { account, state: proxyState.loadPrefix(account.data) }
-    await follow(account)
+  async function look(): Promise<AccountState> {
+    const { account, stored } = await readContract(access, 'proxy', contract, params, { signal: closing.signal })
+    own = stored === null ? null : { account, state: stored }
+    if (own !== null) await follow(account)
+    return account
   }
 
   async function follow(account: AccountState): Promise<void> {
@@ -268,18 +274,34 @@ export function createProxyChain(deps: ProxyChainDeps, options: ProxyChainOption
 
   /** Settled totals whose contract nobody has looked at in this run. */
   async function readUnknown(): Promise<void> {
+    const isDue = (owner: OwnerKey): boolean => (leftAloneUntilMs.get(owner) ?? 0) <= clock.now()
     const clients = ledger.clients().filter((c) => c.totals.chain > 0n && standings.client(c.owner) === undefined)
     const workers = ledger.workers().filter((w) => w.totals.chain > 0n && standings.worker(w.owner) === undefined)
-    await Promise.all(clients.slice(0, READS_AT_ONCE).map((c) => standings.readClient(c.owner)))
-    await Promise.all(workers.slice(0, READS_AT_ONCE).map((w) => standings.readWorker(w.owner)))
+    const dueClients = clients.filter((c) => isDue(c.owner)).slice(0, READS_AT_ONCE)
+    const dueWorkers = workers.filter((w) => isDue(w.owner)).slice(0, READS_AT_ONCE)
+    await Promise.all(dueClients.map((c) => readApart(c.owner, standings.readClient)))
+    await Promise.all(dueWorkers.map((w) => readApart(w.owner, standings.readWorker)))
     // A contract that says nothing of an order it was sent is looked at directly.
     for (const order of settling.overdue()) {
-      if (!('owner' in order)) continue
+      if (!('owner' in order) || !isDue(order.owner)) continue
       const isClient = order.do === 'charge' || order.do === 'grant'
       const before = isClient ? standings.client(order.owner) : standings.worker(order.owner)
-      const after = await (isClient ? standings.readClient : standings.readWorker)(order.owner)
-      if (before?.tokens !== after.tokens || before?.state !== after.state)
+      const after = await readApart(order.owner, isClient ? standings.readClient : standings.readWorker)
+      if (after !== null && (before?.tokens !== after.tokens || before?.state !== after.state))
         settling.landed(isClient ? 'client' : 'worker', order.owner)
+    }
+  }
+
+  /** Null for a contract that nobody may act on: whoever let theirs freeze keeps nobody else from what is theirs. */
+  async function readApart<T>(owner: OwnerKey, read: (owner: OwnerKey) => Promise<T>): Promise<T | null> {
+    try {
+      return await read(owner)
+    } catch (error) {
+      const why = toCocoonError(error)
+      if (why.code !== 'chain.frozen' && why.code !== 'chain.contract-code') throw error
+      leftAloneUntilMs.set(owner, clock.now() + LEFT_ALONE_MS)
+      log.warn('a contract is left alone for a while', { owner, code: why.code, why: why.message })
+      return null
     }
   }
 
@@ -351,20 +373,27 @@ export function createProxyChain(deps: ProxyChainDeps, options: ProxyChainOption
     timer = clock.after(uniform(random, (pollMs * 2) / 3, (pollMs * 4) / 3), () => void tick())
   }
 
-  async function deploy(signal: AbortSignal): Promise<void> {
+  async function deploy(receiver: AccountState, signal: AbortSignal): Promise<void> {
     const init = proxyStateInit(params, { owner: deps.owner, publicKey: key.publicKey, root: deps.root })
     const transfer = orderTransfer({ to: contract, body: EMPTY_CELL, valueNano: DEPLOY_NANO.proxy, init })
-    log.info('deploying the proxy contract', { contract: contract.toString() })
-    await send(`deploy-${contract.toRawString()}`, transfer, signal)
+    const order = { name: 'proxy-deploy', receiver, transfer: () => transfer }
+    await untilPaid(() => sendOnce(wallet, order), signal)
   }
 
-  /** Once for each id; waits until the wallet can pay. */
-  async function send(id: string, transfer: Extra['transfer'], signal: AbortSignal): Promise<void> {
+  /** Once for each id. */
+  const send = (id: string, transfer: Extra['transfer'], signal: AbortSignal): Promise<void> =>
+    untilPaid(async () => {
+      const outcome = await wallet.send({ id, transfers: [transfer], signal })
+      if (outcome.result === 'confirmed') return
+      throw new CocoonError('chain.refused', { message: `${id} has ${outcome.result}: look at the wallet’s history` })
+    }, signal)
+
+  /** Waits until the wallet can pay, and says so. */
+  async function untilPaid(pay: () => Promise<unknown>, signal: AbortSignal): Promise<void> {
     for (;;) {
       try {
-        const outcome = await wallet.send({ id, transfers: [transfer], signal })
-        if (outcome.result === 'confirmed') return
-        throw new CocoonError('chain.refused', { message: `${id} has ${outcome.result}: look at the wallet’s history` })
+        await pay()
+        return
       } catch (error) {
         const why = toCocoonError(error)
         if (why.code !== 'chain.balance') throw error
@@ -373,6 +402,16 @@ export function createProxyChain(deps: ProxyChainDeps, options: ProxyChainOption
         await pause(clock, options.pollMs, signal)
       }
     }
+  }
+
+  /** A local chain that was begun anew has the same addresses, and none of the history that the ledger goes by. */
+  async function expectSameChain(signal: AbortSignal): Promise<void> {
+    const [now, before] = [await access.zeroState({ signal }), ledger.fact(FACT.chain)]
+    if (before === undefined) await ledger.remember({ [FACT.chain]: now })
+    else if (before !== now)
+      throw new CocoonError('config.ledger-other-chain', {
+        message: `the ledger of the proxy contract ${contract.toString()} was kept on another chain than the one that answers now (a local chain that was deleted?): bring that chain back, or move the ledger away to start from zero`,
+      })
   }
 
   const patiently = async (work: () => Promise<boolean>, signal: AbortSignal): Promise<void> => {
@@ -400,11 +439,13 @@ export function createProxyChain(deps: ProxyChainDeps, options: ProxyChainOption
       if (ledger.fact(PARAMS_FACT) === undefined) await ledger.remember({ [PARAMS_FACT]: encodeParams(params) })
       let isDeploying = false
       await patiently(async () => {
-        await look()
-        if (own !== null) return true
-        if (!isDeploying) await deploy(until)
+        await expectSameChain(until)
+        const account = await look()
+        if (own === null && !isDeploying) log.info('deploying the proxy contract', { contract: contract.toString() })
         isDeploying = true
-        return false
+        // Given again while it is on its way, it is the same order.
+        if (own === null) await deploy(account, until)
+        return own !== null
       }, until)
       if (isDraining) {
         isOpen = true

@@ -6,11 +6,10 @@ import {
   Address,
   type ChainReader,
   clientContractAddress,
-  clientState,
   type ProxyEvent,
+  readContract,
   type RootParams,
   workerContractAddress,
-  workerState,
 } from '../../../chain/index.ts'
 import type { Ledger, OwnerKey } from '../../../ledger/index.ts'
 import { CocoonError, equalBytes, isZero } from '../../../util/index.ts'
@@ -100,24 +99,22 @@ export function createStandings(deps: StandingsDeps): Standings {
     client: (owner) => clients.get(owner),
     worker: (owner) => workers.get(owner),
     async readClient(owner) {
-      const { status, data, lastLt } = await reader.getAccount(contractOf('client', owner), { confirmed: true })
-      if (status !== 'active' || data === null)
-        return setClient(owner, { ...NOBODY, stakeNano: 0n, secretHash: NO_SECRET })
-      const { state, balance, stake, tokensUsed, secretHash } = clientState.loadPrefix(data)
+      const { account, stored } = await readContract(reader, 'client', contractOf('client', owner), params)
+      if (stored === null) return setClient(owner, { ...NOBODY, stakeNano: 0n, secretHash: NO_SECRET })
+      const { state, balance, stake, tokensUsed, secretHash } = stored
       return setClient(owner, {
         state,
         tokens: tokensUsed,
         balanceNano: balance,
         stakeNano: stake,
         secretHash,
-        lt: lastLt,
+        lt: account.lastLt,
       })
     },
     async readWorker(owner) {
-      const { status, data, lastLt } = await reader.getAccount(contractOf('worker', owner), { confirmed: true })
-      if (status !== 'active' || data === null) return setWorker(owner, NOBODY)
-      const { state, tokens } = workerState.loadPrefix(data)
-      return setWorker(owner, { state, tokens, balanceNano: 0n, lt: lastLt })
+      const { account, stored } = await readContract(reader, 'worker', contractOf('worker', owner), params)
+      if (stored === null) return setWorker(owner, NOBODY)
+      return setWorker(owner, { state: stored.state, tokens: stored.tokens, balanceNano: 0n, lt: account.lastLt })
     },
     tell(event, lt) {
       const owner: OwnerKey = event.owner.toRawString()

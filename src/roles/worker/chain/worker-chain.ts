@@ -2,15 +2,17 @@
 import {
   type Address,
   type ChainAccess,
+  type ContractOnChain,
   DEPLOY_NANO,
+  EFFECT_MS,
   ORDER_NANO,
   orderTransfer,
-  proxyState,
+  readContract,
   redirectExcesses,
   RENT_FLOOR_NANO,
   type RootParams,
+  sendOnce,
   type WalletSender,
-  workerState,
   workerStateInit,
 } from '../../../chain/index.ts'
 import {
@@ -21,7 +23,6 @@ import {
   type Random,
   type Timer,
   toCocoonError,
-  toHex,
   uniform,
 } from '../../../util/index.ts'
 import { type Collecting, decideCollecting } from './plan.ts'
@@ -85,19 +86,16 @@ interface Looked {
   lastError: string | null
 }
 
-const EFFECT_MS = 120_000
-
 export function createWorkerChain(deps: WorkerChainDeps, options: WorkerChainOptions): WorkerChain {
   const { clock, random, log, access, wallet } = deps
   const all = new Map<string, Looked>()
   const closing = new AbortController()
-  const confirmed = { confirmed: true, signal: closing.signal }
   let timer: Timer | undefined
 
   async function look(looked: Looked): Promise<void> {
     const { work, params } = looked
-    const { status, data } = await access.getAccount(work.ownContract, confirmed)
-    const stored = status === 'active' && data !== null ? workerState.loadPrefix(data) : null
+    const found = await readContract(access, 'worker', work.ownContract, params, { signal: closing.signal })
+    const { stored } = found
     looked.state = stored?.state ?? 'absent'
     looked.paid = stored?.tokens ?? 0n
     looked.owedSinceMs = work.signed > looked.paid ? (looked.owedSinceMs ?? clock.now()) : null
@@ -110,7 +108,7 @@ export function createWorkerChain(deps: WorkerChainDeps, options: WorkerChainOpt
       paid: looked.paid,
       pricePerToken: params.pricePerToken,
       workerFeePerToken: params.workerFeePerToken,
-      potNano: await pot(work.contract),
+      potNano: await pot(work.contract, params),
       owedSinceMs: looked.owedSinceMs,
       nowMs: clock.now(),
       isOutdated: deps.params().paramsVersion !== params.paramsVersion,
@@ -120,37 +118,33 @@ export function createWorkerChain(deps: WorkerChainDeps, options: WorkerChainOpt
     if (decision === 'pot-too-small' && looked.said !== decision)
       log.warn('a payout waits: the proxy has not charged its clients yet', { contract: work.ownContract.toString() })
     looked.said = decision
-    if (decision === 'collect') await collect(looked, stored === null)
+    if (decision === 'collect') await collect(looked, work, found)
   }
 
-  async function pot(proxy: Address): Promise<bigint> {
-    const { status, data, balanceNano } = await access.getAccount(proxy, confirmed)
-    if (status !== 'active' || data === null) return 0n
-    const { balance, stake } = proxyState.loadPrefix(data)
-    return balanceNano - balance - stake - RENT_FLOOR_NANO
+  async function pot(proxy: Address, params: RootParams): Promise<bigint> {
+    const { account, stored } = await readContract(access, 'proxy', proxy, params, { signal: closing.signal })
+    return stored === null ? 0n : account.balanceNano - stored.balance - stored.stake - RENT_FLOOR_NANO
   }
 
-  async function collect(looked: Looked, isAbsent: boolean): Promise<void> {
-    const { work, params } = looked
+  async function collect(looked: Looked, work: SignedWork, found: ContractOnChain<'worker'>): Promise<void> {
     const { ownContract: to, contract: proxy, publicKey: proxyPublicKey } = work
     const body = redirectExcesses(work.payment as Uint8Array, wallet.address)
-    const transfer = isAbsent
-      ? orderTransfer({
-          to,
-          body,
-          valueNano: DEPLOY_NANO.worker,
-          init: workerStateInit(params, { owner: deps.owner, proxy, proxyPublicKey }),
-        })
-      : orderTransfer({ to, body, valueNano: ORDER_NANO })
-    const outcome = await wallet.send({ id: `collect-${toHex(random.bytes(12))}`, transfers: [transfer] })
-    looked.sent = { atMs: clock.now(), paid: looked.paid }
-    if (outcome.result !== 'confirmed')
-      throw new CocoonError('chain.refused', { message: `a payout was not sent: it has ${outcome.result}` })
-    looked.transaction = outcome.hash
+    const init = workerStateInit(looked.params, { owner: deps.owner, proxy, proxyPublicKey })
+    const order =
+      found.stored === null ? { to, body, valueNano: DEPLOY_NANO.worker, init } : { to, body, valueNano: ORDER_NANO }
+    // What it was given for stands in the payment: the order needs no number to tell it from others.
+    const once = { name: 'collect', receiver: found.account, transfer: () => orderTransfer(order) }
+    const waits = { atMs: clock.now(), paid: looked.paid }
+    const { hash } = await sendOnce(wallet, once).catch((error: unknown) => {
+      if (toCocoonError(error).code === 'chain.refused') looked.sent = waits
+      throw error
+    })
+    looked.sent = { ...waits, atMs: clock.now() }
+    looked.transaction = hash
     log.info('a payout was submitted', {
       contract: to.toString(),
       tokens: work.signed - looked.paid,
-      transaction: outcome.hash,
+      transaction: hash,
     })
   }
 

@@ -11,6 +11,8 @@ export interface ManifestFacts {
   readonly manifest: Manifest
   /** When the first of its certificates ends; manifests live about two years. */
   readonly earliestExpiryMs: number
+  /** Signer first, root last. */
+  readonly chain: readonly Certificate[]
 }
 
 export interface ManifestContext {
@@ -76,7 +78,7 @@ export async function verifyManifest(
       ...(date === null ? {} : { at: date.subject }),
     },
   })
-  return list.finish<ManifestFacts>({ manifest, earliestExpiryMs: Math.min(...chain.map((c) => c.notAfterMs)) })
+  return list.finish<ManifestFacts>({ manifest, chain, earliestExpiryMs: Math.min(...chain.map((c) => c.notAfterMs)) })
 }
 
 /** A check whose failure is its code's sentence. */

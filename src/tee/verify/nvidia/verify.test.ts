@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import {
   createTestDevice,
   type DeviceChanges,
@@ -26,6 +26,7 @@ const other = createTestKey('p384')
 const STRICT: GpuExpectations = {
   nonce: NONCE,
   manifests: 'required',
+  revocation: 'required',
   fwid: 'required',
   architectures: ['hopper'],
   features: ['single'],
@@ -36,7 +37,7 @@ async function verify(
   expected: Partial<GpuExpectations> = {},
   context: Partial<GpuContext> = {},
 ) {
-  const { proof, collateral, deviceRoots, manifestRoots } = device(changes)
+  const { proof, collateral, deviceRoots, manifestRoots } = await device(changes)
   return verifyGpu(
     proof,
     collateral,
@@ -44,6 +45,8 @@ async function verify(
     { crypto: nodeVerifyCrypto, nowMs: TEST_NOW_MS, deviceRoots, manifestRoots, ...context },
   )
 }
+
+const NOBODY = { 0: 'none', 1: 'none', 2: 'none' } as const
 
 async function codesOf(...args: Parameters<typeof verify>): Promise<string[]> {
   const { checks } = await verify(...args)
@@ -56,7 +59,7 @@ test('a GPU with both manifests verifies, and every check is listed', async () =
     'gpu-report passed',
     'gpu-chain passed',
     'gpu-dates passed',
-    'gpu-revocation info',
+    'gpu-revocation passed',
     'gpu-fwid passed',
     'gpu-nonce passed',
     'gpu-report-signature passed',
@@ -66,6 +69,7 @@ test('a GPU with both manifests verifies, and every check is listed', async () =
       `gpu-${what}-manifest-signature passed`,
       `gpu-${what}-manifest-chain passed`,
       `gpu-${what}-manifest-dates passed`,
+      `gpu-${what}-manifest-revocation passed`,
       `gpu-${what}-version passed`,
       `gpu-${what}-measurements passed`,
     ]),
@@ -79,7 +83,8 @@ test('a GPU with both manifests verifies, and every check is listed', async () =
     driverVersion: '550.1',
     vbiosVersion: '96.00.5E.00.01',
     measurementsCompared: 4,
-    earliestExpiryMs: TEST_UNTIL_MS,
+    // Of NVIDIA's answers.
+    earliestExpiryMs: TEST_NOW_MS + 86_400_000,
   })
 })
 
@@ -217,9 +222,11 @@ test('the firmware id of Blackwell stands in its TcbInfo; one stated in two ways
 })
 
 test('dates hold from the first second, less the skew, to the last', async () => {
-  expect(await codesOf({}, {}, { nowMs: TEST_UNTIL_MS })).toEqual([])
-  expect(await codesOf({}, {}, { nowMs: TEST_FROM_MS - 300_000 })).toEqual([])
-  expect((await codesOf({}, {}, { nowMs: TEST_UNTIL_MS + 1000 }))[0]).toBe('attestation.gpu-certificate-expired')
+  const unasked = { answers: { device: NOBODY, manifests: NOBODY } }
+  const bare: Partial<GpuExpectations> = { revocation: 'if-given' }
+  expect(await codesOf(unasked, bare, { nowMs: TEST_UNTIL_MS })).toEqual([])
+  expect(await codesOf(unasked, bare, { nowMs: TEST_FROM_MS - 300_000 })).toEqual([])
+  expect((await codesOf(unasked, bare, { nowMs: TEST_UNTIL_MS + 1000 }))[0]).toBe('attestation.gpu-certificate-expired')
 })
 
 test('a switch has no driver, and needs no manifest of one; a GPU without driver version does', async () => {
@@ -236,14 +243,13 @@ test('without manifests, where none are required, the result says that nothing w
   const result = await verify({ driver: 'none', vbios: 'none' }, { manifests: 'if-given' })
   expect(result).toMatchObject({ ok: true, facts: { measurementsCompared: 0 } })
   expect(result.checks.filter((c) => c.outcome === 'info').map((c) => c.id)).toEqual([
-    'gpu-revocation',
     'gpu-driver-manifest',
     'gpu-vbios-manifest',
   ])
 })
 
 test('a report that cannot be read is refused with its place', async () => {
-  const { proof, collateral, deviceRoots } = device()
+  const { proof, collateral, deviceRoots } = await device()
   const result = await verifyGpu({ ...proof, report: proof.report.subarray(1) }, collateral, STRICT, {
     crypto: nodeVerifyCrypto,
     nowMs: TEST_NOW_MS,
@@ -251,4 +257,85 @@ test('a report that cannot be read is refused with its place', async () => {
   })
   expect(result).toMatchObject({ ok: false, code: 'attestation.gpu-spdm-version', facts: null })
   expect(result.checks.at(-1)?.inputs).toMatchObject({ field: 'request.version', offset: 0 })
+})
+
+describe('revocation', () => {
+  const DAY_MS = 86_400_000
+  const codes = async (
+    answers: NonNullable<DeviceChanges['answers']>,
+    revocation: 'required' | 'if-given' = 'required',
+    nowMs = TEST_NOW_MS,
+  ): Promise<string[]> => codesOf({ answers }, { revocation }, { nowMs })
+
+  test.each([
+    [0, 'of the chip'],
+    [1, 'of the provisioner'],
+    [2, 'of the identity'],
+  ])('of the device’s link %i, %s, refuses the GPU, whatever the policy', async (link) => {
+    for (const demand of ['required', 'if-given'] as const) {
+      expect(await codes({ device: { [link]: { status: 'revoked' } } }, demand)).toEqual(['attestation.gpu-revoked'])
+      expect(await codes({ device: { [link]: { status: 'on-hold' } } }, demand)).toEqual(['attestation.gpu-on-hold'])
+      expect(await codes({ device: { [link]: { status: 'unknown' } } }, demand)).toEqual([
+        'attestation.gpu-ocsp-unknown',
+      ])
+    }
+  })
+
+  test('of a link of the manifests refuses both manifests', async () => {
+    for (const link of [0, 1, 2])
+      expect(await codes({ manifests: { [link]: { status: 'revoked' } } })).toEqual([
+        'attestation.gpu-rim-revoked',
+        'attestation.gpu-rim-revoked',
+      ])
+  })
+
+  test('that nobody answered for refuses where it is demanded, and is stated where it is not', async () => {
+    expect(await codes({ device: { 1: 'none' } })).toEqual(['attestation.gpu-ocsp-missing'])
+    expect(await codes({ manifests: { 2: 'none' } })).toEqual([
+      'attestation.gpu-ocsp-missing',
+      'attestation.gpu-ocsp-missing',
+    ])
+    const result = await verify({ answers: { device: { 1: 'none' } } }, { revocation: 'if-given' })
+    expect(result.checks.find(({ id }) => id === 'gpu-revocation')).toMatchObject({
+      outcome: 'info',
+      inputs: { good: 2, at: 'provisioner' },
+    })
+  })
+
+  test('an answer that has expired proves nothing, and one that said revoked still does', async () => {
+    const later = TEST_NOW_MS + 2 * DAY_MS
+    expect(await codes({}, 'required', later)).toEqual(Array.from({ length: 3 }, () => 'attestation.ocsp-expired'))
+    expect(await codes({}, 'if-given', later)).toEqual([])
+    expect(await codes({ device: { 0: { status: 'revoked' } } }, 'if-given', later)).toEqual([
+      'attestation.gpu-revoked',
+    ])
+  })
+
+  test('an answer by nobody’s leave refuses, whatever the policy', async () => {
+    for (const demand of ['required', 'if-given'] as const)
+      expect(await codes({ device: { 0: { wrongKey: other } } }, demand)).toEqual(['attestation.ocsp-signature'])
+  })
+
+  test('the newest of two answers about one certificate counts', async () => {
+    const older = await device({ answers: { device: { 0: { fromMs: TEST_NOW_MS - 3_600_000 } } } })
+    const newer = await device({ answers: { device: { 0: { status: 'revoked' } } } })
+    const answers = [...older.collateral.answers, ...newer.collateral.answers.slice(0, 1)]
+    const { proof, collateral, deviceRoots, manifestRoots } = older
+    const context = { crypto: nodeVerifyCrypto, nowMs: TEST_NOW_MS, deviceRoots, manifestRoots }
+    const result = await verifyGpu(proof, { ...collateral, answers }, STRICT, context)
+    expect(result).toMatchObject({ ok: false, code: 'attestation.gpu-revoked' })
+  })
+
+  test('what is proven ends with the first answer behind it', async () => {
+    const result = await verify({ answers: { manifests: { 1: { untilMs: TEST_NOW_MS + 7_000 } } } })
+    expect(verifiedOrThrow(result).earliestExpiryMs).toBe(TEST_NOW_MS + 7_000)
+  })
+
+  test('an answer that cannot be read refuses', async () => {
+    const { proof, collateral, deviceRoots, manifestRoots } = await device()
+    const context = { crypto: nodeVerifyCrypto, nowMs: TEST_NOW_MS, deviceRoots, manifestRoots }
+    const answers = [...collateral.answers, Uint8Array.of(0x30, 0)]
+    const result = await verifyGpu(proof, { ...collateral, answers }, STRICT, context)
+    expect(result).toMatchObject({ ok: false, code: 'attestation.ocsp-malformed' })
+  })
 })

@@ -9,9 +9,11 @@ import { GPU_ERRORS, type GpuErrorCode } from '../../quote/nvidia-errors.ts'
 import { type Certificate, parseCertificate } from '../../x509/index.ts'
 import { dateFaultOf, faultOfChain, subjectText } from '../chain.ts'
 import { Checklist, type CheckInputs, type Verification } from '../checks.ts'
+import type { OcspContext } from '../ocsp.ts'
 import { compareMeasurements, conflictsOf } from './compare.ts'
 import { architectureOf, chipOf, fwidOf, type GpuArchitecture } from './leaf.ts'
 import type { Manifest } from './manifest.ts'
+import { checkRevocation, deviceLinks, manifestLinks } from './revocation.ts'
 import { NVIDIA_DEVICE_ROOT } from './roots.ts'
 import { DEFAULT_CLOCK_SKEW_MS, type ManifestContext, need, verifyManifest } from './verify-manifest.ts'
 
@@ -26,6 +28,8 @@ export interface GpuProof {
 export interface GpuCollateral {
   readonly driverManifest: Uint8Array | null
   readonly vbiosManifest: Uint8Array | null
+  /** NVIDIA's answers about revocation, DER: of the device's certificates and of the manifests'. */
+  readonly answers: readonly Uint8Array[]
 }
 
 /** What the GPU must be. Every field is a decision; null says that anything goes. */
@@ -34,6 +38,8 @@ export interface GpuExpectations {
   readonly nonce: Uint8Array
   /** `if-given` proves who made the GPU, and not what runs on it. */
   readonly manifests: 'required' | 'if-given'
+  /** `if-given`: what nobody answered for, or answered too long ago, is only stated. What is revoked never passes. */
+  readonly revocation: 'required' | 'if-given'
   /** Drivers of the 535 series do not state the firmware id. */
   readonly fwid: 'required' | 'if-stated'
   readonly architectures: readonly GpuArchitecture[] | null
@@ -53,6 +59,9 @@ export interface GpuFacts {
   readonly leafSerial: string
   /** How many measurements were found to be published ones. */
   readonly measurementsCompared: number
+  /** Serial number of the chip's certificate, hex: which GPU it is. */
+  readonly deviceSerial: string
+  /** The first certificate or answer behind all this ends then. */
   readonly earliestExpiryMs: number
 }
 
@@ -76,6 +85,17 @@ export async function verifyGpu(
   const report = readReport(list, proof.report)
   if (chain === null || report === null) return list.finish<GpuFacts>(null)
   await checkDevice(list, chain, context)
+  const answersUntilMs = await checkRevocation(
+    list,
+    {
+      id: 'gpu-revocation',
+      revoked: 'attestation.gpu-revoked',
+      links: deviceLinks(chain),
+      answers: collateral.answers,
+      demand: expected.revocation,
+    },
+    ocspContext(context),
+  )
   const [leaf] = chain
   checkFwid(list, report, leaf, expected)
   checkNonce(list, report, expected)
@@ -93,10 +113,21 @@ export async function verifyGpu(
     vbiosVersion: report.vbiosVersion,
     feature: report.feature,
     leafSerial: toHex(leaf.serial),
+    deviceSerial: toHex(chain[1]?.serial ?? new Uint8Array()),
     measurementsCompared: manifests.compared,
-    earliestExpiryMs: Math.min(manifests.earliestExpiryMs, ...chain.map((certificate) => certificate.notAfterMs)),
+    earliestExpiryMs: Math.min(
+      answersUntilMs,
+      manifests.earliestExpiryMs,
+      ...chain.map((certificate) => certificate.notAfterMs),
+    ),
   })
 }
+
+const ocspContext = ({ crypto, nowMs, clockSkewMs = DEFAULT_CLOCK_SKEW_MS }: GpuContext): OcspContext => ({
+  crypto,
+  nowMs,
+  clockSkewMs,
+})
 
 type Chain = readonly [Certificate, ...Certificate[]]
 
@@ -152,7 +183,6 @@ async function checkDevice(
     passed: 'The device’s certificates are valid now.',
     inputs: { now: new Date(nowMs).toISOString(), ...(date === null ? {} : { at: date.subject }) },
   })
-  list.info('gpu-revocation', 'Revocation was not checked: NVIDIA answers it online only.')
 }
 
 function checkFwid(list: Checklist, report: GpuReport, leaf: Certificate, expected: GpuExpectations): void {
@@ -193,7 +223,7 @@ async function checkSignature(
 async function checkManifests(
   list: Checklist,
   report: GpuReport,
-  { driverManifest, vbiosManifest }: GpuCollateral,
+  { driverManifest, vbiosManifest, answers }: GpuCollateral,
   hasDriver: boolean,
   expected: GpuExpectations,
   context: GpuContext,
@@ -211,9 +241,20 @@ async function checkManifests(
     const verified = await verifyManifest(what, bytes, context)
     list.append(verified.checks)
     if (verified.facts === null) return
-    const { manifest } = verified.facts
+    const { manifest, chain } = verified.facts
     found.push(manifest)
-    earliestExpiryMs = Math.min(earliestExpiryMs, verified.facts.earliestExpiryMs)
+    const untilMs = await checkRevocation(
+      list,
+      {
+        id: `gpu-${what}-manifest-revocation`,
+        revoked: 'attestation.gpu-rim-revoked',
+        links: manifestLinks(chain),
+        answers,
+        demand: expected.revocation,
+      },
+      ocspContext(context),
+    )
+    earliestExpiryMs = Math.min(earliestExpiryMs, untilMs, verified.facts.earliestExpiryMs)
     need(list, `gpu-${what}-version`, manifest.version === version, 'attestation.gpu-rim-version', {
       passed: 'The manifest is for the version of the report.',
       inputs: { manifest: manifest.version, report: version },

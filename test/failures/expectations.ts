@@ -1,0 +1,35 @@
+/** What must be true of a network after any number of killed nodes. */
+import { expect } from 'vitest'
+import { seededRandom } from '../../src/util/index.ts'
+import { killUnderLoad, type Story } from './killing.ts'
+import { COST_NANO, startMortalNetwork, type Totals } from './network.ts'
+
+/** Of requests that had not delivered anything when something failed under them. */
+const LEAST_SUCCESS = 0.999
+
+export interface Outcome {
+  readonly story: Story
+  readonly totals: Totals
+  /** Requests that a proxy charged although its answer never left it, and another served: see docs/scheduling.md. */
+  readonly chargedByTheDead: bigint
+}
+
+export async function surviveKilling(options: { readonly seed: number; readonly seconds: number }): Promise<Outcome> {
+  await using network = await startMortalNetwork()
+  await network.whole()
+  const random = seededRandom(options.seed)
+  const story = await killUnderLoad(network, { random, seconds: options.seconds, callers: 12 })
+  await network.whole()
+  await network.quiet()
+  const totals = await network.totals()
+  const { answered, failed, cut } = story.counts
+  const { chargedNano, paidNano } = totals
+
+  expect(story.oddities).toEqual([])
+  expect(answered / (answered + failed), JSON.stringify(story.failures)).toBeGreaterThanOrEqual(LEAST_SUCCESS)
+  expect(totals.receipts).toBe(answered + failed + cut)
+  expect(totals.dearestNano).toBe(COST_NANO)
+  expect(paidNano).toBeGreaterThanOrEqual(BigInt(answered) * COST_NANO)
+  expect(chargedNano).toBeGreaterThanOrEqual(paidNano)
+  return { story, totals, chargedByTheDead: (chargedNano - paidNano) / COST_NANO }
+}

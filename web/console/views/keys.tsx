@@ -1,0 +1,103 @@
+/** API keys: what there is, how more are made, how they end. */
+import { useState } from 'preact/hooks'
+import { useFetched } from '../node/fetched.ts'
+import { useNode } from '../node/session.ts'
+import type { ApiKey, List, Project } from '../node/shapes.ts'
+import { Action } from '../parts/action.tsx'
+import { Complaint } from '../parts/complaint.tsx'
+import { Copied } from '../parts/copied.tsx'
+import { formatDay } from '../parts/format.ts'
+import { type Column, Table } from '../parts/table.tsx'
+import { KeyForm, type NewKey } from './key-form.tsx'
+
+export function Keys() {
+  const node = useNode()
+  const [trouble, setTrouble] = useState<unknown>(null)
+  const [made, setMade] = useState<{ readonly key: string; readonly id: string; readonly name: string } | null>(null)
+  const { value, error, reload } = useFetched('keys', async (signal) => {
+    const [keys, projects] = await Promise.all([
+      node.admin<List<ApiKey>>('/keys', { signal }),
+      node.admin<List<Project>>('/projects', { signal }),
+    ])
+    return { keys: keys.data, projects: projects.data }
+  })
+  async function create(wanted: NewKey): Promise<void> {
+    setTrouble(null)
+    setMade(await node.admin<ApiKey & { key: string }>('/keys', { body: wanted }))
+    reload()
+  }
+  async function revoke(id: string): Promise<void> {
+    setTrouble(null)
+    await node.admin(`/keys/${id}/revoke`, { body: {} })
+    reload()
+  }
+  const columns: readonly Column<ApiKey>[] = [
+    ...COLUMNS,
+    {
+      head: 'State',
+      cell: (key) => {
+        if (key.revoked_at !== null) return <span class="odd">revoked</span>
+        if (key.expires_at !== null && Date.parse(key.expires_at) <= Date.now()) return <span class="odd">expired</span>
+        return (
+          <Action
+            work={() => revoke(key.id)}
+            complain={setTrouble}
+            label={`Revoke ${key.name || key.id}`}
+            confirm="Revoke it for good"
+          >
+            Revoke
+          </Action>
+        )
+      },
+    },
+  ]
+  return (
+    <>
+      <Complaint error={trouble ?? error} />
+      {made !== null && (
+        <section class="made" aria-label="The new key">
+          <p>
+            The key{made.name === '' ? '' : ` “${made.name}”`}, shown this once. Keep it where it is used; nobody can
+            read it later.
+          </p>
+          <p>
+            <Copied text={made.key} what="the key" />
+          </p>
+          <button type="button" onClick={() => setMade(null)}>
+            I have it
+          </button>
+        </section>
+      )}
+      {value !== null && (
+        <>
+          <KeyForm projects={value.projects} create={create} complain={setTrouble} />
+          <Table
+            caption="API keys"
+            columns={columns}
+            rows={value.keys}
+            keyOf={({ id }) => id}
+            none="No keys: everybody who reaches this node is its owner. From the first key on, every caller needs one."
+          />
+        </>
+      )}
+    </>
+  )
+}
+
+const COLUMNS: readonly Column<ApiKey>[] = [
+  { head: 'Name', cell: ({ name }) => name || '–' },
+  { head: 'Id', cell: ({ id }) => <code>{id}</code> },
+  { head: 'Project', cell: ({ project }) => project },
+  { head: 'May', cell: ({ scopes }) => scopes.map((scope) => SCOPES[scope] ?? scope).join(', '), kind: 'detail' },
+  { head: 'Models', cell: ({ models }) => models.join(', ') || 'all', kind: 'detail' },
+  { head: 'Limits', cell: ({ limits }) => limitsOf(limits) },
+  { head: 'Made', cell: ({ created_at: at }) => formatDay(at), kind: 'detail' },
+  { head: 'Expires', cell: ({ expires_at: at }) => (at === null ? 'never' : formatDay(at)) },
+]
+
+const SCOPES: Readonly<Record<string, string>> = { inference: 'ask', models: 'list' }
+
+function limitsOf(limits: ApiKey['limits']): string {
+  const given = Object.entries(limits).filter(([, value]) => value !== null)
+  return given.map(([name, value]) => `${value} ${name.replaceAll('_', ' ')}`).join(', ') || 'none'
+}

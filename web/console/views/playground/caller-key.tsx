@@ -1,0 +1,31 @@
+/** The API key with which this page asks models: without one it asks as the owner. Kept in this tab. */
+import { useState } from 'preact/hooks'
+import { Field } from '../../parts/field.tsx'
+
+const KEPT = 'cocoon-caller-key'
+
+export const keptCallerKey = (): string => sessionStorage.getItem(KEPT) ?? ''
+
+export interface CallerKeyProps {
+  readonly onChange: (key: string) => void
+}
+
+export function CallerKey({ onChange }: CallerKeyProps) {
+  const [key, setKey] = useState(keptCallerKey)
+  function take(): void {
+    sessionStorage.setItem(KEPT, key.trim())
+    onChange(key.trim())
+  }
+  return (
+    <Field label="API key" hint="Empty: as the owner of this node.">
+      <input
+        type="password"
+        autocomplete="off"
+        placeholder="ck_…"
+        value={key}
+        onInput={(event) => setKey(event.currentTarget.value)}
+        onChange={take}
+      />
+    </Field>
+  )
+}
