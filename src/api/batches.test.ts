@@ -403,7 +403,7 @@ describe('after a restart', () => {
       ...{ request: 'with-receipt', atMs: clock.now(), project: 'shop', key: keyId, model: 'test-model', path: CHAT },
       ...{ result: 'ok', status: 200, code: null, prompt: 1n, cached: 0n, completion: 1n, reasoning: 0n, total: 2n },
       ...{ costNano: 7n, unsettledNano: 0n, maxCostNano: 16n, proxy: null, worker: null, evidence: null },
-      ...{ attempts: 1, firstByteMs: 1, durationMs: 1 },
+      ...{ attempts: [], queuedMs: null, sentMs: null, firstByteMs: 1, durationMs: 1 },
     }
     node.gateway.record(receipt)
     await node.restart({}, async () => {

@@ -12,7 +12,7 @@ function setUp() {
   const inference: Inference = {
     run(_request, sink) {
       sinks.push(sink)
-      return { cancel() {}, charge: () => Promise.resolve('nothing') }
+      return { cancel() {}, charge: () => Promise.resolve('nothing'), story: () => ({ queuedMs: null, attempts: [] }) }
     },
     quote: () => {
       throw new Error('not asked')

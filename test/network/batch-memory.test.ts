@@ -34,7 +34,7 @@ const inference: Inference = {
       sink.part(answer)
       sink.end(info)
     })
-    return { cancel() {}, charge: () => Promise.resolve(info) }
+    return { cancel() {}, charge: () => Promise.resolve(info), story: () => ({ queuedMs: null, attempts: [] }) }
   },
   quote: () => ({ maxCostNano: 9n, pricePerTokenNano: 1n, multipliers: ONES }),
   models: () =>
