@@ -41,7 +41,7 @@ afterEach(async () => {
 
 function use(script: (call: ScriptedCall) => unknown, options: Record<string, unknown> = {}): void {
   inference = scriptedInference(script)
-  const admin = { key: new Secret(ADMIN), fiat: { currency: 'USD', perTon: '2.5' } }
+  const admin = { key: new Secret(ADMIN), fiat: gateway.fiat }
   const metered = meterInference({ inference, gateway, clock })
   api = apiUnderTest({ clock, options, deps: { inference: metered, gateway, admin } })
 }

@@ -32,7 +32,7 @@ export async function openClientGateway(p: Process): Promise<OpenedGateway> {
     gateway,
     admin: {
       key,
-      fiat: client.gateway.fiat,
+      fiat: gateway.fiat,
       console: createConsolePage({ root: PACKAGE_ROOT, log: p.log, build: buildWithVite }),
     },
     meter: (inference) => meterInference({ inference, gateway, clock: p.clock }),
