@@ -46,7 +46,7 @@ function use(
   more: Pick<AdminAccess, 'leave'> = {},
 ): void {
   inference = scriptedInference(script)
-  const admin = { key: new Secret(ADMIN), fiat: { currency: 'USD', perTon: '2.5' }, ...more }
+  const admin = { key: new Secret(ADMIN), fiat: gateway.fiat, ...more }
   const metered = meterInference({ inference, gateway, clock })
   api = apiUnderTest({ clock, options, deps: { inference: metered, gateway, admin } })
 }
