@@ -10,6 +10,7 @@ import { filesBelow, type Import, lineAt, ROOT, readSource, readText, type Sourc
 /** Rank of each folder. `sdk` stands on `api`; `ledger` and `engine` do not know each other. */
 const RANKS: Readonly<Record<string, number>> = {
   util: 0,
+  disk: 1,
   tl: 1,
   transport: 2,
   tee: 2,

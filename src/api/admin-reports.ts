@@ -1,14 +1,14 @@
 /** GET /admin/usage and /admin/receipts, as JSON and CSV. Shapes: admin-contract.ts. */
 import type { FastifyInstance, FastifyReply } from 'fastify'
-import type { Fiat, Gateway, ReceiptPage, UsageRow } from '../gateway/index.ts'
+import type { Gateway, ReceiptPage, UsageRow } from '../gateway/index.ts'
 import { projectFor } from './admin-access.ts'
 import { iso, parse } from './admin-body.ts'
 import { receiptsQuery, usageQuery } from './admin-contract.ts'
 import { toCsv } from './csv.ts'
 import { apiError } from './errors.ts'
-import { moneyFields } from './money-fields.ts'
+import { type FiatNow, moneyFields } from './money-fields.ts'
 
-export function addReports(scope: FastifyInstance, gateway: Gateway, fiat: Fiat | undefined): void {
+export function addReports(scope: FastifyInstance, gateway: Gateway, fiat: FiatNow | undefined): void {
   scope.get('/usage', async (request, reply) => {
     const { by, from, to, format, ...given } = parse(usageQuery, request.query)
     const filter = { ...given, project: projectFor(request.actor, given.project) }
@@ -58,7 +58,7 @@ const tokensOf = (t: Pick<UsageRow, 'prompt' | 'cached' | 'completion' | 'reason
   total_tokens: String(t.total),
 })
 
-function usageOf(by: string, row: UsageRow, fiat: Fiat | undefined): Record<string, unknown> {
+function usageOf(by: string, row: UsageRow, fiat: FiatNow | undefined): Record<string, unknown> {
   return {
     [by]: row.name,
     requests: Number(row.requests),
@@ -95,7 +95,7 @@ const RECEIPT_COLUMNS = [
   'duration_ms',
 ]
 
-function receiptOf(r: ReceiptPage['receipts'][number], fiat: Fiat | undefined): Record<string, unknown> {
+function receiptOf(r: ReceiptPage['receipts'][number], fiat: FiatNow | undefined): Record<string, unknown> {
   const { seq, request, project, key, model, path, result, status, code, proxy, worker, evidence } = r
   return {
     ...{ seq, request, ended_at: iso(r.atMs), project, key, model, path, result, status, code },

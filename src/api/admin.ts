@@ -8,7 +8,6 @@ import {
   type BudgetName,
   type BudgetState,
   DEFAULT_PROJECT,
-  type Fiat,
   type Gateway,
   type Member,
 } from '../gateway/index.ts'
@@ -23,21 +22,23 @@ import {
   seesBudget,
 } from './admin-access.ts'
 import { iso, parse } from './admin-body.ts'
-import { budgetName, newBudget, newKey, newMember, newProject, removeMember } from './admin-contract.ts'
+import { budgetName, closedAccount, newBudget, newKey, newMember, newProject, removeMember } from './admin-contract.ts'
 import { addReports } from './admin-reports.ts'
 import type { ConsolePage } from './console.ts'
 import { apiError } from './errors.ts'
-import { moneyFields } from './money-fields.ts'
+import { type FiatNow, moneyFields } from './money-fields.ts'
 
 export interface AdminAccess {
   /** What the owner sends as `Authorization: Bearer KEY`. */
   readonly key: Secret<string>
-  readonly fiat?: Fiat | undefined
+  readonly fiat?: FiatNow | undefined
+  /** Asks the proxy with this contract, or all of them, for what is left of the account, and closes it. Absent without a chain. */
+  readonly leave?: (proxyContract: string | null) => Promise<void>
   /** The owner's page; without, there is none. */
   readonly console?: ConsolePage
 }
 
-export function addAdminRoutes(app: FastifyInstance, gateway: Gateway, { key, fiat }: AdminAccess): void {
+export function addAdminRoutes(app: FastifyInstance, gateway: Gateway, { key, fiat, leave }: AdminAccess): void {
   const check = createActorCheck(key, gateway)
   void app.register(
     async (scope) => {
@@ -58,6 +59,13 @@ export function addAdminRoutes(app: FastifyInstance, gateway: Gateway, { key, fi
       addMembers(scope, gateway)
       addBudgets(scope, gateway, fiat)
       addReports(scope, gateway, fiat)
+      if (leave !== undefined)
+        scope.post('/accounts/close', async (request, reply) => {
+          expectRole(request.actor, 'node', 'close accounts')
+          const { proxy_contract: proxyContract } = parse(closedAccount, request.body)
+          await leave(proxyContract)
+          return reply.code(202).send({ refund: 'submitted' })
+        })
     },
     { prefix: '/admin' },
   )
@@ -134,7 +142,7 @@ function addMembers(scope: FastifyInstance, gateway: Gateway): void {
   })
 }
 
-function addBudgets(scope: FastifyInstance, gateway: Gateway, fiat: Fiat | undefined): void {
+function addBudgets(scope: FastifyInstance, gateway: Gateway, fiat: FiatNow | undefined): void {
   const keyById = (id: string): ApiKey | undefined => gateway.keys().find((key) => key.id === id)
   /** A project's owner shares out what the project has; how much that is, is for the owner of the node to say. */
   function expectMayChange(actor: Actor, name: BudgetName): void {
@@ -196,7 +204,10 @@ function memberOf({ id, project, name, role, createdMs, removedMs }: Member): ob
   }
 }
 
-function budgetOf({ budget, fromMs, untilMs, spentNano, reservedNano }: BudgetState, fiat: Fiat | undefined): object {
+function budgetOf(
+  { budget, fromMs, untilMs, spentNano, reservedNano }: BudgetState,
+  fiat: FiatNow | undefined,
+): object {
   const { scope, id, model, window, limitNano, warnAtPercent } = budget
   return {
     scope,

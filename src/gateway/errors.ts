@@ -6,6 +6,7 @@ export type GatewayErrorCode = Extract<
   `config.${string}` | `request.${string}` | `payment.${string}` | `capacity.${string}`
 > &
   (
+    | 'config.fiat-source' // the source of the currency’s rate tells none that can be believed
     | 'config.gateway-corrupt' // the file is no gateway's, or is damaged
     | 'config.gateway-in-use' // another process holds the file
     | 'config.gateway-newer' // a newer version of this program wrote the file

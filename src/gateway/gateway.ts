@@ -20,6 +20,8 @@ import { hashCredential, isCredential, makeCredential } from './api-key.ts'
 import { type Budgets, type BudgetState, createBudgets } from './budgets.ts'
 import { gatewayError } from './errors.ts'
 import { createMembers, type Members, type NewMember } from './members.ts'
+import type { Fiat } from './fiat.ts'
+import { createFiatRate } from './fiat-rate.ts'
 import type { GatewayOptions } from './options.ts'
 import type { ReceiptFilter, ReceiptPage, UsageFilter, UsageRow } from './queries.ts'
 import { createRateGate, type RateGate } from './rate-limits.ts'
@@ -83,6 +85,8 @@ export interface Gateway {
   dropBudget(name: BudgetName): Promise<void>
   receipts(filter: ReceiptFilter): Promise<ReceiptPage>
   usage(filter: UsageFilter): Promise<readonly UsageRow[]>
+  /** The currency and rate in which amounts are shown besides TON; undefined where there is none to trust. */
+  fiat(): Fiat | undefined
   /** Resolves when every receipt so far is on the disk. */
   written(): Promise<void>
   close(): Promise<void>
@@ -127,6 +131,7 @@ export async function openGateway(
   const rateGates = new Map<string, RateGate>()
   const spending = createSpending()
   for (const spent of kept.spent) spending.add(spent)
+  const fiatRate = createFiatRate(deps, options.fiat)
   const webhook = options.webhook === undefined ? null : createWebhook(deps, options.webhook)
   const budgets = createBudgets(clock, spending, (state) => void warn(state))
   for (const budget of kept.budgets) budgets.set(budget)
@@ -340,9 +345,11 @@ export async function openGateway(
       await written()
       return (await thread.do({ do: 'usage', filter })).usage as readonly UsageRow[]
     },
+    fiat: fiatRate.current,
     written,
     async close() {
       webhook?.close()
+      fiatRate.close()
       await written()
       await thread.close()
     },

@@ -9,6 +9,7 @@ import {
   createBatchDesk,
   createClientApi,
 } from '../../src/api/index.ts'
+import { openStoreAccess } from '../../src/batch/store-access.ts'
 import { type Batches, type BatchOptions, batchOptions, openBatches, watchInteractive } from '../../src/batch/index.ts'
 import { type Gateway, gatewayOptions, meterInference, openGateway } from '../../src/gateway/index.ts'
 import type { Inference } from '../../src/roles/client/index.ts'
@@ -30,8 +31,8 @@ export interface BatchNode {
   readonly api: ClientApi
   /** Where everything is kept. */
   readonly folder: string
-  /** Ends without waiting for anything, and begins anew on the same folder. */
-  restart(setup?: Partial<BatchNodeSetup>): Promise<void>
+  /** Ends without waiting for anything, and begins anew on the same folder. @param meanwhile while nothing runs */
+  restart(setup?: Partial<BatchNodeSetup>, meanwhile?: () => Promise<void>): Promise<void>
   close(): Promise<void>
 }
 
@@ -85,8 +86,9 @@ export async function startBatchNode(first: BatchNodeSetup): Promise<BatchNode> 
       return parts.api
     },
     folder,
-    async restart(change = {}) {
+    async restart(change = {}, meanwhile = async () => {}) {
       await close()
+      await meanwhile()
       setup = { ...setup, ...change }
       parts = await open()
     },
@@ -154,3 +156,23 @@ export const chatLines = (count: number, more: object = {}, from = 0): string =>
       body: { model: 'test-model', messages: [{ role: 'user', content: `Say ${from + i}` }], max_tokens: 8, ...more },
     }),
   ).join('\n')
+
+/** Leaves the folder of a node that does not run as a process leaves it that dies with these attempts under way. */
+export async function leaveUnderWay(
+  folder: string,
+  batch: string,
+  maxCostNano: bigint,
+  requestBySeq: Readonly<Record<number, string>>,
+): Promise<void> {
+  const store = await openStoreAccess({ clock: systemClock, log: silentLog }, join(folder, 'batches.sqlite'))
+  await store.apply(
+    Object.entries(requestBySeq).map(([seq, request]) => ({
+      put: 'sent' as const,
+      batch,
+      maxCostNano,
+      seq: Number(seq),
+      request,
+    })),
+  )
+  await store.close()
+}

@@ -63,8 +63,8 @@ export function startWorkerNode(deps: WorkerDeps, options: WorkerOptions): Worke
     metrics: deps.metrics,
     trace: deps.trace,
     engine: deps.engine,
-    model,
     suspect: () => watch.suspect(),
+    model,
     maxActive: options.maxActiveRequests,
     price: () => registry.current().params,
   })
