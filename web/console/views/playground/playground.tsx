@@ -60,8 +60,21 @@ export function Playground({ model: named, isShown }: PlaygroundProps) {
       setRunning(true)
       const show = (answer: Answer): void => setExchanges([...before, { question: asked, model: chosen, answer }])
       show(NO_ANSWER)
+      // Pieces come faster than anybody reads: they are drawn once a frame.
+      let newest = NO_ANSWER
+      let frame: number | null = null
+      const showSoon = (answer: Answer): void => {
+        newest = answer
+        frame ??= requestAnimationFrame(() => {
+          frame = null
+          show(newest)
+        })
+      }
       const turns: readonly Turn[] = [...turnsOf(before), { role: 'user', content: asked }]
-      await runChat(node, { body: chatBody(chosen, turns, parameters), key: apiKey, signal: stop.signal, show })
+      const body = chatBody(chosen, turns, parameters)
+      const last = await runChat(node, { body, key: apiKey, signal: stop.signal, show: showSoon })
+      if (frame !== null) cancelAnimationFrame(frame)
+      show(last)
       setRunning(false)
     },
     [node, chosen, parameters, apiKey],
@@ -127,13 +140,22 @@ export function Playground({ model: named, isShown }: PlaygroundProps) {
         )}
         <CallerKey onChange={setApiKey} />
         <ParameterFields value={parameters} onChange={setParameters} />
-        <details>
-          <summary>As a command</summary>
-          <pre tabIndex={0}>{asCurl(location.origin, body)}</pre>
-          <CopyButton text={asCurl(location.origin, body)} what="the command" />
-        </details>
+        <AsCommand body={body} />
       </section>
     </div>
+  )
+}
+
+/** Written only while somebody looks at it. */
+function AsCommand({ body }: { readonly body: Readonly<Record<string, unknown>> }) {
+  const [isOpen, setOpen] = useState(false)
+  const command = isOpen ? asCurl(location.origin, body) : ''
+  return (
+    <details open={isOpen} onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>As a command</summary>
+      <pre tabIndex={0}>{command}</pre>
+      <CopyButton text={command} what="the command" />
+    </details>
   )
 }
 
