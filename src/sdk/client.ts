@@ -2,8 +2,10 @@
 import {
   apiError,
   baseName,
+  createAnswerMemory,
   createGate,
   errorBodyFor,
+  fingerprintOf,
   listModel,
   prepareInference,
   pricesOf,
@@ -20,7 +22,7 @@ import { type Cost, respond } from './respond.ts'
 export interface CocoonClient extends AsyncDisposable {
   /**
    * Answers the inference paths of the HTTP API, `/v1/models` and `/v1/models/ID` from the network, whatever host the URL
-   * names; statuses, headers and error bodies are those of the HTTP API. Hand it to any library that
+   * names; statuses, headers and error bodies are those of the HTTP API, `Idempotency-Key` included. Hand it to any library that
    * takes a `fetch`, with a base URL that ends in `/v1`. It rejects only with the reason of an aborted signal, and with a
    * TypeError for arguments that `fetch` itself would refuse. A body that fails without being a stream of events ends with
    * a CocoonError.
@@ -82,6 +84,7 @@ export function createClient(options: CreateClientOptions): CocoonClient {
     timeoutMs: api.defaultTimeoutMs,
   }
   const answerDeps = { inference: node, clock, log, limits: api, firstByte: () => undefined }
+  const memory = createAnswerMemory(clock, node)
   let closed: Promise<void> | undefined
 
   /** Rejects when the time is over, this client closes or the signal fires. */
@@ -110,7 +113,11 @@ export function createClient(options: CreateClientOptions): CocoonClient {
       const body = await readBody(request, api.maxBodyBytes, signal)
       const prepared = prepareInference({ path, headers: request.headers, body, traceId, caller: OWNER, defaults })
       await untilConnected(signal)
-      const answer = respond(prepared, idHeaders(traceId), signal, answerDeps)
+      const key = request.headers.get('idempotency-key')
+      const kept = key === null ? undefined : memory.inferenceFor(key, path, fingerprintOf(prepared))
+      const deps = kept === undefined ? answerDeps : { ...answerDeps, inference: kept.inference }
+      const ownHeaders = kept?.isRepeated === true ? [...idHeaders(traceId), ...REPLAYED] : idHeaders(traceId)
+      const answer = respond(prepared, ownHeaders, signal, deps)
       void answer.over.then(leave)
       const response = await answer.response
       costs.set(response, answer.cost)
@@ -184,6 +191,7 @@ export function createClient(options: CreateClientOptions): CocoonClient {
   return client
 }
 
+const REPLAYED = ['idempotent-replayed', 'true']
 const idHeaders = (traceId: string): string[] => ['x-request-id', traceId, 'x-cocoon-request-id', traceId]
 
 function json(body: unknown, traceId: string, status = 200, headers: Readonly<Record<string, string>> = {}): Response {
