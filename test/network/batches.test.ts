@@ -198,6 +198,7 @@ test('a batch is cancelled: what was answered is kept, the rest is told so', asy
   expect(refused).toMatchObject({ status: 409, code: 'request.file-in-use' })
   // Those under way are let end.
   await until(() => held.length > 0, 'a line is under way')
+  engine.script = answerChat()
   for (const answer of held) answer()
   const batch = await untilOver(id)
   expect(batch.status).toBe('cancelled')
