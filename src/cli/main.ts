@@ -18,6 +18,7 @@ import { addGatewayCommands } from './gateway/index.ts'
 import { type EvidenceFlags, evidenceCommand, takeEvidence } from './evidence.ts'
 import { addImageCommands } from './image/index.ts'
 import { openMoney } from './money.ts'
+import { addOperatorCommands } from './operator/index.ts'
 import { dropModel, fetchModel, showModels } from './model.ts'
 import { addModelIdentityCommands } from './model-identity.ts'
 import { runClient, runProxy, runWorker } from './roles.ts'
@@ -174,6 +175,7 @@ function program(run: (status: Promise<number>) => void): Command {
   })
 
   addAccountCommands(cocoon, forMoney)
+  addOperatorCommands(cocoon, forMoney)
   addRootCommands(cocoon, forMoney)
   const earnings = forMoney
     .withSettings(cocoon.command('earnings').description('what a worker was paid and is owed, proxy by proxy'))

@@ -2,7 +2,13 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type ClientApi, clientApiOptions, createBatchDesk, createClientApi } from '../../src/api/index.ts'
+import {
+  type ClientApi,
+  type ClientApiOptions,
+  clientApiOptions,
+  createBatchDesk,
+  createClientApi,
+} from '../../src/api/index.ts'
 import { openStoreAccess } from '../../src/batch/store-access.ts'
 import { type Batches, type BatchOptions, batchOptions, openBatches, watchInteractive } from '../../src/batch/index.ts'
 import { type Gateway, gatewayOptions, meterInference, openGateway } from '../../src/gateway/index.ts'
@@ -43,35 +49,24 @@ export async function startBatchNode(first: BatchNodeSetup): Promise<BatchNode> 
       { ...gatewayOptions.parse({}), path: join(folder, 'gateway.sqlite') },
     )
     const metered = meterInference({ inference, gateway, clock })
-    const watch = watchInteractive(metered, clock)
     const http = clientApiOptions.parse({ port: 0, ...setup.http })
-    const options = batchOptions.parse({ ...setup.batch })
-    const defaults = {
-      maxTokens: http.defaultMaxTokens,
-      maxCoefficient: http.defaultMaxCoefficient,
-      timeoutMs: options.lineTimeoutMs,
-    }
-    const desk = createBatchDesk(
-      { inference: metered, clock, log },
-      { maxBodyBytes: http.maxBodyBytes, limits: http, defaults },
-    )
-    const batches = await openBatches(
-      { ...deps, desk, gateway, inference: metered, isInteractiveWaiting: () => watch.isWaiting() },
-      { ...options, folder },
-    )
+    const { batches, live } = await openBatchesBeside(metered, {
+      clock,
+      log,
+      gateway,
+      folder,
+      http,
+      batch: setup.batch,
+    })
     const ops = {
       ready: () => [],
       status: () => ({}),
       jsonstats: () => ({}),
       metricsText: () => Promise.resolve(''),
     }
-    const ofBatches = {
-      of: batches,
-      defaults: { maxCoefficient: http.defaultMaxCoefficient, keepOutputMs: options.keepFilesMs },
-    }
     const admin = { key: new Secret(ADMIN_KEY) }
-    const api = createClientApi({ ...deps, inference: watch.inference, gateway, admin, ops, batches: ofBatches }, http)
-    return { gateway, batches, api }
+    const api = createClientApi({ ...deps, inference: live, gateway, admin, ops, batches }, http)
+    return { gateway, batches: batches.of, api }
   }
 
   async function close(): Promise<void> {
@@ -101,6 +96,53 @@ export async function startBatchNode(first: BatchNodeSetup): Promise<BatchNode> 
       await close()
       rmSync(folder, { recursive: true, force: true })
     },
+  }
+}
+
+/** As the client puts them together: what its API needs of them, and the inference for requests that somebody waits for. */
+export async function openBatchesBeside(
+  metered: Inference,
+  {
+    clock,
+    log,
+    gateway,
+    folder,
+    http,
+    batch,
+  }: {
+    readonly clock: Clock
+    readonly log: Log
+    readonly gateway: Gateway
+    readonly folder: string
+    readonly http: ClientApiOptions
+    readonly batch?: Partial<BatchOptions> | undefined
+  },
+): Promise<{
+  readonly batches: { readonly of: Batches; readonly defaults: { maxCoefficient: number; keepOutputMs: number } }
+  readonly live: Inference
+}> {
+  const watch = watchInteractive(metered, clock)
+  const options = batchOptions.parse({ ...batch })
+  const defaults = {
+    maxTokens: http.defaultMaxTokens,
+    maxCoefficient: http.defaultMaxCoefficient,
+    timeoutMs: options.lineTimeoutMs,
+  }
+  const desk = createBatchDesk(
+    { inference: metered, clock, log },
+    { maxBodyBytes: http.maxBodyBytes, limits: http, defaults },
+  )
+  const deps = { clock, random: systemRandom, log, metrics: noMetrics }
+  const batches = await openBatches(
+    { ...deps, desk, gateway, inference: metered, isInteractiveWaiting: () => watch.isWaiting() },
+    { ...options, folder },
+  )
+  return {
+    batches: {
+      of: batches,
+      defaults: { maxCoefficient: http.defaultMaxCoefficient, keepOutputMs: options.keepFilesMs },
+    },
+    live: watch.inference,
   }
 }
 
