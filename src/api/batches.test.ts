@@ -6,7 +6,7 @@ import { type Clock, CocoonError, type Log, manualClock, silentLog, utf8, writeF
 import { ADMIN_KEY, type BatchNode, chatLines, leaveUnderWay, startBatchNode } from '../../test/support/batch-node.ts'
 import { until } from '../../test/support/network.ts'
 import { createRecordingLog } from '../../test/support/recording-log.ts'
-import { CHAT, COMPLETION } from './api-under-test.ts'
+import { CHAT, COMPLETION, DONE } from './api-under-test.ts'
 import { type ScriptedCall, type ScriptedInference, scriptedInference } from './scripted-inference.ts'
 
 /** What one line of `chatLines` reserves by the scripted quote, and what answering it costs. */
@@ -312,13 +312,13 @@ describe('what they wait for', () => {
     expect(most).toBe(3)
   })
 
-  test('nothing goes out while a live request waits for its answer to begin', async () => {
+  test('nothing goes out while a live stream waits for its beginning', async () => {
     let live: ScriptedCall | undefined
     script = (call) => {
       live = call
     }
-    const body = JSON.parse(chatLines(1))['body'] as object
-    const asked = ask('POST', CHAT, undefined, body)
+    const body = { ...(JSON.parse(chatLines(1))['body'] as object), stream: true }
+    const asked = node.api.app.inject({ method: 'POST', url: CHAT, payload: body })
     await eventually(() => live !== undefined, 'the live request is under way')
     clock.advance(2_000)
     script = answer
@@ -328,7 +328,10 @@ describe('what they wait for', () => {
       'it stands back',
     )
     expect(inference.calls).toHaveLength(1)
-    answer(live as ScriptedCall)
+    const stream = live as ScriptedCall
+    stream.head('text/event-stream')
+    stream.part(DONE)
+    stream.end()
     await asked
     expect(await untilOver(id)).toMatchObject({ status: 'completed' })
   })

@@ -64,6 +64,8 @@ export interface Runner {
 
 /** Offers are asked for this often while lines wait. */
 const OFFERS_MS = 2_000
+/** Older ones say nothing any more: those of the batch before, those of a proxy that has gone. */
+const OFFERS_OLD_MS = 3 * OFFERS_MS
 const TICK_MS = 1_000
 /** A proxy that was just restarted knows no workers yet. */
 const UNKNOWN_MODEL_MS = 5 * 60_000
@@ -133,7 +135,7 @@ export function createRunner(deps: RunnerDeps, options: BatchOptions): Runner {
     if (deps.isInteractiveWaiting()) return 'interactive'
     if (now < pace.pausedUntilMs) return lane.pausedFor
     if (lane.running >= pace.width) return 'busy'
-    if (offers === null || offers.byModel === null) return 'no-proxy'
+    if (offers === null || offers.byModel === null || now - offers.atMs > OFFERS_OLD_MS) return 'no-proxy'
     const room = findRoom(offers.byModel.get(model), maxCoefficient, options.maxLoadPercent, places.beyondTold(model))
     switch (room.at) {
       case 'coefficient':
