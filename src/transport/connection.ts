@@ -65,6 +65,8 @@ class FramedConnection implements Connection {
   /** Frames of this turn of the event loop: they leave together once every socket that had something to say was read. */
   readonly #batch = new Batch()
   #flushing = false
+  /** Waits for the next flush. */
+  #afterFlush: (() => void)[] = []
   #congested = false
 
   #lastInboundMs: number
@@ -113,6 +115,11 @@ class FramedConnection implements Connection {
     if (this.open) this.#enqueue(this.#write.packet(message))
   }
 
+  afterSending(then: () => void): void {
+    if (this.#flushing && this.#ended === null) this.#afterFlush.push(then)
+    else then()
+  }
+
   query(message: Uint8Array, { timeoutMs }: { readonly timeoutMs: number }): Promise<Uint8Array> {
     if (this.#ended !== null) return Promise.reject(this.#ended)
     const asked = this.#outstanding.ask(() => this.#randomId(), timeoutMs)
@@ -156,6 +163,7 @@ class FramedConnection implements Connection {
     if (wasOpen) metrics.closed(side, why.code)
     this.#outstanding.refuseAll(why)
     this.#inbound.forget()
+    for (const then of this.#afterFlush.splice(0)) queueMicrotask(then)
     // Not at once: `close` is often called from within the session's own callbacks.
     const handler = this.#handler
     this.#handler = null
@@ -264,9 +272,11 @@ class FramedConnection implements Connection {
   readonly #flush = (): void => {
     this.#flushing = false
     const { frames, bytes } = this.#batch
-    if (frames === 0) return
-    this.#options.metrics.sent(frames, bytes)
-    this.#stream.write(this.#batch.take(), this.#written)
+    if (frames > 0) {
+      this.#options.metrics.sent(frames, bytes)
+      this.#stream.write(this.#batch.take(), this.#written)
+    }
+    if (this.#afterFlush.length > 0) for (const then of this.#afterFlush.splice(0)) then()
   }
 
   /** One chunk has left: perhaps the session may go on producing. */

@@ -108,6 +108,8 @@ export interface Connection {
   readonly congested: boolean
   /** Sends one boxed object as `tcp.packet`, copied before this returns. A message on a closed connection is dropped. */
   send(message: Uint8Array): void
+  /** Calls once what was sent before has left this process, or never will: it survives what becomes of us. */
+  afterSending(then: () => void): void
   /**
    * Sends one boxed object as `tcp.query`. Rejects with `protocol.refused` (info.remoteCode, info.message) on
    * `tcp.queryError`, `protocol.query-timeout`, or at once with the closing error when the connection ends.

@@ -2,12 +2,15 @@
 import { join } from 'node:path'
 import { CocoonError, type Random, Secret } from '../../util/index.ts'
 import type { Config } from '../schema.ts'
-import { readPrivateFile, writePrivateFile } from '../private-file.ts'
+import { readPrivateFile, writePrivateFile } from '../../disk/index.ts'
 
 /** What opens the API of this configuration's own client to its owner, whatever keys it has; undefined before its first start. */
 export function ownerKeyOf({ home, client }: Config): Secret<string> | undefined {
   return client.http.apiKey ?? (readPrivateFile(fileOf(home)) === null ? undefined : readAdminKey(home))
 }
+
+/** Of whoever uses these commands: a member where the configuration names one, else the owner. Throws as `readAdminKey`. */
+export const actingKeyOf = ({ home, client }: Config): Secret<string> => client.gateway.memberKey ?? readAdminKey(home)
 
 const fileOf = (home: string): string => join(home, 'keys', 'admin.key')
 const KEY_BYTES = 32

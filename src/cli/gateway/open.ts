@@ -20,8 +20,8 @@ export interface OpenedBatches {
   readonly live: Inference
 }
 
-/** Throws `config.gateway-…`, `config.key-file`. */
-export async function openClientGateway(p: Process): Promise<OpenedGateway> {
+/** @param leave as in `AdminAccess`. Throws `config.gateway-…`, `config.key-file`. */
+export async function openClientGateway(p: Process, leave?: AdminAccess['leave']): Promise<OpenedGateway> {
   const { home, client } = p.config
   const key = loadAdminKey(home, p.random)
   const gateway = await openGateway(
@@ -32,7 +32,8 @@ export async function openClientGateway(p: Process): Promise<OpenedGateway> {
     gateway,
     admin: {
       key,
-      fiat: client.gateway.fiat,
+      fiat: gateway.fiat,
+      ...(leave === undefined ? {} : { leave }),
       console: createConsolePage({ root: PACKAGE_ROOT, log: p.log, build: buildWithVite }),
     },
     meter: (inference) => meterInference({ inference, gateway, clock: p.clock }),

@@ -58,10 +58,10 @@ export interface ClientNode extends Inference {
   status(): ReturnType<typeof clientStatus>
   jsonstats(): unknown
   /**
-   * Takes the rest of the account at every connected proxy out and closes it there, for good. Throws `payment.in-use` while
-   * requests run.
+   * Takes the rest of the account at every connected proxy out, or at the one with this contract, and closes it there, for good.
+   * Throws `payment.in-use` while requests run, `capacity.no-proxy` where none is connected.
    */
-  leave(): Promise<void>
+  leave(proxy?: Address): Promise<void>
   /** Refuses new requests, waits for running ones up to `graceMs`, then closes. */
   close(graceMs: number): Promise<void>
 }
@@ -224,8 +224,17 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
       }),
     status: () => clientStatus(facts()),
     jsonstats: () => clientJsonStats(facts()),
-    async leave() {
-      await Promise.all(targets.all().map(async ({ link }) => (link?.ready === true ? link.leave() : undefined)))
+    async leave(proxy) {
+      const links = ready()
+        .map(({ link }) => link)
+        .filter(
+          ({ session }) => proxy === undefined || (session.at === 'ready' && session.proxy.contract.equals(proxy)),
+        )
+      if (links.length === 0)
+        throw new CocoonError('capacity.no-proxy', {
+          message: `${proxy === undefined ? 'no proxy' : `the proxy ${proxy.toString()}`} is connected: it could sign no refund`,
+        })
+      await Promise.all(links.map((link) => link.leave()))
     },
     async close(graceMs) {
       stopping = true

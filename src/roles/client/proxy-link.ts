@@ -34,6 +34,8 @@ import {
   proxyToClientMessages,
   type SignedPayment,
   x1ClientAnswer,
+  x1GetModels,
+  x1Models,
   x1RequestStory,
 } from '../../tl/index.ts'
 import { type Connection, createAsker, type Link as TransportLink, WIRE_STATUS } from '../../transport/index.ts'
@@ -52,6 +54,7 @@ import {
 } from '../../util/index.ts'
 import type { ClientChain } from './chain/index.ts'
 import type { ModelOffer } from './inference.ts'
+import { offersFrom } from './offers.ts'
 import type { ClientOptions } from './options.ts'
 import type { Requests } from './requests.ts'
 import { createWorkerProofs, type JudgedWorker, type WorkerJudge } from './worker-proofs.ts'
@@ -117,6 +120,7 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
   const log = deps.log.with({ connection: connection.id, proxy: connection.peer.remote })
   let session: Session = { at: 'greeting' }
   let retiring = false
+  let isOlder = false
   let statusTimer: Timer | undefined
   const ask = createAsker(connection, log)
   const proofs = deps.workerJudge && createWorkerProofs(connection, { clock: deps.clock, log, judge: deps.workerJudge })
@@ -273,6 +277,12 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
       if (session.proxy.version === 0) {
         const answer = await connection.query(encode(clientGetWorkerTypes, {}), { timeoutMs: MODELS_TIMEOUT_MS })
         return decode(clientWorkerTypes, answer).types.map((t) => ({ id: t.name, workers: [] }))
+      }
+      if (connection.peer.extended && !isOlder) {
+        const told = await connection.query(encode(x1GetModels, {}), { timeoutMs: MODELS_TIMEOUT_MS }).catch(() => null)
+        if (told !== null) return offersFrom(decode(x1Models, told))
+        // A proxy of ours from before there was such a question: not asked again on this connection.
+        isOlder = true
       }
       const answer = await connection.query(encode(clientGetWorkerTypesV2, {}), { timeoutMs: MODELS_TIMEOUT_MS })
       return decode(clientWorkerTypesV2, answer).types.map((t) => ({

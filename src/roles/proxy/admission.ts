@@ -8,6 +8,7 @@ import { type ClientAccount, upperBound } from '../../ledger/index.ts'
 import { decode, encode, httpRequestToPass, type ValueOf } from '../../tl/index.ts'
 import { isZero, toHex } from '../../util/index.ts'
 import type { Refusal } from './dispatcher.ts'
+import { type Lack, type Needs, needsOf, needsOfPath } from './needs.ts'
 import type { AnswerKind } from './worker-record.ts'
 
 export interface Ask {
@@ -38,6 +39,8 @@ export interface Admitted {
   /** Of a path that generates; null where there is no prompt to recognise. */
   readonly payload: Uint8Array | null
   readonly kind: AnswerKind
+  /** What its worker must be able to do. */
+  readonly needs: Needs
 }
 
 /** `reason` is a word for the metric's label. */
@@ -83,6 +86,8 @@ export function sayRefusal(model: string, refusal: Refusal): Refused {
       return refuse(651, reason, `no workers for model ${model}; try again in ${retryAfterMs} ms`)
     case 'price':
       return refuse(651, reason, `can run this query with coefficient=${lowestCoefficient}`)
+    case 'unfit':
+      return refuse(621, reason, lacking(refusal.lacks))
   }
   // A caller with more to spend need not wait.
   if (lowestCoefficient !== undefined)
@@ -97,6 +102,15 @@ export function sayRefusal(model: string, refusal: Refusal): Refused {
     'queue-expired': `: waited ${seconds} s`,
   }[reason]
   return refuse(651, reason, `no ready workers for model ${model}${why}; try again in ${retryAfterMs} ms`)
+}
+
+/** The field stands last, where clients of ours look for it. */
+function lacking(lacks: Lack | undefined): string {
+  if (lacks === undefined) return 'no worker of this model can do this'
+  const { what, field, contextLength } = lacks
+  return what === 'context'
+    ? `no worker of this model has room for this: its context has ${contextLength} tokens; see ${field}`
+    : `no worker of this model can do ${what}; see ${field}`
 }
 
 /** Paths whose answer length a token limit in the body decides. */
@@ -114,9 +128,11 @@ function agreeOnLimit({ query, maxTokens }: Ask): Omit<Admitted, 'hold'> | Refus
     return refuse(621, 'bad-request', `proxy: invalid http request: ${(error as Error).message}`)
   }
   const { payload } = request
-  if (!GENERATING.has(request.url.split('?', 1)[0] as string)) return { query, payload: null, kind: 'whole' }
+  const path = request.url.split('?', 1)[0] as string
+  const plain = { query, payload: null, kind: 'whole', needs: needsOfPath(path) } as const
+  if (!GENERATING.has(path)) return plain
   const body = parseObject(payload)
-  if (body === null) return { query, payload: null, kind: 'whole' }
+  if (body === null) return plain
   const kind: AnswerKind = body['stream'] === true ? 'streamed' : 'whole'
   const limits = [body['max_tokens'], body['max_completion_tokens']].filter((v) => typeof v === 'number')
   const choices = Math.max(1, count(body['n']), count(body['best_of'])) * promptsIn(body['prompt'])
@@ -127,9 +143,11 @@ function agreeOnLimit({ query, maxTokens }: Ask): Omit<Admitted, 'hold'> | Refus
       'limit-mismatch',
       `the body asks for up to ${asked} tokens, the envelope reserves max_tokens=${maxTokens}`,
     )
-  if (limits.length > 0) return { query, payload, kind }
-  const limited = withLimit(payload, Math.floor(maxTokens / choices))
-  return { query: encode(httpRequestToPass, { ...request, payload: limited }), payload, kind }
+  if (limits.length > 0) return { query, payload, kind, needs: needsOf(path, body, Math.max(...limits)) }
+  const perChoice = Math.floor(maxTokens / choices)
+  const limited = withLimit(payload, perChoice)
+  const needs = needsOf(path, body, perChoice)
+  return { query: encode(httpRequestToPass, { ...request, payload: limited }), payload, kind, needs }
 }
 
 /** `/v1/completions` takes several prompts at once: a list of texts or of token lists. One list of tokens is one prompt. */

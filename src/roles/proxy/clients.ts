@@ -22,6 +22,8 @@ import {
   type ClientToProxyQuery,
   type SignedPayment,
   x1CancelQuery,
+  x1GetModels,
+  x1Models,
   x1ClientQueries,
   type X1ClientQuery,
 } from '../../tl/index.ts'
@@ -36,6 +38,7 @@ import {
   receiveRegistration,
 } from './client-session.ts'
 import type { ProxyIdentity } from './identity.ts'
+import { modelsOf } from './model-list.ts'
 import { NO_PAYMENT, type PaymentSigner } from './payments.ts'
 import type { Party, Requests } from './requests.ts'
 import type { WorkerPool } from './scheduler.ts'
@@ -264,6 +267,8 @@ export function createClients(deps: ClientsDeps): Clients {
 
     return {
       query(data, reply) {
+        if (connection.peer.extended && session.at === 'ready' && constructorId(data) === x1GetModels.id)
+          return reply.answer(encode(x1Models, { models: modelsOf(deps.pool) }))
         const shown = session.at === 'ready' && connection.peer.extended ? decodeIfKnown(x1ClientQueries, data) : null
         if (shown !== null) return reply.answer(deps.showWorkers(shown))
         const known = decodeIfKnown(clientToProxyQueries, data)

@@ -17,9 +17,11 @@ import {
   workerProxyHandshakeCompleted,
   workerToProxyMessages,
   workerToProxyQueries,
+  x1WorkerAbilities,
+  x1WorkerAnswer,
+  abilitiesOf,
   type WorkerToProxyQuery,
   x1Claims,
-  x1WorkerAnswer,
   type X1ClientQuery,
   x1WorkerProof,
   x1Workers,
@@ -168,7 +170,8 @@ export function createWorkers(deps: WorkersDeps): Workers {
 
     function entered(before: WorkerSession['at'], answer: WorkerReply | Refusal): void {
       if (session.at === before) return
-      if (session.at === 'comparing') deps.pool.add({ connectionId: id, ...session.worker }, deps.now())
+      if (session.at === 'comparing')
+        deps.pool.add({ connectionId: id, ...session.worker, evidence: connection.peer.evidence }, deps.now())
       if (session.at !== 'ready' || answer._ !== 'worker.proxyHandshakeCompleted') return
       const { owner, version, model, machine, capacity, coefficient } = session.worker
       parties.set(id, { connection, owner, version, machine, proof })
@@ -232,6 +235,10 @@ export function createWorkers(deps: WorkersDeps): Workers {
         if (connection.peer.extended && constructorId(data) === x1WorkerAnswer.id) {
           const whole = decode(x1WorkerAnswer, data)
           return deps.requests().answer(id, whole.requestId, readWholeAnswer(whole))
+        }
+        if (connection.peer.extended && constructorId(data) === x1WorkerAbilities.id) {
+          deps.pool.update(id, { abilities: abilitiesOf(decode(x1WorkerAbilities, data).abilities) }, deps.now())
+          return deps.requests().workerChanged(session.worker.model)
         }
         const message = decodeIfKnown(workerToProxyMessages, data)
         if (message === null) return 'ignored'

@@ -68,7 +68,9 @@ export const MAX_KEY_COUNT = 4096
 
 /** Workers that one request may have had at one proxy: ours gives it to three at most. */
 export const MAX_ATTEMPT_COUNT = 16
-/** Why a try ended: a word or two. */
+/** Kinds of work a model may be good for: ours knows ten. */
+export const MAX_ABILITY_COUNT = 64
+/** Why a try ended, what a model can do: a word or two. */
 export const MAX_REASON_BYTES = 64
 
 /** Paths and URLs in configuration files: the longest path of Linux. */
