@@ -3,8 +3,8 @@ import { z } from 'zod'
 import {
   BUDGET_SCOPES,
   BUDGET_WINDOWS,
-  DEFAULT_PROJECT,
   KEY_SCOPES,
+  MEMBER_ROLES,
   RECEIPT_RESULTS,
   USAGE_GROUPS,
 } from '../gateway/index.ts'
@@ -23,8 +23,13 @@ const time = z.iso.datetime({ offset: true }).transform((text) => Date.parse(tex
 
 export const newProject = z.strictObject({ id, name: name.optional() })
 
+/** Without a project: that of the member who asks, else the default one. */
+export const newMember = z.strictObject({ project: id.optional(), name: name.min(1), role: z.enum(MEMBER_ROLES) })
+
+export const removeMember = z.strictObject({ keep_keys: z.boolean().default(false) })
+
 export const newKey = z.strictObject({
-  project: id.default(DEFAULT_PROJECT),
+  project: id.optional(),
   name: name.default(''),
   scopes: z
     .array(z.enum(KEY_SCOPES))

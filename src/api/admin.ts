@@ -1,28 +1,37 @@
-/** /admin/…: projects, keys, budgets, usage and receipts, for the owner of the node alone. Shapes: admin-contract.ts. */
-import type { FastifyInstance, FastifyReply } from 'fastify'
-import type { z } from 'zod'
-import type { ApiKey, BudgetState, Fiat, Gateway, ReceiptPage, UsageRow } from '../gateway/index.ts'
-import type { Secret } from '../util/index.ts'
+/**
+ * /admin/…: projects, members, keys and budgets; usage and receipts are in admin-reports.ts. For the owner of the node, and for
+ * members as far as their project goes (admin-access.ts). Shapes: admin-contract.ts.
+ */
+import type { FastifyInstance } from 'fastify'
 import {
-  budgetName,
-  closedAccount,
-  newBudget,
-  newKey,
-  newProject,
-  receiptsQuery,
-  usageQuery,
-} from './admin-contract.ts'
-import { createKeyCheck } from './auth.ts'
-import { complaintOf } from './complaint.ts'
+  type ApiKey,
+  type BudgetName,
+  type BudgetState,
+  DEFAULT_PROJECT,
+  type Gateway,
+  type Member,
+} from '../gateway/index.ts'
+import { CocoonError, type Secret } from '../util/index.ts'
+import {
+  type Actor,
+  createActorCheck,
+  expectMayRevoke,
+  expectRole,
+  projectFor,
+  sees,
+  seesBudget,
+} from './admin-access.ts'
+import { iso, parse } from './admin-body.ts'
+import { budgetName, closedAccount, newBudget, newKey, newMember, newProject, removeMember } from './admin-contract.ts'
+import { addReports } from './admin-reports.ts'
 import type { ConsolePage } from './console.ts'
-import { toCsv } from './csv.ts'
 import { apiError } from './errors.ts'
-import { moneyFields } from './money-fields.ts'
+import { type FiatNow, moneyFields } from './money-fields.ts'
 
 export interface AdminAccess {
   /** What the owner sends as `Authorization: Bearer KEY`. */
   readonly key: Secret<string>
-  readonly fiat?: Fiat | undefined
+  readonly fiat?: FiatNow | undefined
   /** Asks the proxy with this contract, or all of them, for what is left of the account, and closes it. Absent without a chain. */
   readonly leave?: (proxyContract: string | null) => Promise<void>
   /** The owner's page; without, there is none. */
@@ -30,11 +39,12 @@ export interface AdminAccess {
 }
 
 export function addAdminRoutes(app: FastifyInstance, gateway: Gateway, { key, fiat, leave }: AdminAccess): void {
-  const checkKey = createKeyCheck(key)
+  const check = createActorCheck(key, gateway)
   void app.register(
     async (scope) => {
+      scope.decorateRequest('actor')
       scope.addHook('onRequest', async (request, reply) => {
-        checkKey(request.headers.authorization)
+        request.actor = check(request.headers.authorization)
         reply.header('cache-control', 'no-store')
       })
       scope.removeAllContentTypeParsers()
@@ -46,10 +56,12 @@ export function addAdminRoutes(app: FastifyInstance, gateway: Gateway, { key, fi
         }
       })
       addAccounts(scope, gateway)
+      addMembers(scope, gateway)
       addBudgets(scope, gateway, fiat)
       addReports(scope, gateway, fiat)
       if (leave !== undefined)
         scope.post('/accounts/close', async (request, reply) => {
+          expectRole(request.actor, 'node', 'close accounts')
           const { proxy_contract: proxyContract } = parse(closedAccount, request.body)
           await leave(proxyContract)
           return reply.code(202).send({ refund: 'submitted' })
@@ -60,20 +72,34 @@ export function addAdminRoutes(app: FastifyInstance, gateway: Gateway, { key, fi
 }
 
 function addAccounts(scope: FastifyInstance, gateway: Gateway): void {
-  scope.get('/projects', async () => ({
-    data: gateway.projects().map(({ id, name, createdMs }) => ({ id, name, created_at: iso(createdMs) })),
+  scope.get('/self', async ({ actor: { role, project, member } }) => ({ role, project, member }))
+  scope.get('/projects', async ({ actor }) => ({
+    data: gateway
+      .projects()
+      .filter(({ id }) => sees(actor, id))
+      .map(({ id, name, createdMs }) => ({ id, name, created_at: iso(createdMs) })),
   }))
   scope.post('/projects', async (request, reply) => {
+    expectRole(request.actor, 'node', 'make projects')
     const { id, name } = parse(newProject, request.body)
     const project = await gateway.createProject(id, name ?? id)
     return reply.code(201).send({ id: project.id, name: project.name, created_at: iso(project.createdMs) })
   })
-  scope.get('/keys', async () => ({ data: gateway.keys().map(keyOf) }))
+  scope.get('/keys', async ({ actor }) => ({
+    data: gateway
+      .keys()
+      .filter(({ project }) => sees(actor, project))
+      .map(keyOf),
+  }))
   scope.post('/keys', async (request, reply) => {
-    const { expires_at: expiresMs, limits, ...rest } = parse(newKey, request.body)
+    const { actor } = request
+    expectRole(actor, 'member', 'make keys')
+    const { expires_at: expiresMs, limits, project, ...rest } = parse(newKey, request.body)
     const { key, made } = await gateway.createKey({
       ...rest,
+      project: projectFor(actor, project) ?? DEFAULT_PROJECT,
       expiresMs,
+      madeBy: actor.member,
       limits: {
         requestsPerMinute: limits.requests_per_minute,
         tokensPerMinute: limits.tokens_per_minute,
@@ -82,59 +108,73 @@ function addAccounts(scope: FastifyInstance, gateway: Gateway): void {
     })
     return reply.code(201).send({ ...keyOf(made), key })
   })
-  scope.post<{ Params: { id: string } }>('/keys/:id/revoke', async (request) =>
-    keyOf(await gateway.revokeKey(request.params.id)),
-  )
+  scope.post<{ Params: { id: string } }>('/keys/:id/revoke', async ({ actor, params: { id } }) => {
+    const key = gateway.keys().find((one) => one.id === id)
+    if (key !== undefined && sees(actor, key.project)) expectMayRevoke(actor, key)
+    else if (actor.project !== null) throw noSuch('key', id)
+    return keyOf(await gateway.revokeKey(id))
+  })
 }
 
-function addBudgets(scope: FastifyInstance, gateway: Gateway, fiat: Fiat | undefined): void {
-  scope.get('/budgets', async () => ({ data: gateway.budgets.list().map((state) => budgetOf(state, fiat)) }))
+function addMembers(scope: FastifyInstance, gateway: Gateway): void {
+  scope.get('/members', async ({ actor }) => ({
+    data: gateway
+      .members()
+      .filter(({ project }) => sees(actor, project))
+      .map(memberOf),
+  }))
+  scope.post('/members', async (request, reply) => {
+    const { actor } = request
+    expectRole(actor, 'owner', 'add members')
+    const { project, ...wanted } = parse(newMember, request.body)
+    const { key, made } = await gateway.createMember({
+      ...wanted,
+      project: projectFor(actor, project) ?? DEFAULT_PROJECT,
+    })
+    return reply.code(201).send({ ...memberOf(made), key })
+  })
+  scope.post<{ Params: { id: string } }>('/members/:id/remove', async ({ actor, params: { id }, body }) => {
+    expectRole(actor, 'owner', 'remove members')
+    const { keep_keys: keepKeys } = parse(removeMember, body)
+    const member = gateway.members().find((one) => one.id === id)
+    if (actor.project !== null && !sees(actor, member?.project)) throw noSuch('member', id)
+    return memberOf(await gateway.removeMember(id, { keepKeys }))
+  })
+}
+
+function addBudgets(scope: FastifyInstance, gateway: Gateway, fiat: FiatNow | undefined): void {
+  const keyById = (id: string): ApiKey | undefined => gateway.keys().find((key) => key.id === id)
+  /** A project's owner shares out what the project has; how much that is, is for the owner of the node to say. */
+  function expectMayChange(actor: Actor, name: BudgetName): void {
+    expectRole(actor, name.scope === 'key' ? 'owner' : 'node', `change the budget of a ${name.scope}`)
+    if (!seesBudget(actor, name, keyById)) throw noSuch('key', name.id)
+  }
+  scope.get('/budgets', async ({ actor }) => ({
+    data: gateway.budgets
+      .list()
+      .filter(({ budget }) => seesBudget(actor, budget, keyById))
+      .map((state) => budgetOf(state, fiat)),
+  }))
   scope.put('/budgets', async (request) => {
     const { limit: limitNano, warn_at_percent: warnAtPercent, ...name } = parse(newBudget, request.body)
+    expectMayChange(request.actor, name)
     return budgetOf(await gateway.setBudget({ ...name, limitNano, warnAtPercent }), fiat)
   })
   scope.delete('/budgets', async (request, reply) => {
-    await gateway.dropBudget(parse(budgetName, request.body))
+    const name = parse(budgetName, request.body)
+    expectMayChange(request.actor, name)
+    await gateway.dropBudget(name)
     return reply.code(204).send()
   })
 }
 
-function addReports(scope: FastifyInstance, gateway: Gateway, fiat: Fiat | undefined): void {
-  scope.get('/usage', async (request, reply) => {
-    const { by, from, to, format, ...filter } = parse(usageQuery, request.query)
-    if (by === 'code' && filter.model !== undefined)
-      throw apiError('request.bad-field', { message: "'model' cannot be given by code.", field: 'model' })
-    const [fromDay, toDay] = [from, to].map((text) => (text === undefined ? undefined : dayNumber(text)))
-    const rows = (await gateway.usage({ by, fromDay, toDay, ...filter })).map((row) => usageOf(by, row, fiat))
-    if (format === 'csv') return sendCsv(reply, rows, [by, ...USAGE_COLUMNS])
-    return { by, data: rows }
+const noSuch = (what: 'key' | 'member', id: string): CocoonError =>
+  new CocoonError('request.no-account', {
+    field: 'id',
+    message: `There is no ${what} '${id.slice(0, 80)}' in this project.`,
   })
-  scope.get('/receipts', async (request, reply) => {
-    const { from: fromMs, until: untilMs, format, ...filter } = parse(receiptsQuery, request.query)
-    const page = await gateway.receipts({ fromMs, untilMs, ...filter })
-    const rows = page.receipts.map((receipt) => receiptOf(receipt, fiat))
-    if (format === 'csv') return sendCsv(reply, rows, RECEIPT_COLUMNS)
-    return {
-      count: page.count,
-      ...moneyFields('cost', page.costNano, fiat),
-      unsettled_nano: String(page.unsettledNano),
-      data: rows,
-    }
-  })
-}
 
-function parse<T extends z.ZodType>(schema: T, body: unknown): z.output<T> {
-  const checked = schema.safeParse(body ?? {})
-  if (checked.success) return checked.data
-  const { field, says } = complaintOf(checked.error, (body ?? {}) as Record<string, unknown>)
-  throw apiError('request.bad-field', { message: `'${field}' ${says}.`, field })
-}
-
-const iso = (ms: number): string => new Date(ms).toISOString()
-const DAY_MS = 86_400_000
-const dayNumber = (text: string): number => Date.parse(text) / DAY_MS
-
-function keyOf({ id, project, name, scopes, models, limits, createdMs, expiresMs, revokedMs }: ApiKey) {
+function keyOf({ id, project, name, scopes, models, limits, createdMs, expiresMs, revokedMs, madeBy }: ApiKey) {
   return {
     id,
     project,
@@ -149,10 +189,25 @@ function keyOf({ id, project, name, scopes, models, limits, createdMs, expiresMs
     created_at: iso(createdMs),
     expires_at: expiresMs === null ? null : iso(expiresMs),
     revoked_at: revokedMs === null ? null : iso(revokedMs),
+    made_by: madeBy,
   }
 }
 
-function budgetOf({ budget, fromMs, untilMs, spentNano, reservedNano }: BudgetState, fiat: Fiat | undefined): object {
+function memberOf({ id, project, name, role, createdMs, removedMs }: Member): object {
+  return {
+    id,
+    project,
+    name,
+    role,
+    created_at: iso(createdMs),
+    removed_at: removedMs === null ? null : iso(removedMs),
+  }
+}
+
+function budgetOf(
+  { budget, fromMs, untilMs, spentNano, reservedNano }: BudgetState,
+  fiat: FiatNow | undefined,
+): object {
   const { scope, id, model, window, limitNano, warnAtPercent } = budget
   return {
     scope,
@@ -167,92 +222,3 @@ function budgetOf({ budget, fromMs, untilMs, spentNano, reservedNano }: BudgetSt
     window_ends: window === 'total' ? null : iso(untilMs),
   }
 }
-
-const USAGE_COLUMNS = [
-  'requests',
-  'failed',
-  'prompt_tokens',
-  'cached_tokens',
-  'completion_tokens',
-  'reasoning_tokens',
-  'total_tokens',
-  'cost_nano',
-  'cost_ton',
-  'unsettled_nano',
-]
-
-const tokensOf = (t: Pick<UsageRow, 'prompt' | 'cached' | 'completion' | 'reasoning' | 'total'>) => ({
-  prompt_tokens: String(t.prompt),
-  cached_tokens: String(t.cached),
-  completion_tokens: String(t.completion),
-  reasoning_tokens: String(t.reasoning),
-  total_tokens: String(t.total),
-})
-
-function usageOf(by: string, row: UsageRow, fiat: Fiat | undefined): Record<string, unknown> {
-  return {
-    [by]: row.name,
-    requests: Number(row.requests),
-    failed: Number(row.failed),
-    ...tokensOf(row),
-    ...moneyFields('cost', row.costNano, fiat),
-    unsettled_nano: String(row.unsettledNano),
-  }
-}
-
-const RECEIPT_COLUMNS = [
-  'seq',
-  'request',
-  'ended_at',
-  'project',
-  'key',
-  'model',
-  'path',
-  'result',
-  'status',
-  'code',
-  ...USAGE_COLUMNS.filter((name) => name.endsWith('_tokens')),
-  'cost_nano',
-  'cost_ton',
-  'unsettled_nano',
-  'max_cost_nano',
-  'proxy',
-  'worker',
-  'evidence',
-  'attempts',
-  'queued_ms',
-  'sent_ms',
-  'first_byte_ms',
-  'duration_ms',
-]
-
-function receiptOf(r: ReceiptPage['receipts'][number], fiat: Fiat | undefined): Record<string, unknown> {
-  const { seq, request, project, key, model, path, result, status, code, proxy, worker, evidence } = r
-  return {
-    ...{ seq, request, ended_at: iso(r.atMs), project, key, model, path, result, status, code },
-    ...tokensOf(r),
-    ...moneyFields('cost', r.costNano, fiat),
-    unsettled_nano: String(r.unsettledNano),
-    max_cost_nano: String(r.maxCostNano),
-    ...{ proxy, worker, evidence },
-    attempts: r.attempts.length,
-    queued_ms: r.queuedMs,
-    sent_ms: r.sentMs,
-    first_byte_ms: r.firstByteMs,
-    duration_ms: r.durationMs,
-    tries: r.attempts.map((one) => ({
-      proxy: one.proxy,
-      worker: one.worker,
-      sent_ms: one.sentMs,
-      first_byte_ms: one.firstByteMs,
-      ended_ms: one.endedMs,
-      ended: one.ended,
-    })),
-  }
-}
-
-const sendCsv = (
-  reply: FastifyReply,
-  rows: readonly Record<string, unknown>[],
-  columns: readonly string[],
-): FastifyReply => reply.type('text/csv; charset=utf-8').send(toCsv(columns, rows))

@@ -2,11 +2,10 @@
 import { createHash } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import type { BatchOrder, Batches, BatchView } from '../batch/index.ts'
-import type { Fiat } from '../gateway/index.ts'
 import { createBatchRequest, listBatchesQuery } from './batch-contract.ts'
 import type { ViewerOf } from './batch-viewer.ts'
 import { apiError } from './errors.ts'
-import { moneyFields } from './money-fields.ts'
+import { type FiatNow, moneyFields } from './money-fields.ts'
 import { pageOf } from './page.ts'
 import { parseObject } from './prepare.ts'
 import { checked } from './request-translation.ts'
@@ -26,7 +25,7 @@ export function addBatchRoutes(
   batches: Batches,
   viewerOf: ViewerOf,
   defaults: BatchDefaults,
-  fiat: Fiat | undefined,
+  fiat: FiatNow | undefined,
 ): void {
   const shown = (view: BatchView) => batchOf(view, fiat)
   void app.register(async (scope) => {
@@ -75,7 +74,7 @@ function idempotencyOf(key: string | readonly string[] | undefined, body: Uint8A
 
 const seconds = (ms: number | null): number | null => (ms === null ? null : Math.floor(ms / 1000))
 
-function batchOf({ batch, progress, waiting }: BatchView, fiat: Fiat | undefined) {
+function batchOf({ batch, progress, waiting }: BatchView, fiat: FiatNow | undefined) {
   const { status } = batch
   const endedAt = (as: typeof status): number | null => (status === as ? seconds(batch.endedMs) : null)
   const { input, cached, output, reasoning } = progress.usage

@@ -1,6 +1,7 @@
 /** GET /v1/models and /v1/models/ID. Shape: OpenAI's, with the live offers of workers as the reference adds them. */
 import type { FastifyInstance } from 'fastify'
 import type { Inference, ModelOffer, Quote } from '../roles/client/index.ts'
+import { ABILITIES, type Ability } from '../util/index.ts'
 import { apiError } from './errors.ts'
 import { baseName } from './caller.ts'
 import { NO_REQUEST, pricesPerMillion } from './prices.ts'
@@ -15,11 +16,22 @@ export interface ListedModel {
   readonly load: number | null
   /** nanoTON per million tokens by class, at the cheapest worker; null without one. */
   readonly price_per_million_nano: Readonly<Record<string, string>> | null
+  /** What some worker says it can do: `chat`, `tools`, `vision`, …; null where none says anything. */
+  readonly capabilities: readonly Ability[] | null
+  /** Tokens of prompt and answer together, of the worker with the most; null where none says. */
+  readonly context_length: number | null
+  /** The least that a worker of it has proved; null where the proxy does not tell. */
+  readonly evidence: string | null
   readonly workers: readonly {
     /** Per mille of the network's price. */
     readonly coefficient: number
     readonly running_requests: number
     readonly max_running_requests: number
+    /** What it says it can and cannot do; what is in neither list is not known. */
+    readonly capabilities: readonly Ability[] | null
+    readonly missing: readonly Ability[] | null
+    readonly context_length: number | null
+    readonly evidence: string | null
   }[]
 }
 
@@ -33,7 +45,13 @@ export function listModel(offer: ModelOffer, quote: Quote): ListedModel {
     coefficient: worker.coefficient,
     running_requests: worker.runningRequests,
     max_running_requests: worker.maxRunningRequests,
+    capabilities: worker.abilities?.can ?? null,
+    missing: worker.abilities?.cannot ?? null,
+    context_length: worker.abilities?.contextLength ?? null,
+    evidence: worker.evidence ?? null,
   }))
+  const able = workers.map(({ capabilities }) => capabilities).filter((list) => list !== null)
+  const lengths = workers.map(({ context_length: length }) => length).filter((length) => length !== null)
   return {
     id: offer.id,
     object: 'model',
@@ -41,9 +59,14 @@ export function listModel(offer: ModelOffer, quote: Quote): ListedModel {
     owned_by: 'cocoon',
     load: places > 0 ? running / places : null,
     price_per_million_nano: prices && Object.fromEntries(prices.map(([kind, nano]) => [kind, String(nano)])),
+    capabilities: able.length === 0 ? null : ABILITIES.filter((one) => able.some((list) => list.includes(one))),
+    context_length: lengths.length === 0 ? null : Math.max(...lengths),
+    evidence: WEAKEST_FIRST.find((label) => workers.some(({ evidence }) => evidence === label)) ?? null,
     workers,
   }
 }
+
+const WEAKEST_FIRST = ['none', 'simulated', 'verified']
 
 /** What a model's offers cost does not hang on a request. */
 export const pricesOf = (inference: Pick<Inference, 'quote'>): Quote => inference.quote(NO_REQUEST)

@@ -1,9 +1,8 @@
 /** POST /v1/quote/… in front of an inference path, and GET /v1/prices: what a request can cost, before it runs. */
 import type { FastifyInstance } from 'fastify'
-import type { Fiat } from '../gateway/index.ts'
 import type { Inference, ModelOffer, Quote } from '../roles/client/index.ts'
 import { INFERENCE_PATHS } from './contract.ts'
-import { moneyFields } from './money-fields.ts'
+import { type FiatNow, moneyFields } from './money-fields.ts'
 import type { RequestDefaults } from './caller.ts'
 import { prepareInference } from './prepare.ts'
 import { NO_REQUEST, pricesPerMillion } from './prices.ts'
@@ -13,12 +12,14 @@ export function addQuoteRoutes(
   app: FastifyInstance,
   inference: Inference,
   defaults: RequestDefaults,
-  fiat: Fiat | undefined,
+  fiat: FiatNow | undefined,
 ): void {
   app.get('/v1/prices', async (request) => {
     const offers = await inference.models(request.signal)
     const price = inference.quote(NO_REQUEST)
-    return { object: 'list', data: offers.map((offer) => priceOf(offer, price, fiat)) }
+    const rate = fiat?.()
+    const shown = rate === undefined ? null : { currency: rate.currency, per_ton: rate.perTon }
+    return { object: 'list', fiat: shown, data: offers.map((offer) => priceOf(offer, price, fiat)) }
   })
   void app.register(async (scope) => {
     // As in routes.ts: the bytes as they came.
@@ -47,7 +48,7 @@ export function addQuoteRoutes(
   })
 }
 
-function priceOf({ id, workers }: ModelOffer, quote: Quote, fiat: Fiat | undefined): object {
+function priceOf({ id, workers }: ModelOffer, quote: Quote, fiat: FiatNow | undefined): object {
   const coefficients = workers.map((worker) => worker.coefficient)
   const at = (coefficient: number): object => ({
     coefficient,

@@ -31,6 +31,9 @@ const answerWhole = (call: ScriptedCall): void => {
   call.end()
 }
 
+/** A worker of a proxy that tells only what it must. */
+const NOTHING_TOLD = { capabilities: null, missing: null, context_length: null, evidence: null }
+
 describe('without streaming', () => {
   test('an answer arrives whole, its price in the usage and in the headers', async () => {
     const { client } = await serve(answerWhole)
@@ -98,9 +101,12 @@ describe('without streaming', () => {
       load: 0.25,
       price_per_million_nano: { prompt: '1000000', cached: '1000000', completion: '1000000', reasoning: '1000000' },
       workers: [
-        { coefficient: 1500, running_requests: 13, max_running_requests: 0 },
-        { coefficient: 500, running_requests: 2, max_running_requests: 60 },
+        { coefficient: 1500, running_requests: 13, max_running_requests: 0, ...NOTHING_TOLD },
+        { coefficient: 500, running_requests: 2, max_running_requests: 60, ...NOTHING_TOLD },
       ],
+      capabilities: null,
+      context_length: null,
+      evidence: null,
     })
     expect(await client.models.retrieve('c')).toMatchObject({ load: null, price_per_million_nano: null })
     await expect(client.models.retrieve('x/y')).rejects.toMatchObject({ status: 404, code: 'model_not_found' })

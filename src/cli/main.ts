@@ -7,6 +7,7 @@ import { Command, CommanderError, Option } from 'commander'
 import { CocoonError, reveal, toCocoonError } from '../util/index.ts'
 import { addAccountCommands } from './account/index.ts'
 import { ask, showCost } from './ask.ts'
+import { addBatchCommands } from './batch/index.ts'
 import { loadConfig, type Loaded } from './config.ts'
 import { runDevnet } from './devnet.ts'
 import { runDoctor } from './doctor.ts'
@@ -186,12 +187,14 @@ function program(run: (status: Promise<number>) => void): Command {
 
   const isClientAddress = ({ path: [role, part, name] }: Setting): boolean =>
     role === 'client' && part === 'http' && (name === 'host' || name === 'port')
-  addGatewayCommands(cocoon, {
-    load: (command) => load(command, null),
-    withSettings: (command) => withSettings(command, isClientAddress, null),
+  const forClient = {
+    load: (command: Command) => load(command, null),
+    withSettings: (command: Command) => withSettings(command, isClientAddress, null),
     run,
     out: stdout,
-  })
+  }
+  addGatewayCommands(cocoon, forClient)
+  addBatchCommands(cocoon, { ...forClient, progress: stderr })
   const evidence = withSettings(evidenceCommand(cocoon), isAttestation, null)
   evidence.action((file: string, o: EvidenceFlags) => run(takeEvidence(load(evidence, null).config, file, o, stdout)))
 

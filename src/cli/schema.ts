@@ -163,4 +163,4 @@ export const configSchema = z.strictObject({
 export type Config = z.output<typeof configSchema>
 
 /** Settings that never appear on a command line, where every user of the machine could read them. */
-export const SECRET_KEYS: ReadonlySet<string> = new Set(['apiKey', 'apiKeys', 'passphrase', 'secret'])
+export const SECRET_KEYS: ReadonlySet<string> = new Set(['apiKey', 'apiKeys', 'memberKey', 'passphrase', 'secret'])

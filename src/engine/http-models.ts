@@ -1,4 +1,4 @@
-/** `GET /v1/models`: the question whether an engine is ready, and for what. */
+/** What an engine says of itself: `GET /v1/models` is the question whether it is ready, and for what. */
 import type { Client } from 'undici'
 import type { Clock } from '../util/index.ts'
 import { engineError, toEngineError } from './errors.ts'
@@ -10,13 +10,17 @@ export const MODELS_BODY_TIMEOUT_MS = 30_000
 const MAX_MODELS_BYTES = 1024 * 1024
 
 /** Model ids. Status 200 and a complete body mean ready; a body of another shape means an empty list. Throws `engine.*`. */
-export async function listModels(
+export const listModels = async (...question: Parameters<typeof readDocument>): Promise<readonly string[]> =>
+  idsOf(await readDocument(...question))
+
+/** The text of a small document that the engine serves. Throws `engine.*`, also for any status but 200. */
+export async function readDocument(
   client: Client,
   clock: Clock,
   path: string,
   headers: readonly (readonly [string, string])[],
   signal: AbortSignal,
-): Promise<readonly string[]> {
+): Promise<string> {
   const stop = new AbortController()
   const expire = (): void => stop.abort(engineError('engine.timeout', { path }))
   const onAbort = (): void => stop.abort(engineError('engine.aborted'))
@@ -37,7 +41,7 @@ export async function listModels(
       chunks.push(chunk)
     }
     if (answer.statusCode !== 200) throw engineError('engine.bad-answer', { path, status: answer.statusCode })
-    return idsOf(Buffer.concat(chunks).toString())
+    return Buffer.concat(chunks).toString()
   } catch (error) {
     throw toEngineError(stop.signal.aborted ? stop.signal.reason : error)
   } finally {

@@ -5,10 +5,11 @@
 import { Client } from 'undici'
 import { type Clock, type CocoonError, type Log, type Metrics, reveal } from '../util/index.ts'
 import { askForUsage } from './ask-for-usage.ts'
+import { describe, describeFromModels } from './describe.ts'
 import { engineError, toEngineError } from './errors.ts'
 import type { AnswerHandler, Exchange, HttpClient, ReceivedHead } from './http-client.ts'
 import { requestHeaders, type ResponseHead, responseHead } from './http-headers.ts'
-import { listModels } from './http-models.ts'
+import { listModels, readDocument } from './http-models.ts'
 import { createMeter, type Meter } from './meter.ts'
 import type { HttpEngineOptions } from './options.ts'
 import { createPlainClient } from './plain-client.ts'
@@ -61,6 +62,13 @@ export function createHttpEngine(
   return {
     run: (call, sink) => startCall(context, call, sink),
     models: (signal) => listModels(probes, deps.clock, `${prefix}/v1/models`, own, signal),
+    async describe(model, signal) {
+      const read = (path: string): Promise<string> => readDocument(probes, deps.clock, prefix + path, own, signal)
+      const models = await read('/v1/models')
+      // Only llama-server has the other document, and only it leaves the length out here.
+      if (describeFromModels(models, model).contextLength !== null) return describe(models, model, null)
+      return describe(models, model, await read('/props').catch(() => null))
+    },
     async close() {
       const why = engineError('engine.aborted')
       for (const stop of running) stop(why)

@@ -1,4 +1,5 @@
 /** An inference engine as a worker sees it: HTTP request in, HTTP answer out, usage metered on the way. */
+import type { Abilities } from '../util/index.ts'
 
 /** Token counts as the engine reported them: raw, before price coefficients. */
 export interface RawUsage {
@@ -57,6 +58,8 @@ export interface Engine {
   run(call: EngineCall, sink: AnswerSink): RunningCall
   /** Ids the engine serves. Throws `engine.unreachable` and the like; a resolved promise means ready. */
   models(signal: AbortSignal): Promise<readonly string[]>
+  /** What it says that this model can do. Throws as `models`. Absent where it says nothing. */
+  describe?(model: string, signal: AbortSignal): Promise<Abilities>
   close(): Promise<void>
 }
 

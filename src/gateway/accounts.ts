@@ -33,6 +33,25 @@ export interface ApiKey {
   readonly createdMs: number
   readonly expiresMs: number | null
   readonly revokedMs: number | null
+  /** Id of the member that made it; null: the owner of the node. */
+  readonly madeBy: string | null
+}
+
+/** What a member may do in its project, the most first; each may do what those behind it may. */
+export const MEMBER_ROLES = ['owner', 'member', 'viewer'] as const
+export type MemberRole = (typeof MEMBER_ROLES)[number]
+
+/** Somebody who looks after a project, with a credential for `/admin` and nothing else. */
+export interface Member {
+  /** Public part of the credential. */
+  readonly id: string
+  readonly project: string
+  readonly name: string
+  readonly role: MemberRole
+  /** SHA-256 of the whole credential, hex, as of a key. */
+  readonly hash: string
+  readonly createdMs: number
+  readonly removedMs: number | null
 }
 
 /** `node` is everything, the owner's own requests included. */

@@ -6,6 +6,7 @@ export type GatewayErrorCode = Extract<
   `config.${string}` | `request.${string}` | `payment.${string}` | `capacity.${string}`
 > &
   (
+    | 'config.fiat-source' // the source of the currency’s rate tells none that can be believed
     | 'config.gateway-corrupt' // the file is no gateway's, or is damaged
     | 'config.gateway-in-use' // another process holds the file
     | 'config.gateway-newer' // a newer version of this program wrote the file
@@ -16,6 +17,7 @@ export type GatewayErrorCode = Extract<
     | 'request.key-scope' // it does not allow this endpoint
     | 'request.key-model' // it does not allow this model
     | 'request.above-rate-limit' // more tokens than the key may use in a minute
+    | 'request.not-allowed' // a member’s role or project does not allow it
     | 'request.bad-account' // a project, key or budget that cannot be made as asked
     | 'request.no-account' // a project, key or budget that does not exist
     | 'payment.budget-exceeded' // what the request could cost is not left in a budget

@@ -118,6 +118,51 @@ describe('keys', () => {
   })
 })
 
+describe('members', () => {
+  const ANNA = { project: 'shop', name: 'Anna', role: 'owner' } as const
+
+  test('are known again after a restart, nowhere on the disk in clear, and no longer once removed', async () => {
+    await expect(gateway.createMember(ANNA)).rejects.toMatchObject({ code: 'request.no-account' })
+    await gateway.createProject('shop', 'The shop')
+    const { key, made } = await gateway.createMember(ANNA)
+    await reopen()
+    expect(gateway.identifyMember(key)).toEqual(made)
+    await gateway.close()
+    expect(readFileSync(path).includes(key.slice(`cm_${made.id}_`.length))).toBe(false)
+    gateway = await open()
+    await gateway.removeMember(made.id, { keepKeys: false })
+    for (const again of [false, true]) {
+      if (again) await reopen()
+      expect(() => gateway.identifyMember(key)).toThrow(expect.objectContaining({ code: 'request.key-revoked' }))
+    }
+  })
+
+  test('have credentials that are no API keys, and API keys are no credentials of members', async () => {
+    const { key: member } = await gateway.createMember({ ...ANNA, project: 'default' })
+    const { key } = await gateway.createKey(NEW_KEY)
+    expect(() => gateway.identify(member)).toThrow(expect.objectContaining({ code: 'request.invalid-key' }))
+    expect(() => gateway.identifyMember(key)).toThrow(expect.objectContaining({ code: 'request.invalid-key' }))
+    // The right secret under the other name.
+    expect(() => gateway.identifyMember(key.replace('ck_', 'cm_'))).toThrow(
+      expect.objectContaining({ code: 'request.invalid-key' }),
+    )
+  })
+
+  test('take the keys that they made with them, unless those are to stay', async () => {
+    const [anna, ben] = await Promise.all(
+      ['Anna', 'Ben'].map((name) => gateway.createMember({ ...ANNA, name, project: 'default' })),
+    )
+    const keys = await Promise.all(
+      [anna?.made.id, ben?.made.id, null].map((madeBy) => gateway.createKey({ ...NEW_KEY, madeBy: madeBy ?? null })),
+    )
+    await gateway.removeMember(anna?.made.id ?? '', { keepKeys: false })
+    await gateway.removeMember(ben?.made.id ?? '', { keepKeys: true })
+    await reopen()
+    const revoked = keys.map(({ made }) => gateway.keys().find(({ id }) => id === made.id)?.revokedMs !== null)
+    expect(revoked).toEqual([true, false, false])
+  })
+})
+
 describe('budgets and receipts', () => {
   test('what was spent counts after a restart, in each window', async () => {
     const { made } = await gateway.createKey(NEW_KEY)

@@ -10,14 +10,18 @@ import {
   type BudgetName,
   DEFAULT_PROJECT,
   type KeyScope,
+  type Member,
   type Project,
   type RateLimits,
   type Receipt,
   type Refused,
 } from './accounts.ts'
-import { hashApiKey, isApiKey, makeApiKey } from './api-key.ts'
+import { hashCredential, isCredential, makeCredential } from './api-key.ts'
 import { type Budgets, type BudgetState, createBudgets } from './budgets.ts'
 import { gatewayError } from './errors.ts'
+import { createMembers, type Members, type NewMember } from './members.ts'
+import type { Fiat } from './fiat.ts'
+import { createFiatRate } from './fiat-rate.ts'
 import type { GatewayOptions } from './options.ts'
 import type { ReceiptFilter, ReceiptPage, UsageFilter, UsageRow } from './queries.ts'
 import { createRateGate, type RateGate } from './rate-limits.ts'
@@ -44,6 +48,8 @@ export interface NewKey {
   readonly models: readonly string[]
   readonly limits: RateLimits
   readonly expiresMs: number | null
+  /** Id of the member that makes it; absent: the owner of the node. */
+  readonly madeBy?: string | null
 }
 
 export interface Gateway {
@@ -68,10 +74,19 @@ export interface Gateway {
   /** The text of the key is in no other answer. */
   createKey(wanted: NewKey): Promise<{ readonly key: string; readonly made: ApiKey }>
   revokeKey(id: string): Promise<ApiKey>
+  members(): readonly Member[]
+  /** Throws `request.invalid-key`, `request.key-revoked`. */
+  identifyMember(credential: string): Member
+  /** The text of the credential is in no other answer. */
+  createMember(wanted: NewMember): Promise<{ readonly key: string; readonly made: Member }>
+  /** Takes the credential back, and the API keys that the member made unless they are to be kept. */
+  removeMember(id: string, options: { readonly keepKeys: boolean }): Promise<Member>
   setBudget(budget: Omit<Budget, 'warnedFromMs'>): Promise<BudgetState>
   dropBudget(name: BudgetName): Promise<void>
   receipts(filter: ReceiptFilter): Promise<ReceiptPage>
   usage(filter: UsageFilter): Promise<readonly UsageRow[]>
+  /** The currency and rate in which amounts are shown besides TON; undefined where there is none to trust. */
+  fiat(): Fiat | undefined
   /** Resolves when every receipt so far is on the disk. */
   written(): Promise<void>
   close(): Promise<void>
@@ -116,6 +131,7 @@ export async function openGateway(
   const rateGates = new Map<string, RateGate>()
   const spending = createSpending()
   for (const spent of kept.spent) spending.add(spent)
+  const fiatRate = createFiatRate(deps, options.fiat)
   const webhook = options.webhook === undefined ? null : createWebhook(deps, options.webhook)
   const budgets = createBudgets(clock, spending, (state) => void warn(state))
   for (const budget of kept.budgets) budgets.set(budget)
@@ -231,6 +247,23 @@ export async function openGateway(
     keyByHash.set(key.hash, key)
   }
 
+  const members: Members = createMembers({ clock, random, keep: (change) => commit.add(change) }, kept.members)
+
+  async function revoke(key: ApiKey): Promise<ApiKey> {
+    if (key.revokedMs !== null) return key
+    const revoked = { ...key, revokedMs: clock.now() }
+    // Before the disk has it: whoever revokes a key wants it dead now.
+    keep(revoked)
+    await commit.add({ put: 'key', key: revoked })
+    return revoked
+  }
+
+  async function expectProject(id: string): Promise<void> {
+    if (projects.has(id)) return
+    if (id !== DEFAULT_PROJECT) throw unknown('project', id)
+    await makeProject(DEFAULT_PROJECT, 'Default')
+  }
+
   async function makeProject(id: string, name: string): Promise<Project> {
     if (!PROJECT_ID.test(id))
       throw bad(
@@ -251,7 +284,7 @@ export async function openGateway(
 
   return {
     hasKeys: () => keyById.size > 0,
-    identify: (text) => checked(isApiKey(text) ? keyByHash.get(hashApiKey(text)) : undefined),
+    identify: (text) => checked(isCredential('ck', text) ? keyByHash.get(hashCredential(text)) : undefined),
     keyById: (id) => checked(keyById.get(id)),
     rates(keyId) {
       let gate = rateGates.get(keyId)
@@ -267,12 +300,9 @@ export async function openGateway(
     keys: () => [...keyById.values()],
     createProject: makeProject,
     async createKey(wanted) {
-      if (!projects.has(wanted.project)) {
-        if (wanted.project !== DEFAULT_PROJECT) throw unknown('project', wanted.project)
-        await makeProject(DEFAULT_PROJECT, 'Default')
-      }
-      const { id, key, hash } = makeApiKey(random)
-      const made: ApiKey = { ...wanted, id, hash, createdMs: clock.now(), revokedMs: null }
+      await expectProject(wanted.project)
+      const { id, key, hash } = makeCredential('ck', random)
+      const made: ApiKey = { madeBy: null, ...wanted, id, hash, createdMs: clock.now(), revokedMs: null }
       await commit.add({ put: 'key', key: made })
       keep(made)
       return { key, made }
@@ -280,12 +310,19 @@ export async function openGateway(
     async revokeKey(id) {
       const key = keyById.get(id)
       if (key === undefined) throw unknown('key', id)
-      if (key.revokedMs !== null) return key
-      const revoked = { ...key, revokedMs: clock.now() }
-      // Before the disk has it: whoever revokes a key wants it dead now.
-      keep(revoked)
-      await commit.add({ put: 'key', key: revoked })
-      return revoked
+      return revoke(key)
+    },
+    members: members.list,
+    identifyMember: members.identify,
+    async createMember(wanted) {
+      await expectProject(wanted.project)
+      return members.create(wanted)
+    },
+    async removeMember(id, { keepKeys }) {
+      const removed = await members.remove(id)
+      const theirs = keepKeys ? [] : [...keyById.values()].filter((key) => key.madeBy === id)
+      await Promise.all(theirs.map(revoke))
+      return removed
     },
     async setBudget(wanted) {
       expectPlace(wanted)
@@ -308,9 +345,11 @@ export async function openGateway(
       await written()
       return (await thread.do({ do: 'usage', filter })).usage as readonly UsageRow[]
     },
+    fiat: fiatRate.current,
     written,
     async close() {
       webhook?.close()
+      fiatRate.close()
       await written()
       await thread.close()
     },

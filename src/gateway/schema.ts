@@ -13,7 +13,8 @@ const ACCOUNTS = `
     limits TEXT NOT NULL,
     created_ms INTEGER NOT NULL,
     expires_ms INTEGER,
-    revoked_ms INTEGER
+    revoked_ms INTEGER,
+    made_by TEXT
   ) STRICT;
   CREATE TABLE budget (
     scope TEXT NOT NULL CHECK (scope IN ('node', 'project', 'key')),
@@ -92,8 +93,20 @@ const RECEIPT_INDEXES = `
   CREATE INDEX receipt_by_kind ON receipt (is_free, seq);
 `
 
-export const SCHEMA = `${ACCOUNTS}${RECEIPTS}${RECEIPT_INDEXES}`
-export const SCHEMA_VERSION = 2
+const MEMBERS = `
+  CREATE TABLE member (
+    id TEXT PRIMARY KEY,
+    project TEXT NOT NULL REFERENCES project,
+    name TEXT NOT NULL,
+    role TEXT NOT NULL CHECK (role IN ('owner', 'member', 'viewer')),
+    hash TEXT NOT NULL UNIQUE,
+    created_ms INTEGER NOT NULL,
+    removed_ms INTEGER
+  ) STRICT;
+`
+
+export const SCHEMA = `${ACCOUNTS}${RECEIPTS}${RECEIPT_INDEXES}${MEMBERS}`
+export const SCHEMA_VERSION = 3
 
 /** From the version before: the first one makes version 2. */
 export const MIGRATIONS: readonly string[] = [
@@ -110,4 +123,5 @@ export const MIGRATIONS: readonly string[] = [
   INSERT INTO reason_day
     SELECT at_ms / 86400000, project, key, code, count(*) FROM receipt WHERE code IS NOT NULL GROUP BY 1, 2, 3, 4;
   `,
+  `${MEMBERS} ALTER TABLE api_key ADD COLUMN made_by TEXT;`,
 ]

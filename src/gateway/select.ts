@@ -1,7 +1,17 @@
 /** The gateway's SQL questions. Values are bound, never written into the text. */
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 import type { AttemptStory } from '../roles/client/index.ts'
-import type { ApiKey, Budget, KeyScope, Project, RateLimits, Receipt, ReceiptResult } from './accounts.ts'
+import type {
+  ApiKey,
+  Budget,
+  KeyScope,
+  Member,
+  MemberRole,
+  Project,
+  RateLimits,
+  Receipt,
+  ReceiptResult,
+} from './accounts.ts'
 import type { ReceiptFilter, ReceiptPage, UsageFilter, UsageGroup, UsageRow } from './queries.ts'
 import type { Spent } from './spending.ts'
 import { dayText } from './windows.ts'
@@ -10,6 +20,7 @@ import { dayText } from './windows.ts'
 export interface Kept {
   readonly projects: readonly Project[]
   readonly keys: readonly ApiKey[]
+  readonly members: readonly Member[]
   readonly budgets: readonly Budget[]
   readonly spent: readonly Spent[]
 }
@@ -41,6 +52,16 @@ export function selectKept(db: DatabaseSync, today: number): Kept {
       createdMs: Number(r['created_ms']),
       expiresMs: numberOrNull(r['expires_ms']),
       revokedMs: numberOrNull(r['revoked_ms']),
+      madeBy: textOrNull(r['made_by']),
+    })),
+    members: rows(db, 'SELECT * FROM member ORDER BY created_ms, id').map((r) => ({
+      id: text(r['id']),
+      project: text(r['project']),
+      name: text(r['name']),
+      role: text(r['role']) as MemberRole,
+      hash: text(r['hash']),
+      createdMs: Number(r['created_ms']),
+      removedMs: numberOrNull(r['removed_ms']),
     })),
     budgets: budgets.map((r) => ({
       scope: text(r['scope']) as Budget['scope'],

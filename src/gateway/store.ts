@@ -8,6 +8,7 @@ import {
   type ApiKey,
   type Budget,
   type BudgetName,
+  type Member,
   NOBODY,
   type Project,
   type ReasonCount,
@@ -21,6 +22,7 @@ import { dayOf } from './windows.ts'
 export type Change =
   | { readonly put: 'project'; readonly project: Project }
   | { readonly put: 'key'; readonly key: ApiKey }
+  | { readonly put: 'member'; readonly member: Member }
   | { readonly put: 'budget'; readonly budget: Budget }
   | { readonly put: 'receipt'; readonly receipt: Receipt }
   /** What this node refused: counts of all, receipts of some. */
@@ -49,7 +51,8 @@ export interface Kept {
 export function createStore(db: DatabaseSync, keep: Kept): Store {
   const put = {
     project: db.prepare('INSERT INTO project VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET name = excluded.name'),
-    key: db.prepare('INSERT OR REPLACE INTO api_key VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'),
+    key: db.prepare('INSERT OR REPLACE INTO api_key VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'),
+    member: db.prepare('INSERT OR REPLACE INTO member VALUES (?, ?, ?, ?, ?, ?, ?)'),
     budget: db.prepare('INSERT OR REPLACE INTO budget VALUES (?, ?, ?, ?, ?, ?, ?)'),
     receipt: db.prepare(`INSERT INTO receipt VALUES (${Array(27).fill('?').join(', ')})`),
     usage: db.prepare(`
@@ -115,7 +118,10 @@ export function createStore(db: DatabaseSync, keep: Kept): Store {
     } else if (change.put === 'key') {
       const k = change.key
       const lists = [k.scopes, k.models, k.limits].map((list) => JSON.stringify(list))
-      put.key.run(k.id, k.project, k.name, k.hash, ...lists, k.createdMs, k.expiresMs, k.revokedMs)
+      put.key.run(k.id, k.project, k.name, k.hash, ...lists, k.createdMs, k.expiresMs, k.revokedMs, k.madeBy)
+    } else if (change.put === 'member') {
+      const m = change.member
+      put.member.run(m.id, m.project, m.name, m.role, m.hash, m.createdMs, m.removedMs)
     } else if (change.put === 'budget') {
       const b = change.budget
       put.budget.run(b.scope, b.id, b.model, b.window, b.limitNano, b.warnAtPercent, b.warnedFromMs)

@@ -1,4 +1,5 @@
 /** What every other folder may use, and what works in a browser: bytes, errors, clock, log, metrics, money, secrets. */
+export * from './abilities.ts'
 export * from './bytes.ts'
 export * from './clock.ts'
 export * from './decayed-rate.ts'

@@ -13,6 +13,7 @@ import {
   showBudgets,
 } from '../../src/cli/gateway/accounts.ts'
 import { loadAdminKey, readAdminKey } from '../../src/cli/gateway/admin-key.ts'
+import { addMember, listMembers, removeMember } from '../../src/cli/gateway/members.ts'
 import { showConsole, showQuote, showReceipts, showUsage } from '../../src/cli/gateway/reports.ts'
 import { type Config, configSchema } from '../../src/cli/schema.ts'
 import type { Terminal } from '../../src/cli/terminal.ts'
@@ -133,4 +134,31 @@ test('the console’s address carries the key behind #, where no server sees it'
   const url = new URL(printed.trim())
   expect(`${url.origin}${url.pathname}`).toBe(`${front.url}/console`)
   expect(url.hash.slice(1)).toBe(reveal(readAdminKey(home)))
+})
+
+test('a member that was added makes keys in its project and sees nothing else, until it is removed', async () => {
+  await createProject(config, 'lab', 'The lab', terminal)
+  printed = ''
+  await addMember(config, 'Anna', { project: 'lab', role: 'member' }, terminal)
+  const credential = printed.split('\n')[0] ?? ''
+  const { id } = front.gateway.identifyMember(credential)
+  const { home: _, ...rest } = config
+  const theirs = configSchema.parse({
+    home: join(home, 'anna'),
+    client: { http: rest.client.http, gateway: { memberKey: credential } },
+  })
+  printed = ''
+  await createKey(theirs, { name: 'from Anna' }, terminal)
+  printed = ''
+  await listKeys(theirs, false, terminal)
+  expect(printed).toMatch(new RegExp(`lab +from Anna +active .*${id}`))
+  expect(printed.trim().split('\n')).toHaveLength(2)
+  await expect(createProject(theirs, 'mine', undefined, terminal)).rejects.toMatchObject({
+    code: 'request.not-allowed',
+  })
+  printed = ''
+  await removeMember(config, id, true, terminal)
+  await listMembers(config, false, terminal)
+  expect(printed).toMatch(/lab +Anna +member +removed/)
+  await expect(listKeys(theirs, false, terminal)).rejects.toMatchObject({ code: 'config.admin-key' })
 })

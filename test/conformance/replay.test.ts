@@ -51,6 +51,7 @@ import {
   silentLog,
   toHex,
   seededRandom,
+  NOTHING_KNOWN,
 } from '../../src/util/index.ts'
 
 const SESSIONS = ['any', 'fake_tdx-c1000', 'client-direct-tls', 'modes'] as const
@@ -144,6 +145,7 @@ function recordedConnection(id: number): {
     },
     congested: false,
     send: (message) => void sent.push(message.slice()),
+    afterSending: (then) => then(),
     query: (message) => new Promise((resolve) => asked.push({ message, answer: resolve })),
     close: (why) => void (closed ??= why),
   }
@@ -289,6 +291,7 @@ describe.each(SESSIONS)('session %s', (session) => {
       memory: new Map(),
       config: () => config,
       owner: parseAddress(params.workerOwnerAddress, 'owner'),
+      abilities: () => NOTHING_KNOWN,
       disabled: () => false,
       options: workerOptions.parse({
         model: params.model,
@@ -435,7 +438,7 @@ describe.each(SESSIONS)('session %s', (session) => {
       shownOwner: (owner) => owner,
       announce() {},
     })
-    const clients = createClients({ ...shared, requests, offer })
+    const clients = createClients({ ...shared, requests, offer, showWorkers: workers.show })
     const open = new Map<string, { handler: ConnectionHandler; sent: Uint8Array[]; replies: Map<bigint, Uint8Array> }>()
     const end = (s: Step): { handler: ConnectionHandler; sent: Uint8Array[]; replies: Map<bigint, Uint8Array> } => {
       const name = `${s.leg} ${s.connection}`

@@ -14,7 +14,16 @@ import { openLink as openWorkerLink } from '../../src/roles/worker/proxy-link.ts
 import { createRequests as createWorkerRequests } from '../../src/roles/worker/requests.ts'
 import { createIdentity, createVerifier } from '../../src/tee/index.ts'
 import { type Connection, type ConnectionHandler, dial, type Listener, listen } from '../../src/transport/index.ts'
-import { CocoonError, noMetrics, Secret, silentLog, systemClock, systemRandom, utf8 } from '../../src/util/index.ts'
+import {
+  CocoonError,
+  noMetrics,
+  Secret,
+  silentLog,
+  systemClock,
+  systemRandom,
+  utf8,
+  NOTHING_KNOWN,
+} from '../../src/util/index.ts'
 import { until } from '../support/network.ts'
 import { createFrameInputs, type Draw, type FrameInputs } from './frame-inputs.ts'
 import type { Target } from './ports.ts'
@@ -181,7 +190,16 @@ function createWorker({ network, solver, engine: { url } }: Target): DialingNode
       const connection = await dial(
         { host: '127.0.0.1', port, identity: tls, verifier: createVerifier({ accept: ['simulated'] }), solver },
         (opened) => {
-          const deps = { ...shared, owner, options, requests, memory, config, disabled: () => false }
+          const deps = {
+            ...shared,
+            owner,
+            options,
+            requests,
+            memory,
+            config,
+            abilities: () => NOTHING_KNOWN,
+            disabled: () => false,
+          }
           link = openWorkerLink(opened, deps)
           return link.handler
         },

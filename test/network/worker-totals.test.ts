@@ -16,7 +16,15 @@ import {
   workerUpdatePaymentStatus,
 } from '../../src/tl/index.ts'
 import { type Connection, type ConnectionHandler, createPowSolver, dial, listen } from '../../src/transport/index.ts'
-import { CocoonError, manualClock, noMetrics, silentLog, systemClock, systemRandom } from '../../src/util/index.ts'
+import {
+  CocoonError,
+  manualClock,
+  noMetrics,
+  silentLog,
+  systemClock,
+  systemRandom,
+  NOTHING_KNOWN,
+} from '../../src/util/index.ts'
 import { startNetwork, type TestNetwork, until } from '../support/network.ts'
 import { type ScriptedEngine, startScriptedEngine } from '../support/scripted-engine.ts'
 
@@ -95,7 +103,17 @@ async function askStatusThrough(
     const owner = parseAddress(`0:${'99'.repeat(32)}`, 'owner')
     const options = workerOptions.parse({ model: 'm' })
     const config = (): typeof network.config => network.config
-    link = openLink(opened, { ...shared, clock, owner, options, requests, memory, config, disabled: () => true })
+    link = openLink(opened, {
+      ...shared,
+      clock,
+      owner,
+      options,
+      requests,
+      memory,
+      config,
+      abilities: () => NOTHING_KNOWN,
+      disabled: () => true,
+    })
     return link.handler
   })
   await until(() => link?.ready === true, 'the worker is ready')

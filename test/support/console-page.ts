@@ -1,6 +1,6 @@
 /** The console in a browser, on a network with a scripted engine. Whatever the page does that it must not fails the test. */
 import type { Browser, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, vi } from 'vitest'
 import { openBrowser } from './chromium.ts'
 import { ADMIN_KEY, type GatewayUnderTest, startGateway } from './gateway.ts'
 import { type NetworkOptions, startNetwork, type TestNetwork } from './network.ts'
@@ -13,16 +13,21 @@ export interface ConsoleUnderTest {
   readonly browser: Browser
   /** A new one for each test. */
   readonly page: Page
-  /** Opens the page as `cocoon console` says it, at this view. */
-  open(view?: string): Promise<void>
+  /** Opens the page as `cocoon console` says it, at this view. @param key default: the owner's */
+  open(view?: string, key?: string): Promise<void>
   /** Goes to another view as a person does. */
   view(name: string): Promise<void>
   /** What the network answers to a question that no browser asked. */
   ask(body?: Readonly<Record<string, unknown>>, key?: string): Promise<Response>
 }
 
-/** Registers what starts and ends it around the tests of the calling file. */
-export function useConsole(options: Partial<NetworkOptions> = {}): ConsoleUnderTest {
+/**
+ * Registers what starts and ends it around the tests of the calling file.
+ * @param described what the engine's list of models says of each besides its name
+ */
+export function useConsole(options: Partial<NetworkOptions> = {}, described: object = {}): ConsoleUnderTest {
+  // A browser on a machine that does much else takes its time; nothing here is measured.
+  vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })
   const parts: { engine?: ScriptedEngine; network?: TestNetwork; front?: GatewayUnderTest } = {}
   const browsing: { browser?: Browser; page?: Page } = {}
   let failures: string[] = []
@@ -32,7 +37,7 @@ export function useConsole(options: Partial<NetworkOptions> = {}): ConsoleUnderT
   }
 
   beforeAll(async () => {
-    parts.engine = await startScriptedEngine()
+    parts.engine = await startScriptedEngine(answerChat(), ['test-model'], described)
     parts.network = await startNetwork({ engineUrl: parts.engine.url, ...options })
     parts.front = await startGateway(parts.network)
     browsing.browser = await openBrowser()
@@ -81,8 +86,8 @@ export function useConsole(options: Partial<NetworkOptions> = {}): ConsoleUnderT
     get page() {
       return page()
     },
-    async open(view) {
-      await page().goto(`${there(parts.front).url}/console#${ADMIN_KEY}`)
+    async open(view, key = ADMIN_KEY) {
+      await page().goto(`${there(parts.front).url}/console#${key}`)
       await page().getByRole('navigation').waitFor()
       if (view !== undefined) await this.view(view)
     },

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { useConsole } from '../support/console-page.ts'
 import { faultsOf, reachedByTab } from '../support/page-faults.ts'
 
-const VIEWS = ['Playground', 'Models', 'Keys', 'Budgets', 'Projects', 'Usage', 'Requests'] as const
+const VIEWS = ['Playground', 'Models', 'Keys', 'Budgets', 'Projects', 'Usage', 'Requests', 'Batches'] as const
 
 const consoleAt = useConsole()
 
@@ -19,13 +19,24 @@ describe('the owner’s key', () => {
     await page.getByRole('button', { name: 'Ask', exact: true }).waitFor()
   })
 
+  test('is forgotten with every other key when the page is locked', async () => {
+    const { page } = consoleAt
+    await consoleAt.open()
+    await page.getByLabel('API key').fill('ck_another')
+    await page.getByLabel('API key').blur()
+    await page.getByRole('button', { name: 'Lock' }).click()
+    await page.getByLabel('Admin key').waitFor()
+    expect(await page.evaluate<number>('sessionStorage.length')).toBe(0)
+    await page.reload()
+    await page.getByLabel('Admin key').waitFor()
+  })
+
   test('is asked for where the address did not bring it; a wrong one is refused with what to do', async () => {
     const { page, front } = consoleAt
     await page.goto(`${front.url}/console/`)
     expect(await page.getByRole('navigation').count()).toBe(0)
     await page.getByLabel('Admin key').fill('wrong')
     await page.getByRole('button', { name: 'Open' }).click()
-    await page.getByRole('navigation').getByRole('link', { name: 'Requests' }).click()
     const alert = page.getByRole('alert')
     await alert.getByText('The node does not take this key.').waitFor()
     expect(await alert.innerText()).toContain('cocoon console')
@@ -156,7 +167,10 @@ describe.each([
           .getByRole('button', { name: /^Request / })
           .first()
           .click()
+      else if (name === 'Usage') await page.getByRole('figure').waitFor()
       else if (name === 'Models') await page.getByRole('table').waitFor()
+      else if (name === 'Projects') await page.getByText('Add a member').waitFor()
+      else await page.locator('main summary:visible').first().waitFor()
       for (const summary of await page.locator('main summary:visible').all()) await summary.click()
       expect.soft(await faultsOf(page), name).toEqual([])
       await takePicture(`${name}-${scheme}-${width}`)

@@ -49,6 +49,7 @@ const KEY_COLUMNS: readonly Column[] = [
   ['limits', (k) => limitsOf(k['limits'] as Row)],
   ['created', (k) => minute(k['created_at'])],
   ['expires', (k) => minute(k['expires_at'])],
+  ['made by', (k) => k['made_by'] ?? 'node'],
 ]
 
 function stateOf(key: Row): string {

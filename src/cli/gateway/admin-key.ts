@@ -9,6 +9,9 @@ export function ownerKeyOf({ home, client }: Config): Secret<string> | undefined
   return client.http.apiKey ?? (readPrivateFile(fileOf(home)) === null ? undefined : readAdminKey(home))
 }
 
+/** Of whoever uses these commands: a member where the configuration names one, else the owner. Throws as `readAdminKey`. */
+export const actingKeyOf = ({ home, client }: Config): Secret<string> => client.gateway.memberKey ?? readAdminKey(home)
+
 const fileOf = (home: string): string => join(home, 'keys', 'admin.key')
 const KEY_BYTES = 32
 

@@ -1,4 +1,4 @@
-/** The commands of a client's gateway: keys, projects, budgets, usage, receipts, quotes, console. */
+/** The commands of a client's gateway: keys, projects, members, budgets, usage, receipts, quotes, console. */
 import { Argument, type Command, Option } from 'commander'
 import type { Loaded } from '../config.ts'
 import type { Terminal } from '../terminal.ts'
@@ -14,6 +14,7 @@ import {
   setBudget,
   showBudgets,
 } from './accounts.ts'
+import { addMember, listMembers, type MemberFlags, removeMember } from './members.ts'
 import {
   type QuoteFlags,
   type ReceiptFlags,
@@ -37,6 +38,7 @@ const WINDOWS = ['day', 'week', 'month', 'total']
 export function addGatewayCommands(cocoon: Command, main: GatewayCommands): void {
   addKeyCommands(cocoon.command('key').description('API keys of the running client'), main)
   addProjectCommands(cocoon.command('project').description('projects that keys belong to'), main)
+  addMemberCommands(cocoon.command('member').description('who looks after a project and its keys'), main)
   addBudgetCommands(cocoon.command('budget').description('what keys, projects or the whole client may spend'), main)
   addReportCommands(cocoon, main)
 }
@@ -46,7 +48,7 @@ function addKeyCommands(key: Command, main: GatewayCommands): void {
     key
       .command('create')
       .description('make a key; from the first one on, every caller needs one')
-      .option('--project <id>', 'project it belongs to', 'default')
+      .option('--project <id>', 'project it belongs to (default: default, or that of the member who asks)')
       .option('--name <text>', 'what it is for')
       .addOption(new Option('--scope <name...>', 'what it is for').choices(['inference', 'models']))
       .option('--model <name...>', 'models it may ask (default: all)')
@@ -76,6 +78,35 @@ function addProjectCommands(project: Command, main: GatewayCommands): void {
   )
   const list = main.withSettings(project.command('list').description('all projects').option('--json', 'print JSON'))
   list.action((o: { json?: boolean }) => main.run(listProjects(main.load(list).config, o.json === true, main.out)))
+}
+
+function addMemberCommands(member: Command, main: GatewayCommands): void {
+  const add = main.withSettings(
+    member
+      .command('add')
+      .description('let somebody look after a project; prints the credential, once')
+      .argument('<name>', 'who it is')
+      .option('--project <id>', 'project to look after (default: default, or that of the member who asks)')
+      .addOption(
+        new Option('--role <name>', 'owner: members, all keys, their budgets; member: keys of its own; viewer: looks')
+          .choices(['owner', 'member', 'viewer'])
+          .default('member'),
+      )
+      .option('--json', 'print JSON'),
+  )
+  add.action((name: string, o: MemberFlags) => main.run(addMember(main.load(add).config, name, o, main.out)))
+  const list = main.withSettings(member.command('list').description('all members').option('--json', 'print JSON'))
+  list.action((o: { json?: boolean }) => main.run(listMembers(main.load(list).config, o.json === true, main.out)))
+  const remove = main.withSettings(
+    member
+      .command('remove')
+      .description('end a membership, and the API keys made with it')
+      .argument('<id>', 'its id')
+      .option('--keep-keys', 'leave the API keys as they are'),
+  )
+  remove.action((id: string, o: { keepKeys?: boolean }) =>
+    main.run(removeMember(main.load(remove).config, id, o.keepKeys === true, main.out)),
+  )
 }
 
 function addBudgetCommands(budget: Command, main: GatewayCommands): void {

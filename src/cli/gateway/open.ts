@@ -32,7 +32,7 @@ export async function openClientGateway(p: Process, leave?: AdminAccess['leave']
     gateway,
     admin: {
       key,
-      fiat: client.gateway.fiat,
+      fiat: gateway.fiat,
       ...(leave === undefined ? {} : { leave }),
       console: createConsolePage({ root: PACKAGE_ROOT, log: p.log, build: buildWithVite }),
     },

@@ -116,6 +116,7 @@ function addRoutes(app: FastifyInstance, deps: RouteDeps): void {
     model: options.servedModelName,
   })
   const loadedAt = deps.now()
+  const thinks = format.thought !== undefined
 
   app.get('/health', async () => ({ status: 'ok', busy: runtime.slots.busy, queued: runtime.slots.queued }))
 
@@ -128,6 +129,10 @@ function addRoutes(app: FastifyInstance, deps: RouteDeps): void {
         created: loadedAt,
         owned_by: 'local',
         max_model_len: runtime.contextSize,
+        abilities: {
+          can: ['chat', 'completions', 'embeddings', 'tools', 'json-schema', ...(thinks ? ['reasoning'] : [])],
+          cannot: ['rerank', 'transcription', 'vision', 'audio', ...(thinks ? [] : ['reasoning'])],
+        },
       },
     ],
   }))

@@ -95,6 +95,8 @@ const MAY_MOVE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'payment.balance',
   'payment.closing',
   'request.unknown-model',
+  'request.unsupported',
+  'request.context-overflow',
   'chain.stale',
 ])
 

@@ -1,6 +1,6 @@
 /** What the HTTP API and the SDK know of a client node: an interface, not a role. */
 import type { Multipliers } from '../../chain/index.ts'
-import type { CocoonError } from '../../util/index.ts'
+import type { Abilities, CocoonError } from '../../util/index.ts'
 import type { EvidenceLabel } from '../../transport/index.ts'
 import type { AttemptStory } from './attempts.ts'
 
@@ -114,6 +114,10 @@ export interface ModelOffer {
     readonly coefficient: number
     readonly runningRequests: number
     readonly maxRunningRequests: number
+    /** What it proved to the proxy; absent where the proxy does not tell. */
+    readonly evidence?: EvidenceLabel
+    /** What it said that the model can do; absent where nobody tells. */
+    readonly abilities?: Abilities
   }[]
 }
 

@@ -25,6 +25,7 @@ import type { ClientOptions } from './options.ts'
 import { type Link, openLink, type ProxyMemory } from './proxy-link.ts'
 import { createRequests } from './requests.ts'
 import { type ClientFacts, clientJsonStats, clientStatus } from './status.ts'
+import type { WorkerJudge } from './worker-proofs.ts'
 
 export interface ClientDeps {
   readonly clock: Clock
@@ -38,6 +39,8 @@ export interface ClientDeps {
   readonly secret: Secret<string>
   readonly tls: TlsIdentity
   readonly verifier: PeerVerifier
+  /** Judges workers that proxies tell about; null where nobody looks at them. */
+  readonly workerJudge?: WorkerJudge | null
   readonly solver: PowSolver
   /** Absent in a network without a chain. The wallet is the owner of the client's contracts, and pays for them. */
   readonly chain?: {
@@ -100,6 +103,7 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
     memory,
     config,
     chain,
+    workerJudge: deps.workerJudge ?? undefined,
     lost: () => void (lostAtMs = clock.now()),
   }
   let stopping = false

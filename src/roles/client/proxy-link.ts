@@ -34,6 +34,8 @@ import {
   proxyToClientMessages,
   type SignedPayment,
   x1ClientAnswer,
+  x1GetModels,
+  x1Models,
   x1RequestStory,
 } from '../../tl/index.ts'
 import { type Connection, createAsker, type Link as TransportLink, WIRE_STATUS } from '../../transport/index.ts'
@@ -52,8 +54,10 @@ import {
 } from '../../util/index.ts'
 import type { ClientChain } from './chain/index.ts'
 import type { ModelOffer } from './inference.ts'
+import { offersFrom } from './offers.ts'
 import type { ClientOptions } from './options.ts'
 import type { Requests } from './requests.ts'
+import { createWorkerProofs, type JudgedWorker, type WorkerJudge } from './worker-proofs.ts'
 import { type KnownProxy, receive, type Session, type SessionInput, type SessionView } from './session.ts'
 
 export interface LinkDeps {
@@ -70,6 +74,8 @@ export interface LinkDeps {
   readonly memory: Map<string, ProxyMemory>
   /** Absent in a network without a chain. */
   readonly chain?: ClientChain | undefined
+  /** Absent where nobody looks at workers. */
+  readonly workerJudge?: WorkerJudge | undefined
   config(): RootConfig
   /** A ready proxy went. */
   lost(): void
@@ -91,6 +97,8 @@ export interface Link extends TransportLink {
   readonly retiring: boolean
   readonly connection: Connection
   readonly session: Session
+  /** Who works behind this proxy, as far as it was looked at. */
+  readonly workers: readonly JudgedWorker[]
   /** Throws `capacity.no-proxy` before ready. */
   models(): Promise<readonly ModelOffer[]>
   /**
@@ -112,8 +120,10 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
   const log = deps.log.with({ connection: connection.id, proxy: connection.peer.remote })
   let session: Session = { at: 'greeting' }
   let retiring = false
+  let isOlder = false
   let statusTimer: Timer | undefined
   const ask = createAsker(connection, log)
+  const proofs = deps.workerJudge && createWorkerProofs(connection, { clock: deps.clock, log, judge: deps.workerJudge })
   const verifyCharge = createPaymentVerifier('charge')
 
   const view: SessionView = {
@@ -152,6 +162,7 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
             contract: formatAddress(effect.proxy.ownContract, options.isTestnet),
           })
           scheduleStatus()
+          proofs?.start()
           break
       }
     }
@@ -233,6 +244,9 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
     get session() {
       return session
     },
+    get workers() {
+      return proofs?.workers ?? []
+    },
     get ready() {
       return session.at === 'ready'
     },
@@ -263,6 +277,12 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
       if (session.proxy.version === 0) {
         const answer = await connection.query(encode(clientGetWorkerTypes, {}), { timeoutMs: MODELS_TIMEOUT_MS })
         return decode(clientWorkerTypes, answer).types.map((t) => ({ id: t.name, workers: [] }))
+      }
+      if (connection.peer.extended && !isOlder) {
+        const told = await connection.query(encode(x1GetModels, {}), { timeoutMs: MODELS_TIMEOUT_MS }).catch(() => null)
+        if (told !== null) return offersFrom(decode(x1Models, told))
+        // A proxy of ours from before there was such a question: not asked again on this connection.
+        isOlder = true
       }
       const answer = await connection.query(encode(clientGetWorkerTypesV2, {}), { timeoutMs: MODELS_TIMEOUT_MS })
       return decode(clientWorkerTypesV2, answer).types.map((t) => ({
@@ -300,6 +320,7 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
       },
       closed(why) {
         statusTimer?.cancel()
+        proofs?.close()
         if (session.at === 'ready') deps.lost()
         log.info('the proxy connection ended', { at: session.at, reason: why.code })
         session = { at: 'closed', why: why.code }

@@ -9,6 +9,8 @@ const RETRY_MS = 1_000
 
 /** First match decides. */
 const MEANINGS: readonly (readonly [sentence: RegExp, code: ErrorCode, info?: ErrorInfo])[] = [
+  [/^no worker of this model can do/, 'request.unsupported'],
+  [/^no worker of this model has room for this/, 'request.context-overflow'],
   [/balance is too low/, 'payment.balance'],
   [/^client is closing/, 'payment.closing'],
   [/can run this query with coefficient=(\d+)/, 'capacity.price'],
@@ -31,7 +33,8 @@ export function refusedByPeer(code: number, message: string): CocoonError {
   const found = MEANINGS.find(([sentence]) => sentence.test(message))
   const [, meaning, info] = found ?? [undefined, byStatus(code), undefined]
   const retryAfterMs = retryTold(message)
-  const told = retryAfterMs === undefined ? {} : { retryAfterMs }
+  const field = meaning.startsWith('request.') ? fieldTold(message) : undefined
+  const told = { ...(retryAfterMs === undefined ? {} : { retryAfterMs }), ...(field === undefined ? {} : { field }) }
   return new CocoonError(meaning, { ...info, ...told, message: clean(message), remoteCode: code })
 }
 
@@ -55,6 +58,9 @@ function retryTold(message: string): number | undefined {
   const told = /; try again in (\d{1,9}) ms$/.exec(message)?.[1]
   return told === undefined ? undefined : Math.min(Number(told), MAX_RETRY_MS)
 }
+
+/** Our proxies name the field of the body at fault. */
+const fieldTold = (message: string): string | undefined => /; see ([\w.[\]]{1,80})$/.exec(message)?.[1]
 
 /** Whatever a peer says: nobody is sent away for longer. */
 const MAX_RETRY_MS = 60_000

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
-import { seededRandom } from '../../util/index.ts'
+import { describe, expect, test } from 'vitest'
+import { type Abilities, abilitiesFrom, seededRandom } from '../../util/index.ts'
 import { SAMPLE, type WorkerSlot, WorkerPool } from './scheduler.ts'
 import { SLOW_START_MS } from './worker-record.ts'
 
@@ -228,4 +228,50 @@ test('the sums of places agree with the workers after any sequence of changes', 
       })
     }),
   )
+})
+
+describe('what workers said they can do', () => {
+  const NEEDS_SIGHT = {
+    abilities: [{ what: 'vision', field: 'messages[0]' }],
+    promptAtLeast: 0,
+    maxTokens: 10,
+  } as const
+  const blind = abilitiesFrom(['chat'], ['vision'], null)
+  const sees = abilitiesFrom(['chat', 'vision'], [], null)
+  const with_ = (...abilities: readonly (Abilities | null)[]): WorkerPool => {
+    const p = pool(...abilities.map(() => ({ capacity: 1 })))
+    abilities.forEach((one, i) => p.update(i + 1, { abilities: one }, NOW))
+    return p
+  }
+  const needing = { ...wanted, needs: NEEDS_SIGHT }
+
+  test('a request goes to one that can, however busy, and to one that has not said', () => {
+    expect(with_(blind, sees).choose(needing, NOW)).toMatchObject({ slot: { connectionId: 2 } })
+    expect(with_(blind, null).choose(needing, NOW)).toMatchObject({ slot: { connectionId: 2 } })
+  })
+
+  test('it waits for those that can, and not for those that cannot', () => {
+    const p = with_(blind, sees)
+    p.begin(2, NOW)
+    expect(p.choose(needing, NOW)).toEqual({ none: 'busy' })
+    p.update(2, { enabled: false }, NOW)
+    const unfit = { none: 'unfit', lacks: NEEDS_SIGHT.abilities[0] }
+    expect(p.choose(needing, NOW)).toEqual(unfit)
+    p.begin(1, NOW)
+    expect(p.choose(needing, NOW)).toEqual(unfit)
+    expect(p.choose(wanted, NOW)).toEqual({ none: 'busy' })
+  })
+
+  test('among hundreds the only one that can is found', () => {
+    const p = with_(...Array.from({ length: 300 }, (_, i) => (i === 222 ? sees : blind)))
+    expect(p.choose(needing, NOW)).toMatchObject({ slot: { connectionId: 223 } })
+  })
+
+  test('one with room for the whole answer goes before one that may have to cut it, until that is all there is', () => {
+    const p = with_(abilitiesFrom([], [], 500), abilitiesFrom([], [], 5_000))
+    const long = { ...wanted, needs: { abilities: [], promptAtLeast: 0, maxTokens: 900 } }
+    expect(p.choose(long, NOW)).toMatchObject({ slot: { connectionId: 2 } })
+    p.update(2, { enabled: false }, NOW)
+    expect(p.choose(long, NOW)).toMatchObject({ slot: { connectionId: 1 } })
+  })
 })

@@ -3,8 +3,9 @@
  * score: load, times what its first answer is expected to take, times its price under the caller's cap; less where the
  * prompt's beginning is likely in its cache, more where it fails or has just come. Knows no clock: times are arguments.
  */
-import type { Random } from '../../util/index.ts'
+import type { Abilities, Random } from '../../util/index.ts'
 import { letsThrough } from './breaker.ts'
+import { fitnessOf, type Lack, type Needs } from './needs.ts'
 import { type AnswerKind, mixed, type Verdict, WorkerRecord } from './worker-record.ts'
 
 /** One worker connection as the scheduler sees it. Mutated only by the pool. */
@@ -17,6 +18,10 @@ export interface WorkerSlot {
   readonly capacity: number
   readonly coefficient: number
   readonly enabled: boolean
+  /** What its engine can do; null where it has not said. */
+  readonly abilities: Abilities | null
+  /** What it proved. */
+  readonly evidence: string
   readonly running: number
   /** Counts up with every request given; smaller means idle for longer. */
   readonly lastGiven: number
@@ -31,6 +36,8 @@ export interface Wanted {
   readonly maxCoefficient: number
   /** 3 for encrypted requests, else 0. */
   readonly minVersion: number
+  /** What a worker must be able to do for it. */
+  readonly needs?: Needs
   readonly kind?: AnswerKind
   /** Connections that have had this request already. */
   readonly tried?: ReadonlySet<number> | null
@@ -55,6 +62,8 @@ export type Choice =
   | { readonly none: 'no-workers'; readonly sinceMs: number | null }
   /** Workers at a fitting price are there, but full. `lowestCoefficient`: of a free one above the cap, if any. */
   | { readonly none: 'busy'; readonly lowestCoefficient?: number }
+  /** Everybody there has said that it cannot do what the request asks for. */
+  | { readonly none: 'unfit'; readonly lacks: Lack }
   /** Every worker is above the caller's cap. */
   | { readonly none: 'too-expensive'; readonly lowestCoefficient: number }
   /** All that fit have had the request already. */
@@ -68,6 +77,8 @@ export const SAMPLE = 8
 const FLOOR_MS = 100
 /** A prompt that is all in the cache makes a worker this much more attractive. */
 const WARM_WEIGHT = 0.6
+/** Whoever has room for all that the request may bring goes first, however busy. */
+const TIGHT_PENALTY = 1_000
 /** A worker that always fails still gets a request now and then, where no breaker says otherwise. */
 const MIN_SUCCESS = 0.05
 
@@ -80,6 +91,8 @@ interface ModelWorkers {
   places: number
   /** When the last of them went; null before that, and while there are some. */
   goneMs: number | null
+  /** Enabled workers that have said what they can do. */
+  picky: number
   /** Lowest coefficient of enabled workers; NaN when it has to be looked up anew. */
   lowest: number
   readonly typicalMs: Record<AnswerKind, number | null>
@@ -97,10 +110,11 @@ export class WorkerPool {
 
   /** Listed at once, but disabled until the worker completes its handshake. */
   add(
-    worker: Pick<WorkerSlot, 'connectionId' | 'model' | 'version' | 'capacity' | 'coefficient'>,
+    worker: Pick<WorkerSlot, 'connectionId' | 'model' | 'version' | 'capacity' | 'coefficient'> &
+      Partial<Pick<WorkerSlot, 'evidence'>>,
     nowMs: number,
   ): void {
-    const { connectionId, model, version, capacity, coefficient } = worker
+    const { connectionId, model, version, capacity, coefficient, evidence = 'none' } = worker
     const slot: MutableSlot = {
       connectionId,
       model,
@@ -108,6 +122,8 @@ export class WorkerPool {
       capacity,
       coefficient,
       enabled: false,
+      abilities: null,
+      evidence,
       running: 0,
       lastGiven: 0,
       record: new WorkerRecord(nowMs),
@@ -121,6 +137,7 @@ export class WorkerPool {
         free: 0,
         places: 0,
         goneMs: null,
+        picky: 0,
         lowest: Number.NaN,
         typicalMs: { streamed: null, whole: null },
       }
@@ -145,7 +162,11 @@ export class WorkerPool {
     of.indexById.set(last.connectionId, index)
   }
 
-  update(connectionId: number, change: Partial<Pick<WorkerSlot, 'enabled' | 'coefficient'>>, nowMs: number): void {
+  update(
+    connectionId: number,
+    change: Partial<Pick<WorkerSlot, 'enabled' | 'coefficient' | 'abilities'>>,
+    nowMs: number,
+  ): void {
     const slot = this.#slotsById.get(connectionId)
     if (slot === undefined) return
     this.#count(slot, -1)
@@ -159,7 +180,10 @@ export class WorkerPool {
     const of = this.#modelsByName.get(wanted.model)
     if (of === undefined) return { none: 'unknown-model' }
     if (of.places === 0) return { none: 'no-workers', sinceMs: of.goneMs }
-    if (of.free === 0 && !wanted.tried?.size && this.#lowest(of) <= wanted.maxCoefficient) return { none: 'busy' }
+    // Where some have said what they cannot do, each is looked at: waiting for one that is not fit helps nobody.
+    const isSure = of.picky === 0 || wanted.needs === undefined
+    if (of.free === 0 && isSure && !wanted.tried?.size && this.#lowest(of) <= wanted.maxCoefficient)
+      return { none: 'busy' }
     const best = new Best(wanted, of.typicalMs[wanted.kind ?? 'streamed'] ?? 0, nowMs)
     if (of.slots.length <= 2 * SAMPLE) for (const slot of of.slots) best.look(slot)
     else {
@@ -208,6 +232,11 @@ export class WorkerPool {
     return [...this.#slotsById.values()]
   }
 
+  /** Whether no worker of any model has ever come. */
+  get isEmpty(): boolean {
+    return this.#modelsByName.size === 0
+  }
+
   /** Whether anybody ever offered it. */
   knows(model: string): boolean {
     return this.#modelsByName.has(model)
@@ -240,6 +269,7 @@ export class WorkerPool {
     const of = this.#of(slot)
     of.places += sign * slot.capacity
     of.free += sign * Math.max(0, slot.capacity - slot.running)
+    if (slot.abilities !== null) of.picky += sign
     of.lowest = Number.NaN
   }
 
@@ -272,6 +302,8 @@ class Best {
   #brokenScore = Number.POSITIVE_INFINITY
   #looked = 0
   #someEnabled = false
+  #someFit = false
+  #lack: Lack | null = null
   #someWork = false
   #someFull = false
   #someTried = false
@@ -288,9 +320,15 @@ class Best {
   }
 
   look(slot: MutableSlot): void {
-    const { maxCoefficient, minVersion, kind = 'streamed', tried, warm } = this.#wanted
+    const { maxCoefficient, minVersion, kind = 'streamed', tried, warm, needs } = this.#wanted
     if (!slot.enabled) return
     this.#someEnabled = true
+    const fitness = fitnessOf(slot.abilities, needs)
+    if (typeof fitness !== 'string') {
+      this.#lack ??= fitness
+      return
+    }
+    this.#someFit = true
     if (slot.version < minVersion) return
     const isFree = slot.running < slot.capacity
     if (slot.coefficient > maxCoefficient) {
@@ -310,7 +348,8 @@ class Best {
     }
     this.#looked++
     const share = warmShare(slot, warm)
-    const score = scoreOf(slot, { maxCoefficient, kind, warm: share }, this.#typicalMs, this.#nowMs)
+    const usual = scoreOf(slot, { maxCoefficient, kind, warm: share }, this.#typicalMs, this.#nowMs)
+    const score = fitness === 'tight' ? usual * TIGHT_PENALTY : usual
     if (works) {
       if (score < this.#wholeScore || (score === this.#wholeScore && isOlder(slot, this.whole)))
         [this.whole, this.#wholeScore] = [slot, score]
@@ -331,6 +370,7 @@ class Best {
       }
     }
     if (!this.#someEnabled) return { none: 'no-workers', sinceMs: null }
+    if (!this.#someFit && this.#lack !== null) return { none: 'unfit', lacks: this.#lack }
     if (this.#someFull || this.#broken !== null)
       return { none: 'busy', ...(Number.isFinite(this.#lowestFree) ? { lowestCoefficient: this.#lowestFree } : {}) }
     if (this.#someTried) return { none: 'all-tried' }

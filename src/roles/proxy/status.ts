@@ -1,8 +1,8 @@
 /** What a proxy shows of itself: `/status` in our form, `/jsonstats` in the form that polling tools know. */
 import { formatAddress, parseAddress, registryForTools, type RootConfig } from '../../chain/index.ts'
 import type { Ledger, OwnerKey } from '../../ledger/index.ts'
-import type { EvidenceLabel } from '../../transport/index.ts'
-import { statsForTools, toHex } from '../../util/index.ts'
+import type { EvidenceLabel, ProvenGpu } from '../../transport/index.ts'
+import { type Abilities, statsForTools, toHex } from '../../util/index.ts'
 import type { ProxyChainStatus } from './chain/index.ts'
 import type { ProxyIdentity } from './identity.ts'
 import type { Party, Requests } from './requests.ts'
@@ -74,10 +74,14 @@ export interface ProxyStatus {
     readonly running: number
     readonly capacity: number
     readonly evidence: EvidenceLabel
+    /** Proven by the worker's claims; null where it showed none. */
+    readonly gpus: readonly ProvenGpu[] | null
     readonly remote: string
     readonly earnedTokens: bigint
     /** Lower is chosen sooner; proportional to load, expected time to the first answer and price. */
     readonly score: number
+    /** What it said it can do; null where it has not. */
+    readonly abilities: Abilities | null
     /** What is known of its first answers, in milliseconds; null before one was seen. */
     readonly firstAnswerMs: { readonly streamed: number | null; readonly whole: number | null }
     /** Of its last requests, in (0, 1]. */
@@ -164,9 +168,11 @@ export function proxyStatus(facts: ProxyFacts): ProxyStatus {
           running,
           capacity,
           evidence: peer.evidence,
+          gpus: party.proof.gpus,
           remote: peer.remote,
           earnedTokens,
           score: Number(facts.pool.score(slot, facts.nowMs).toPrecision(4)),
+          abilities: slot.abilities,
           firstAnswerMs: {
             streamed: rounded(record.lastSeenMs('streamed')),
             whole: rounded(record.lastSeenMs('whole')),

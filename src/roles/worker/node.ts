@@ -8,7 +8,17 @@ import {
   type TlsIdentity,
   type TransportMetrics,
 } from '../../transport/index.ts'
-import { type Clock, CocoonError, type Log, type Metrics, type Random, type Trace } from '../../util/index.ts'
+import {
+  type Abilities,
+  abilitiesFrom,
+  type Clock,
+  CocoonError,
+  firstOf,
+  type Log,
+  type Metrics,
+  type Random,
+  type Trace,
+} from '../../util/index.ts'
 import { createWorkerChain } from './chain/index.ts'
 import type { WorkerOptions } from './options.ts'
 import { type Link, openLink, type ProxyMemory } from './proxy-link.ts'
@@ -46,6 +56,7 @@ export function startWorkerNode(deps: WorkerDeps, options: WorkerOptions): Worke
   const memory = new Map<string, ProxyMemory>()
   let stopping = false
   let engineDown = true
+  const model = options.model.split('@', 1)[0] as string
   const requests = createRequests({
     clock,
     log,
@@ -53,7 +64,7 @@ export function startWorkerNode(deps: WorkerDeps, options: WorkerOptions): Worke
     trace: deps.trace,
     engine: deps.engine,
     suspect: () => watch.suspect(),
-    model: options.model.split('@', 1)[0] as string,
+    model,
     maxActive: options.maxActiveRequests,
     price: () => registry.current().params,
   })
@@ -64,6 +75,10 @@ export function startWorkerNode(deps: WorkerDeps, options: WorkerOptions): Worke
       options.chain,
     )
   const disabled = (): boolean => stopping || engineDown
+  /** The operator's word first: an engine knows less of its model than whoever chose it. */
+  const configured = abilitiesFrom(options.can, options.cannot, options.contextLength)
+  let abilities: Abilities = configured
+  const closing = new AbortController()
   const linkDeps = {
     clock,
     random,
@@ -75,6 +90,7 @@ export function startWorkerNode(deps: WorkerDeps, options: WorkerOptions): Worke
     config: () => registry.current(),
     chain,
     disabled,
+    abilities: () => abilities,
   }
 
   const targets = keepTargets<Link>({
@@ -97,6 +113,14 @@ export function startWorkerNode(deps: WorkerDeps, options: WorkerOptions): Worke
   const announce = (): void => {
     for (const target of targets.all()) target.link?.announceDisabled(disabled())
   }
+  /** Asked whenever the engine has come: another may have taken its place. */
+  async function askEngine(): Promise<void> {
+    const told = await deps.engine.describe?.(model, closing.signal).catch((error: unknown) => {
+      log.warn('the engine does not say what its model can do', { reason: String(error) })
+    })
+    abilities = told === undefined ? configured : firstOf(configured, told)
+    for (const target of targets.all()) target.link?.announceAbilities()
+  }
   const watch = watchEngine({
     engine: deps.engine,
     clock,
@@ -106,6 +130,7 @@ export function startWorkerNode(deps: WorkerDeps, options: WorkerOptions): Worke
       if (state.ready) log.info('the engine is ready', { models: state.models.slice(0, 8) })
       else log.warn('the engine is down; proxies are told to send nothing', { reason: state.why?.message })
       announce()
+      if (state.ready) void askEngine()
     },
   })
   let knownParams = registry.current().params.paramsVersion
@@ -146,6 +171,7 @@ export function startWorkerNode(deps: WorkerDeps, options: WorkerOptions): Worke
     jsonstats: () => workerJsonStats(facts()),
     async close(graceMs) {
       stopping = true
+      closing.abort()
       announce()
       await Promise.race([requests.idle(), new Promise<void>((resolve) => clock.after(graceMs, resolve))])
       watch.stop()

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ABILITIES } from '../../util/index.ts'
 import { workerChainOptions } from './chain/index.ts'
 
 /** A worker's own options. */
@@ -11,6 +12,17 @@ export const workerOptions = z.strictObject({
     .describe(
       'Name the worker offers, as `name` or `name@commit:hash`; the part before `@` is what callers ask for and what the engine must serve',
     ),
+  can: z
+    .array(z.enum(ABILITIES))
+    .default([])
+    .describe(`What the model can do at this engine, where the engine does not say it: ${ABILITIES.join(', ')}`),
+  cannot: z.array(z.enum(ABILITIES)).default([]).describe('What it cannot do, of the same words'),
+  contextLength: z
+    .int()
+    .min(1)
+    .max(1_000_000_000)
+    .optional()
+    .describe('Tokens of prompt and answer together, where the engine does not say it'),
   coefficient: z
     .int()
     .min(0)

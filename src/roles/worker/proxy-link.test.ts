@@ -24,7 +24,7 @@ import {
 } from '../../tl/index.ts'
 import { NO_USAGE } from '../../engine/index.ts'
 import type { Connection } from '../../transport/index.ts'
-import { CocoonError, manualClock, noMetrics, seededRandom, silentLog } from '../../util/index.ts'
+import { CocoonError, manualClock, noMetrics, seededRandom, silentLog, NOTHING_KNOWN } from '../../util/index.ts'
 import { workerOptions } from './options.ts'
 import { openLink } from './proxy-link.ts'
 import { createRequests } from './requests.ts'
@@ -59,6 +59,7 @@ async function openedLink() {
     open: true,
     congested: false,
     send: (message) => void sent.push(Uint8Array.from(message)),
+    afterSending: (then) => then(),
     query: (message) => {
       const answer = answerTo(constructorId(message))
       // As in one chunk of bytes: the request is handled before anybody can have seen the answer.
@@ -99,6 +100,7 @@ async function openedLink() {
     requests,
     memory: new Map(),
     config: () => config,
+    abilities: () => NOTHING_KNOWN,
     disabled: () => false,
   })
   await new Promise((resolve) => setImmediate(resolve))

@@ -27,6 +27,9 @@ import {
   workerProxyHandshakeCompleted,
   workerUpdatePaymentStatus,
   x1CancelQuery,
+  x1WorkerAbilities,
+  encodableAbilities,
+  x1Claims,
   constructorId,
 } from '../../tl/index.ts'
 import {
@@ -36,7 +39,15 @@ import {
   type Link as TransportLink,
   WIRE_STATUS,
 } from '../../transport/index.ts'
-import { type Clock, CocoonError, type Log, type Random, type Timer, uniform } from '../../util/index.ts'
+import {
+  type Abilities,
+  type Clock,
+  CocoonError,
+  type Log,
+  type Random,
+  type Timer,
+  uniform,
+} from '../../util/index.ts'
 import type { WorkerChain } from './chain/index.ts'
 import type { WorkerOptions } from './options.ts'
 import type { Requests } from './requests.ts'
@@ -64,6 +75,8 @@ export interface LinkDeps {
   config(): RootConfig
   /** True while the engine is down or the operator has switched the worker off. */
   disabled(): boolean
+  /** What the model can do at the engine, as far as it is known by now. */
+  abilities(): Abilities
 }
 
 /** What a worker remembers of a proxy's contract. */
@@ -80,6 +93,8 @@ export interface Link extends TransportLink {
   readonly session: WorkerSession
   readonly evidence: EvidenceLabel
   announceDisabled(disabled: boolean): void
+  /** Tells the proxy what the model can do, where it understands that. */
+  announceAbilities(): void
   /** Ends the connection; another one is made. */
   leave(why: CocoonError): void
 }
@@ -166,6 +181,7 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
             evidence: connection.peer.evidence,
             contract: formatAddress(effect.proxy.ownContract, deps.options.isTestnet),
           })
+          announceAbilities()
           connection.send(encode(workerEnabledDisabled, { disabled: deps.disabled() ? 1 : 0 }))
           scheduleStatus()
           for (const message of early.splice(0)) receiveMessage(message)
@@ -192,6 +208,11 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
       const { params: proxy, workerScAddress } = decode(workerConnectedToProxy, m)
       feed({ got: 'registered', params: proxy, workerScAddress })
     })
+  }
+
+  /** First of all, so that the proxy knows it when it is asked for anything. */
+  function claim(): void {
+    if (connection.peer.extended && connection.ownClaims) connection.send(encode(x1Claims, connection.ownClaims))
   }
 
   function scheduleStatus(): void {
@@ -243,6 +264,12 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
     if (session.at === 'ready') connection.send(encode(workerEnabledDisabled, { disabled: disabled ? 1 : 0 }))
   }
 
+  function announceAbilities(): void {
+    if (session.at === 'ready' && connection.peer.extended)
+      connection.send(encode(x1WorkerAbilities, { abilities: encodableAbilities(deps.abilities()) }))
+  }
+
+  claim()
   register()
   return {
     evidence: connection.peer.evidence,
@@ -260,6 +287,7 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
       return deps.requests.runningOn(connection.id) === 0
     },
     leave: (why) => connection.close(why),
+    announceAbilities,
     announceDisabled: (disabled) => announce(disabled || retiring),
     handler: {
       message(data) {

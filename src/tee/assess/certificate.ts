@@ -5,6 +5,7 @@
 import { CocoonError, equalBytes, toHex } from '../../util/index.ts'
 import { teeError } from '../errors.ts'
 import { type CollateralWant, isCertifiedPlatform, wantsOfQuote, wantsOfReport } from '../collateral/index.ts'
+import type { SignedClaims } from '../quote/index.ts'
 import { judgeEvidence, type KeyEvidence, NO_SURROUNDINGS, type Surroundings } from '../policy/index.ts'
 import { OID } from '../ratls/oids.ts'
 import { examineCertificate, keyEvidenceOf, spkiOf, type TlsRole } from '../ratls/rules.ts'
@@ -20,6 +21,7 @@ import {
   type Findings,
 } from './assessment.ts'
 import { ASSESS_ERRORS } from './errors.ts'
+import { examineClaims, type GpuFindings, sentenceOf, shownOf } from './gpu.ts'
 import { examineQuote } from './quote.ts'
 import { examineSnp } from './snp.ts'
 
@@ -34,18 +36,23 @@ export interface ShownCertificate {
   readonly group: CheckGroup
 }
 
-/** Throws nothing that certificate, evidence or bundle could cause. */
+/** Throws nothing that certificate, evidence, claims or bundle could cause. @param claims what its owner showed beside it */
 export async function assessCertificate(
   der: Uint8Array,
   role: CertificateRole,
   options: AssessOptions,
+  claims: SignedClaims | null = null,
 ): Promise<Assessment> {
   const list = new Checklist()
   const roles = rolesOf(role)
   const verified = await attempt(list, 'certificate', () => verifyAs(roles, der, options))
   const { shown, refused } = presentCertificate(list, der, verified, options)
   if (shown === null) return refused
-  return concludeCertificate(shown, await examineShownEvidence(shown, options), options)
+  const found = await examineShownEvidence(shown, options)
+  const { certificate } = shown
+  const gpus =
+    claims === null ? null : await examineClaims(claims, certificate, { ...options, nowMs: options.context.nowMs })
+  return concludeCertificate(shown, found, options, gpus)
 }
 
 /** A recorded certificate does not say which end it was; either role will do. */
@@ -160,11 +167,15 @@ export function wantsOfCertificateFile(der: Uint8Array): readonly CollateralWant
   return shown === null ? [] : wantsOfCertificate(shown)
 }
 
-/** The last step: the policy, asked about this certificate at this time. */
+/**
+ * The last step: the policy, asked about this certificate at this time.
+ * @param gpus what its owner showed beside it; null for nothing
+ */
 export function concludeCertificate(
   { shown: { publicKey }, around, group }: ShownCertificate,
   found: Findings,
   options: AssessOptions,
+  gpus: GpuFindings | null = null,
 ): Assessment {
   const key = toHex(publicKey)
   const isPeer = options.context.about === 'peer'
@@ -172,11 +183,18 @@ export function concludeCertificate(
     {
       ...found,
       // The same evidence may have been examined for an earlier certificate of this key.
-      facts: found.facts === null ? null : { ...found.facts, certificate: around.certificate },
+      facts:
+        found.facts === null || gpus?.facts === null
+          ? null
+          : { ...found.facts, certificate: around.certificate, gpus: [...(gpus?.judged ?? [])] },
       summary: `RA-TLS certificate with ${found.summary}`,
-      groups: [group, ...found.groups],
-      shown: { publicKey: key, ...found.shown },
-      proven: [...found.proven, ...(isPeer ? [`The peer holds the private key of ${key}.`] : [])],
+      groups: [group, ...found.groups, ...(gpus?.groups ?? [])],
+      shown: { publicKey: key, ...found.shown, ...(gpus?.facts ? shownOf(gpus.facts) : {}) },
+      proven: [
+        ...found.proven,
+        ...(gpus?.facts ?? []).map(sentenceOf),
+        ...(isPeer ? [`The peer holds the private key of ${key}.`] : []),
+      ],
       notProven: isPeer
         ? found.notProven
         : ['That whoever sent this certificate holds its key: it was not a connection.', ...found.notProven],

@@ -15,7 +15,9 @@ export {
   wantsOfCertificate,
   wantsOfCertificateFile,
 } from './certificate.ts'
+export { examineClaims, type GpuFindings, type GpuOptions } from './gpu.ts'
 export { DcapCollateralMemory } from './collateral-memory.ts'
 export { type DetectedEvidence, detectEvidence, type EvidenceForm, MAX_EVIDENCE_BYTES } from './detect.ts'
 export { ASSESS_ERRORS, type AssessErrorCode } from './errors.ts'
+export { encodeSession, parseSession, type RecordedSession } from './session.ts'
 export { assessEvidence } from './evidence.ts'

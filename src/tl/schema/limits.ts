@@ -41,6 +41,15 @@ export const MAX_MACHINE_DESCRIPTION_BYTES = 65_536
 /** The undefined second half of an extended comparison; no node fills it. */
 export const MAX_COMPARISON_BYTES = 65_536
 
+/** An RA-TLS certificate with its evidence. */
+export const MAX_CERTIFICATE_BYTES = 65_536
+/** Evidence of sixteen GPUs, 9 kB each, with room. */
+export const MAX_CLAIMS_BYTES = 262_144
+/** Ed25519. */
+export const MAX_SIGNATURE_BYTES = 64
+/** Workers that a proxy shows to one client. */
+export const MAX_SHOWN_WORKER_COUNT = 4096
+
 /** Models a proxy may list. */
 export const MAX_MODEL_COUNT = 4096
 /** Workers of one model a proxy may list. */
@@ -59,7 +68,9 @@ export const MAX_KEY_COUNT = 4096
 
 /** Workers that one request may have had at one proxy: ours gives it to three at most. */
 export const MAX_ATTEMPT_COUNT = 16
-/** Why a try ended: a word or two. */
+/** Kinds of work a model may be good for: ours knows ten. */
+export const MAX_ABILITY_COUNT = 64
+/** Why a try ended, what a model can do: a word or two. */
 export const MAX_REASON_BYTES = 64
 
 /** Paths and URLs in configuration files: the longest path of Linux. */

@@ -9,9 +9,11 @@ export interface Fetched<T> {
   reload(): void
 }
 
-export interface Repeat {
+export interface Repeat<T> {
   /** While the page is visible; undefined: once. */
   readonly everyMs?: number | undefined
+  /** What is known then needs no further look. */
+  readonly until?: (value: T | null) => boolean
 }
 
 /**
@@ -21,35 +23,37 @@ export interface Repeat {
 export function useFetched<T>(
   key: string,
   load: (signal: AbortSignal) => Promise<T>,
-  { everyMs }: Repeat = {},
+  { everyMs: wantedMs, until }: Repeat<T> = {},
 ): Fetched<T> {
   const [answer, setAnswer] = useState<{ value: T | null; error: unknown }>({ value: null, error: null })
   const [isFetching, setFetching] = useState(true)
   const [round, setRound] = useState(0)
   const current = useRef(load)
   current.current = load
+  const isUnderWay = useRef(false)
   useEffect(() => {
     const stop = new AbortController()
+    isUnderWay.current = true
     setFetching(true)
+    const take = (change: (before: T | null) => { value: T | null; error: unknown }): void => {
+      if (stop.signal.aborted) return
+      isUnderWay.current = false
+      setAnswer((before) => change(before.value))
+      setFetching(false)
+    }
     current.current(stop.signal).then(
-      (value) => {
-        if (stop.signal.aborted) return
-        setAnswer({ value, error: null })
-        setFetching(false)
-      },
-      (error: unknown) => {
-        if (stop.signal.aborted) return
-        setAnswer((before) => ({ value: before.value, error }))
-        setFetching(false)
-      },
+      (value) => take(() => ({ value, error: null })),
+      (error: unknown) => take((value) => ({ value, error })),
     )
     return () => stop.abort()
   }, [key, round])
   const reload = useCallback(() => setRound((n) => n + 1), [])
+  const everyMs = until?.(answer.value) === true ? undefined : wantedMs
   useEffect(() => {
     if (everyMs === undefined) return
     const timer = setInterval(() => {
-      if (document.visibilityState === 'visible') reload()
+      // A node that answers slowly is not asked again before it has: that would take its answer away, each time.
+      if (document.visibilityState === 'visible' && !isUnderWay.current) reload()
     }, everyMs)
     return () => clearInterval(timer)
   }, [everyMs, reload])

@@ -25,6 +25,17 @@ export interface ApiKey {
   readonly created_at: string
   readonly expires_at: string | null
   readonly revoked_at: string | null
+  /** Id of a member; null: the owner of the node. */
+  readonly made_by: string | null
+}
+
+export interface Member {
+  readonly id: string
+  readonly project: string
+  readonly name: string
+  readonly role: string
+  readonly created_at: string
+  readonly removed_at: string | null
 }
 
 export type Budget = {
@@ -103,13 +114,27 @@ export interface Worker {
   readonly coefficient: number
   readonly running_requests: number
   readonly max_running_requests: number
+  /** What it says it can and cannot do: `chat`, `tools`, `vision`, …. Null where it says nothing. */
+  readonly capabilities: readonly string[] | null
+  readonly missing: readonly string[] | null
+  /** Tokens of prompt and answer together. */
+  readonly context_length: number | null
+  readonly evidence: string | null
 }
 
+/** The first four say what some worker, or the weakest, says; null where none does. */
 export interface Model {
-  readonly id: string
   readonly load: number | null
+  readonly capabilities: readonly string[] | null
+  readonly context_length: number | null
+  readonly evidence: string | null
+  readonly id: string
   readonly workers: readonly Worker[]
 }
+
+/** Unless every worker says that it does not: what is not said is not known. */
+export const answersChat = ({ workers }: Model): boolean =>
+  workers.length === 0 || workers.some(({ missing }) => missing?.includes('chat') !== true)
 
 export const TOKEN_CLASSES = ['prompt', 'cached', 'completion', 'reasoning'] as const
 type ClassPrices = MoneyFields<`${(typeof TOKEN_CLASSES)[number]}_per_million`>
@@ -141,4 +166,33 @@ export interface ChatUsage {
   readonly completion_tokens_details?: { readonly reasoning_tokens?: number } | null
   /** nanoTON. */
   readonly total_cost?: number | string
+}
+
+/** Times are Unix seconds. */
+export type Batch = {
+  readonly id: string
+  readonly endpoint: string
+  readonly status: string
+  readonly output_file_id: string | null
+  readonly error_file_id: string | null
+  readonly errors: { readonly data: readonly BatchProblem[] } | null
+  readonly created_at: number
+  readonly expires_at: number
+  readonly request_counts: { readonly total: number; readonly completed: number; readonly failed: number }
+  readonly unsettled_nano: string
+  /** Why nothing goes out at the moment. */
+  readonly waiting_for: string | null
+} & MoneyFields<'cost'>
+
+/** Why a batch cannot begin. */
+export interface BatchProblem {
+  readonly code: string
+  readonly message: string
+  readonly line: number | null
+  readonly param: string | null
+}
+
+export interface StoredFile {
+  readonly id: string
+  readonly filename: string
 }

@@ -1,17 +1,27 @@
 /** What happened to a request, in order, from its receipt. Pure. */
 import type { Receipt, Try } from '../../node/shapes.ts'
-import { formatAmount, formatMs } from '../../parts/format.ts'
+import { formatAmount, formatMs, shortAddress } from '../../parts/format.ts'
 
 export interface Moment {
   readonly atMs: number
-  readonly kind: 'came' | 'sent' | 'answered' | 'lost' | 'ended'
+  readonly kind: 'came' | 'queued' | 'sent' | 'answered' | 'lost' | 'ended'
   readonly text: string
 }
 
 export function momentsOf(receipt: Receipt): readonly Moment[] {
   const { first_byte_ms: firstMs, duration_ms: allMs, tries } = receipt
   const came: Moment = { atMs: 0, kind: 'came', text: `It came, from ${whose(receipt)}.` }
-  const moments = tries.flatMap((one, i) => momentsOfTry(one, i, tries.length, i === tries.length - 1))
+  const waited: Moment[] =
+    receipt.queued_ms === null || receipt.queued_ms === 0 || tries.length === 0
+      ? []
+      : [
+          {
+            atMs: tries.at(-1)?.sent_ms ?? 0,
+            kind: 'queued',
+            text: `It had waited ${formatMs(receipt.queued_ms)} for a worker.`,
+          },
+        ]
+  const moments = [...waited, ...tries.flatMap((one, i) => momentsOfTry(one, i, tries.length, i === tries.length - 1))]
   const answered: Moment[] =
     firstMs === null ? [] : [{ atMs: firstMs, kind: 'answered', text: 'The first of the answer went to the caller.' }]
   const ended: Moment = { atMs: allMs, kind: 'ended', text: endOf(receipt) }
@@ -24,7 +34,8 @@ const whose = ({ key }: Receipt): string =>
 
 function momentsOfTry(one: Try, index: number, count: number, isLast: boolean): readonly Moment[] {
   const which = count === 1 ? '' : ` (attempt ${index + 1} of ${count})`
-  const to = one.worker === null ? `the proxy ${one.proxy}` : `worker ${one.worker} through the proxy ${one.proxy}`
+  const to =
+    one.worker === null ? `the proxy ${one.proxy}` : `worker ${shortAddress(one.worker)} through the proxy ${one.proxy}`
   const sent: Moment = { atMs: one.sent_ms, kind: 'sent', text: `It was sent to ${to}${which}.` }
   // How the last one ended is how the request did.
   if (isLast || one.ended_ms === null || one.ended === null) return [sent]
