@@ -5,7 +5,7 @@ export default defineConfig({
   resolve: { conditions: ['cocoon-source'] },
   ssr: { resolve: { conditions: ['cocoon-source'] } },
   test: {
-    include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'contracts/test/**/*.test.ts'],
+    include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'contracts/test/**/*.test.ts', 'web/**/*.test.ts'],
     exclude: ['test/**/*.long.test.ts', 'contracts/test/**/*.long.test.ts', 'node_modules/**'],
     reporters: ['default', plainReporter((line) => process.stdout.write(line))],
     testTimeout: 60_000,

@@ -10,6 +10,7 @@ import { filesBelow, type Import, lineAt, ROOT, readSource, readText, type Sourc
 /** Rank of each folder. `sdk` stands on `api`; `ledger` and `engine` do not know each other. */
 const RANKS: Readonly<Record<string, number>> = {
   util: 0,
+  disk: 1,
   tl: 1,
   transport: 2,
   tee: 2,
@@ -39,7 +40,7 @@ const sources = filesBelow('src')
 const product = sources.filter((s) => !isTestCode(s.path))
 const others = ['test', 'bench', 'examples', 'scripts', 'web']
   .flatMap(filesBelow)
-  .filter((path) => path.endsWith('.ts'))
+  .filter((path) => /\.tsx?$/.test(path))
   .map(readSource)
 
 /** Tests, shared suites, and what only tests are made of. */
@@ -106,8 +107,8 @@ test('nothing but tests imports tests', () => {
 
 test('imports name the file with .ts, and it exists', () => {
   const problems = violations([...sources, ...others], (_, { file }) => {
-    if (file === null || !/\.(?:ts|mjs)?$/.test(file.slice(file.lastIndexOf('/')))) return null
-    if (!/\.(?:ts|mjs)$/.test(file)) return 'write the extension'
+    if (file === null || !/\.(?:tsx?|mjs)?$/.test(file.slice(file.lastIndexOf('/')))) return null
+    if (!/\.(?:tsx?|mjs)$/.test(file)) return 'write the extension'
     return existsSync(join(ROOT, file)) ? null : 'there is no such file'
   })
   expect(problems).toEqual([])

@@ -47,6 +47,9 @@ export const budgetName = z.strictObject({
   window: z.enum(BUDGET_WINDOWS),
 })
 
+/** Null for all proxies that are connected. */
+export const closedAccount = z.strictObject({ proxy_contract: z.string().max(100).nullable().default(null) })
+
 const AMOUNT = 'must be nanoTON as a whole number, or TON like "2.5 TON"'
 
 export const newBudget = budgetName.extend({

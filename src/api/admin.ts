@@ -22,7 +22,7 @@ import {
   seesBudget,
 } from './admin-access.ts'
 import { iso, parse } from './admin-body.ts'
-import { budgetName, newBudget, newKey, newMember, newProject, removeMember } from './admin-contract.ts'
+import { budgetName, closedAccount, newBudget, newKey, newMember, newProject, removeMember } from './admin-contract.ts'
 import { addReports } from './admin-reports.ts'
 import type { ConsolePage } from './console.ts'
 import { apiError } from './errors.ts'
@@ -32,11 +32,13 @@ export interface AdminAccess {
   /** What the owner sends as `Authorization: Bearer KEY`. */
   readonly key: Secret<string>
   readonly fiat?: FiatNow | undefined
+  /** Asks the proxy with this contract, or all of them, for what is left of the account, and closes it. Absent without a chain. */
+  readonly leave?: (proxyContract: string | null) => Promise<void>
   /** The owner's page; without, there is none. */
   readonly console?: ConsolePage
 }
 
-export function addAdminRoutes(app: FastifyInstance, gateway: Gateway, { key, fiat }: AdminAccess): void {
+export function addAdminRoutes(app: FastifyInstance, gateway: Gateway, { key, fiat, leave }: AdminAccess): void {
   const check = createActorCheck(key, gateway)
   void app.register(
     async (scope) => {
@@ -57,6 +59,13 @@ export function addAdminRoutes(app: FastifyInstance, gateway: Gateway, { key, fi
       addMembers(scope, gateway)
       addBudgets(scope, gateway, fiat)
       addReports(scope, gateway, fiat)
+      if (leave !== undefined)
+        scope.post('/accounts/close', async (request, reply) => {
+          expectRole(request.actor, 'node', 'close accounts')
+          const { proxy_contract: proxyContract } = parse(closedAccount, request.body)
+          await leave(proxyContract)
+          return reply.code(202).send({ refund: 'submitted' })
+        })
     },
     { prefix: '/admin' },
   )

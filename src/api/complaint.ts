@@ -11,15 +11,12 @@ export interface FieldComplaint {
 
 /** The first complaint of a failed check of `value`. */
 export function complaintOf(error: z.ZodError, value: unknown): FieldComplaint {
-  const { issue, path: above } = deepest(error.issues[0] as z.core.$ZodIssue, [])
-  // A name of the caller's own making: short, and without what could forge a line.
-  const unknown = issue.code === 'unrecognized_keys' ? issue.keys[0] : undefined
-  const path = unknown === undefined ? above : [...above, unknown.replaceAll(/[^\w.-]/g, '?').slice(0, 64)]
+  const { issue, path } = deepest(error.issues[0] as z.core.$ZodIssue, [])
   const field = path
     .map((key, i) => (typeof key === 'number' ? `[${key}]` : `${i > 0 ? '.' : ''}${String(key)}`))
     .join('')
-  if (unknown !== undefined) return { field, says: 'is not known here' }
-  return { field, says: isAbsent(value, path) ? 'is required' : words(issue) }
+  const isUnknown = issue.code === 'unrecognized_keys'
+  return { field, says: !isUnknown && isAbsent(value, path) ? 'is required' : words(issue) }
 }
 
 interface Placed {
@@ -30,14 +27,20 @@ interface Placed {
 /** A union reports every branch; the one that got furthest into the value is the one the caller meant. */
 function deepest(issue: z.core.$ZodIssue, above: readonly PropertyKey[]): Placed {
   const path = [...above, ...issue.path]
+  // The field at fault is the one that nobody knows, not what it stands in.
+  if (issue.code === 'unrecognized_keys') return { issue, path: [...path, harmless(issue.keys[0] ?? '')] }
   if (issue.code !== 'invalid_union') return { issue, path }
   const inner = issue.errors.flatMap((branch) => branch.slice(0, 1)).map((one) => deepest(one, path))
   const furthest = inner.toSorted((a, b) => b.path.length - a.path.length)[0]
   return furthest !== undefined && furthest.path.length > path.length ? furthest : { issue, path }
 }
 
+/** A name of the caller's own making: short, and without what could forge a line. */
+const harmless = (name: string): string => name.replaceAll(/[^\w.-]/g, '?').slice(0, MAX_NAME_CHARS)
+const MAX_NAME_CHARS = 64
+
 /** How zod's own sentences begin, which are not meant for callers. */
-const DEFAULT_SENTENCE = /^(?:Invalid|Too) /
+const DEFAULT_SENTENCE = /^(?:Invalid|Too|Unrecognized) /
 
 function words(issue: z.core.$ZodIssue): string {
   if (!DEFAULT_SENTENCE.test(issue.message)) return issue.message
@@ -50,6 +53,8 @@ function words(issue: z.core.$ZodIssue): string {
       return `must be at most ${issue.maximum}${unit(issue.origin)}`
     case 'invalid_value':
       return `must be one of ${issue.values.map((v) => JSON.stringify(v)).join(', ')}`
+    case 'unrecognized_keys':
+      return 'is not known here'
     default:
       return 'is not valid'
   }

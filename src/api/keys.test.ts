@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Gateway, gatewayOptions, meterInference, openGateway } from '../gateway/index.ts'
 import { type Clock, CocoonError, manualClock, noMetrics, Secret, silentLog, systemRandom } from '../util/index.ts'
+import type { AdminAccess } from './admin.ts'
 import { type ApiUnderTest, apiUnderTest, CHAT, COMPLETION, DONE, HELLO } from './api-under-test.ts'
 import { INFERENCE_PATHS } from './contract.ts'
 import { TRANSLATED_PATHS } from './translated-paths.ts'
@@ -39,9 +40,13 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-function use(script: (call: ScriptedCall) => unknown, options: Record<string, unknown> = {}): void {
+function use(
+  script: (call: ScriptedCall) => unknown,
+  options: Record<string, unknown> = {},
+  more: Pick<AdminAccess, 'leave'> = {},
+): void {
   inference = scriptedInference(script)
-  const admin = { key: new Secret(ADMIN), fiat: gateway.fiat }
+  const admin = { key: new Secret(ADMIN), fiat: gateway.fiat, ...more }
   const metered = meterInference({ inference, gateway, clock })
   api = apiUnderTest({ clock, options, deps: { inference: metered, gateway, admin } })
 }
@@ -379,4 +384,27 @@ test('counting tokens is a request like any other: it counts against the limits 
     { path: '/v1/chat/completions', total: FINAL.tokens.total, costNano: FINAL.costNano },
   ])
   expect(inference.calls[0]?.request.maxTokens).toBe(1)
+})
+
+test('closing an account is the owner’s order: with the admin key, to one proxy or to all, with the proxy’s refusal told', async () => {
+  const asked: (string | null)[] = []
+  const leave = (proxy: string | null): Promise<void> => {
+    asked.push(proxy)
+    return proxy === 'busy'
+      ? Promise.reject(new CocoonError('payment.in-use', { message: 'the proxy refunds nothing while 2 requests run' }))
+      : Promise.resolve()
+  }
+  expect((await admin('POST', '/accounts/close', {})).statusCode).toBe(404)
+  await api.close()
+  use(answer, {}, { leave })
+  expect((await admin('POST', '/accounts/close', {}, 'another key')).statusCode).toBe(401)
+  expect((await admin('POST', '/accounts/close', { proxy_contract: 5 })).json()).toMatchObject({
+    error: { code: 'request.bad-field', message: expect.stringContaining('proxy_contract') },
+  })
+  expect(asked).toEqual([])
+  expect((await admin('POST', '/accounts/close', {})).statusCode).toBe(202)
+  expect((await admin('POST', '/accounts/close', { proxy_contract: 'EQ' })).json()).toEqual({ refund: 'submitted' })
+  const busy = await admin('POST', '/accounts/close', { proxy_contract: 'busy' })
+  expect([busy.statusCode, busy.json()]).toMatchObject([402, { error: { code: 'payment.in-use' } }])
+  expect(asked).toEqual([null, 'EQ', 'busy'])
 })

@@ -22,6 +22,7 @@ export {
   serversOf,
 } from './node.ts'
 export { attestationOptions, type AttestationOptions } from './options.ts'
-export { openOwnSource, type OwnSourceDeps } from './own-source.ts'
+export { gpuSourceOf, openOwnSource, type OwnSourceDeps } from './own-source.ts'
 export { type CollateralServer, serveCollateral, type ServeOptions } from './serve.ts'
 export { type CollateralServers, VENDOR_SERVERS } from './vendors.ts'
+export type { ShownWorker, WorkerJudge, WorkerVerdict } from './worker-judge.ts'

@@ -15,9 +15,8 @@ import {
   parseOcspRequest,
   wantOfItem,
   wantsOfGpu,
-  writePem,
 } from '../tee/index.ts'
-import { manualClock, seededRandom, silentLog, utf8 } from '../util/index.ts'
+import { manualClock, seededRandom, silentLog } from '../util/index.ts'
 import { type CollateralKeeper, createCollateralKeeper } from './keeper.ts'
 import { serveCollateral } from './serve.ts'
 import { requestFor, VENDOR_SERVERS } from './vendors.ts'
@@ -67,11 +66,7 @@ function keeperAt(clock: Kept['clock'], url: string, { deviceRoots, manifestRoot
 }
 
 const wantsOf = ({ proof }: TestGpu, keeper: CollateralKeeper): Promise<readonly CollateralWant[]> =>
-  wantsOfGpu(
-    nodeVerifyCrypto,
-    { report: proof.report, certificates: utf8(proof.certificates.map((one) => writePem(one)).join('')) },
-    keeper.current(),
-  )
+  wantsOfGpu(nodeVerifyCrypto, proof, keeper.current())
 
 /** As a node does: what the manifests hang on shows when they are there. */
 async function supplyAll(gpu: TestGpu, { keeper, clock }: Pick<Kept, 'keeper' | 'clock'>): Promise<void> {

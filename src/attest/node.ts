@@ -4,9 +4,11 @@
  */
 import { allowedHashes, type Registry, type RootConfig } from '../chain/index.ts'
 import {
+  type CollateralSupply,
   createNetworkIdentity,
   createNetworkVerifier,
   type EvidenceSource,
+  type GpuSource,
   fixedCollateral,
   EMPTY_BUNDLE,
   type NetworkIdentity,
@@ -17,11 +19,12 @@ import {
   type Policy,
   trustedRoots,
 } from '../tee/index.ts'
-import type { Clock, Log, Random } from '../util/index.ts'
+import { type Clock, CocoonError, type Log, type Random } from '../util/index.ts'
 import { type CollateralKeeper, createCollateralKeeper, type KeeperStatus } from './keeper.ts'
 import type { VendorGet } from './http-get.ts'
 import type { AttestationOptions } from './options.ts'
 import type { CollateralServers } from './vendors.ts'
+import { createWorkerJudge, type WorkerJudge } from './worker-judge.ts'
 
 export interface AttestationDeps {
   readonly clock: Clock
@@ -34,12 +37,14 @@ export interface AttestationDeps {
 }
 
 export interface NodeAttestationOptions
-  extends Omit<AttestationOptions, 'policy' | 'source' | 'sourceKind' | 'sourceCommand'> {
+  extends Omit<AttestationOptions, 'policy' | 'source' | 'sourceKind' | 'sourceCommand' | 'gpuSource' | 'gpuCommand'> {
   readonly role: 'client' | 'proxy' | 'worker'
   /** Null for what the network asks for. */
   readonly policy: Policy | null
   /** Opens this machine's own, null where it has none; asked only where the network's evidence is real and the role needs some. */
   readonly openSource: () => Promise<EvidenceSource | null>
+  /** Evidence of this machine’s GPUs; null where it shows none. Asked like the source. */
+  readonly gpus?: GpuSource | null
   /** Where collateral is kept; null for in memory only. */
   readonly collateralPath: string | null
 }
@@ -48,6 +53,8 @@ export interface NodeAttestation {
   readonly tls: NetworkIdentity
   /** Judges the peers of this role that must prove something. */
   readonly verifier: NetworkVerifier
+  /** For clients: judges workers that proxies tell about. */
+  readonly workerJudge: WorkerJudge | null
   /** Null where nothing real is accepted. */
   readonly collateral: CollateralKeeper | null
   status(): AttestationStatus
@@ -76,7 +83,12 @@ export async function openAttestation(
   const isNeeded = deps.registry.current().evidence === 'real' && options.role !== 'client'
   // First, since it may fail: nothing has been started then.
   const source = isNeeded ? await options.openSource() : null
-  const tls = source === null ? null : await openNetworkIdentity(identityDeps(deps), source)
+  const gpus = isNeeded ? (options.gpus ?? undefined) : undefined
+  if (gpus !== undefined && source === null)
+    throw new CocoonError('config.evidence-source', {
+      message: 'attestation.gpuSource is set, and this machine has no evidence of its own that GPUs could belong to',
+    })
+  const tls = source === null ? null : await openNetworkIdentity(identityDeps(deps), source, gpus)
   try {
     return createAttestation(deps, options, tls)
   } catch (error) {
@@ -98,10 +110,14 @@ export function createAttestation(
   const keeper = openKeeper(deps, options, rules)
   try {
     const collateral = keeper ?? fixedCollateral(EMPTY_BUNDLE)
-    const verifier = createNetworkVerifier({ clock, log, collateral, images }, rules, options.policy)
+    const verifier = createNetworkVerifier({ clock, log, collateral, images }, rules, options.policy, {
+      takesClaims: options.role === 'proxy',
+    })
+    const behind = options.role === 'client' ? openWorkerVerifier({ ...deps, collateral }, options, rules) : null
     return {
       tls: identity,
       verifier,
+      workerJudge: behind === null ? null : createWorkerJudge(behind, clock),
       collateral: keeper,
       status: () => ({
         network: { evidence: rules.evidence, testRoots: rules.testRoots !== undefined },
@@ -112,6 +128,7 @@ export function createAttestation(
       close() {
         identity.close()
         verifier.close()
+        behind?.close()
         keeper?.close()
       },
     }
@@ -133,6 +150,17 @@ const rulesOf = ({ evidence, params, testRoots }: RootConfig): NetworkRules => (
   isTest: params.isTest,
   ...(testRoots === undefined ? {} : { testRoots }),
 })
+
+/** By the same policy as proxies, and the registry's list of workers' images. */
+const openWorkerVerifier = (
+  { clock, log, registry, collateral }: AttestationDeps & { readonly collateral: CollateralSupply },
+  { policy }: Pick<NodeAttestationOptions, 'policy'>,
+  rules: NetworkRules,
+): NetworkVerifier =>
+  createNetworkVerifier({ clock, log, collateral, images: allowedHashes(registry, 'workers') }, rules, policy, {
+    takesClaims: true,
+    about: 'document',
+  })
 
 function openKeeper(
   deps: AttestationDeps,

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { NVATTEST } from '../tee/index.ts'
 import { VENDOR_SERVERS } from './vendors.ts'
 
 const server = z.union([
@@ -29,6 +30,19 @@ export const attestationOptions = z.strictObject({
     .array(z.string().min(1))
     .default([])
     .describe('Program and arguments for `source` `command`: docs/evidence.md'),
+  gpuSource: z
+    .enum(['none', 'command'])
+    .default('none')
+    .describe(
+      'Whether a worker shows evidence of its NVIDIA GPUs beside its own: `command` takes it from `gpuCommand`',
+    ),
+  gpuCommand: z
+    .array(z.string().min(1))
+    .min(1)
+    .default([...NVATTEST])
+    .describe(
+      'Program and arguments that print evidence of the GPUs; `{nonce}` stands for the nonce: docs/evidence.md',
+    ),
   intelServer: server
     .default(VENDOR_SERVERS.intel)
     .describe('Where Intel’s collateral is fetched: Intel’s own service, a PCCS, or `off`'),

@@ -1,6 +1,14 @@
 /** Which source of evidence a configuration means, on this machine. */
 import { access } from 'node:fs/promises'
-import { createCommandSource, type EvidenceSource, nodeTsmFiles, openTsmSource, TSM_ROOT } from '../tee/index.ts'
+import {
+  createCommandSource,
+  createGpuCommandSource,
+  type EvidenceSource,
+  type GpuSource,
+  nodeTsmFiles,
+  openTsmSource,
+  TSM_ROOT,
+} from '../tee/index.ts'
 import { type Clock, CocoonError, type Random } from '../util/index.ts'
 import type { AttestationOptions } from './options.ts'
 
@@ -36,6 +44,15 @@ export async function openOwnSource(
       return createCommandSource({ kind: sourceKind, command: [program, ...args] })
     }
   }
+}
+
+/** Null where this machine shows no GPUs. */
+export function gpuSourceOf({
+  gpuSource,
+  gpuCommand,
+}: Pick<AttestationOptions, 'gpuSource' | 'gpuCommand'>): GpuSource | null {
+  const [program, ...args] = gpuCommand
+  return gpuSource === 'none' || program === undefined ? null : createGpuCommandSource([program, ...args])
 }
 
 const exists = (path: string): Promise<boolean> =>

@@ -329,6 +329,7 @@ export function createRunner(deps: RunnerDeps, options: BatchOptions): Runner {
 
   return {
     add(entry, input, models) {
+      if (state === 'aborted') return void input.close()
       const run = newRun(entry, input, models)
       runs.set(entry.batch.id, run)
       ended(run)

@@ -77,6 +77,8 @@ const NetworkFile = z.strictObject({
             .array(z.strictObject({ product: z.enum(['Milan', 'Genoa', 'Turin']), key_pin: hexOf(32) }))
             .min(1)
             .optional(),
+          nvidia_devices: z.array(hexOf(32)).min(1).optional(),
+          nvidia_manifests: z.array(hexOf(32)).min(1).optional(),
         })
         .optional(),
       check_hashes: z.boolean().default(false),
@@ -142,11 +144,13 @@ export function parseNetworkFile(text: string, name: string): RootConfig {
 
 function testRootsOf(roots: z.output<typeof NetworkFile>['cocoon']['test_roots']): { readonly testRoots?: TestRoots } {
   if (roots === undefined) return {}
-  const { intel, amd } = roots
+  const { intel, amd, nvidia_devices: nvidiaDevices, nvidia_manifests: nvidiaManifests } = roots
   return {
     testRoots: {
       ...(intel === undefined ? {} : { intel }),
       ...(amd === undefined ? {} : { amd: amd.map((root) => ({ product: root.product, keyPin: root.key_pin })) }),
+      ...(nvidiaDevices === undefined ? {} : { nvidiaDevices }),
+      ...(nvidiaManifests === undefined ? {} : { nvidiaManifests }),
     },
   }
 }

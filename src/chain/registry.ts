@@ -39,6 +39,9 @@ export interface TestRoots {
   readonly intel?: string
   /** SHA-256 of a key, hex, and the product line that it certifies. */
   readonly amd?: readonly { readonly product: 'Milan' | 'Genoa' | 'Turin'; readonly keyPin: string }[]
+  /** SHA-256 of the keys that NVIDIA's device and manifest roots have, hex. */
+  readonly nvidiaDevices?: readonly string[]
+  readonly nvidiaManifests?: readonly string[]
 }
 
 export interface RootConfig {

@@ -13,7 +13,7 @@ import {
   type RootConfig,
 } from '../chain/index.ts'
 import { createPrometheusMetrics } from '../api/index.ts'
-import { type NodeAttestation, openAttestation, openOwnSource } from '../attest/index.ts'
+import { type NodeAttestation, gpuSourceOf, openAttestation, openOwnSource } from '../attest/index.ts'
 import type { Policy } from '../tee/index.ts'
 import { createOtlpTrace, type OtlpDeps, type OtlpTrace, postSpans } from '../telemetry/index.ts'
 import {
@@ -53,6 +53,8 @@ export interface Process {
   readonly tls: TlsIdentity
   /** Of the peers that must prove something to this role; demands what the network demands. */
   readonly verifier: PeerVerifier
+  /** For clients: judges workers that proxies tell about. */
+  readonly workerJudge: NodeAttestation['workerJudge']
 }
 
 /** A chain as nodes use it. */
@@ -107,6 +109,7 @@ export async function openProcess(
       role,
       policy: policyOf(config),
       openSource: () => openOwnSource({ clock: systemClock, random }, config.attestation),
+      gpus: role === 'worker' ? gpuSourceOf(config.attestation) : null,
       collateralPath: collateralPath(config.home),
     },
   ).catch((error: unknown) => {
@@ -126,6 +129,7 @@ export async function openProcess(
     attestation,
     tls: attestation.tls,
     verifier: attestation.verifier,
+    workerJudge: attestation.workerJudge,
   }
 }
 

@@ -11,7 +11,7 @@ import { listModels } from '../models/index.ts'
 import { toCocoonError } from '../util/index.ts'
 import { type Finding, finding } from './finding.ts'
 import { describeMachine, runTool } from './machine/description.ts'
-import { judgeMachine } from './machine/judge.ts'
+import { judgeGpuSettings, judgeMachine } from './machine/judge.ts'
 import { modelCache } from './model.ts'
 import { chooseNetwork } from './network.ts'
 import type { Config } from './schema.ts'
@@ -21,6 +21,7 @@ const GIB = 2 ** 30
 
 export async function examine(config: Config): Promise<readonly Finding[]> {
   const engine = await engineAt(config.worker.engine.url)
+  const machine = await describeMachine({ root: '/', run: runTool })
   return [
     nodeVersion(),
     processor(),
@@ -31,7 +32,8 @@ export async function examine(config: Config): Promise<readonly Finding[]> {
     network(config),
     ...(await Promise.all(portsOf(config).map(([name, host, port, setting]) => portFree(name, host, port, setting)))),
     await gpu(),
-    ...judgeMachine(await describeMachine({ root: '/', run: runTool })),
+    ...judgeMachine(machine),
+    ...judgeGpuSettings(machine, config.attestation),
   ]
 }
 

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Address, signingKeyFromSeed } from '../chain/index.ts'
 import { fromHex, seededRandom, toHex } from '../util/index.ts'
 import { findKey, keyPath, loadKey, loadNodeWallet, nodeWallet } from './keys.ts'
-import { readPrivateFile, writePrivateFile } from './private-file.ts'
+import { readPrivateFile, writePrivateFile } from '../disk/index.ts'
 
 let home: string
 beforeEach(() => void (home = mkdtempSync(join(tmpdir(), 'cocoon-keys-'))))

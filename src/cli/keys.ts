@@ -11,7 +11,7 @@ import {
   signingKeyFromSeed,
 } from '../chain/index.ts'
 import { CocoonError, fromHex, type Random, toHex } from '../util/index.ts'
-import { readPrivateFile, writePrivateFile } from './private-file.ts'
+import { readPrivateFile, writePrivateFile } from '../disk/index.ts'
 
 /**
  * `client` and `worker` spend from the node's wallet. `proxy` signs payments and is part of the proxy contract's address;

@@ -7,6 +7,7 @@ import { Command, CommanderError, Option } from 'commander'
 import { CocoonError, reveal, toCocoonError } from '../util/index.ts'
 import { addAccountCommands } from './account/index.ts'
 import { ask, showCost } from './ask.ts'
+import { addBatchCommands } from './batch/index.ts'
 import { loadConfig, type Loaded } from './config.ts'
 import { runDevnet } from './devnet.ts'
 import { runDoctor } from './doctor.ts'
@@ -17,6 +18,7 @@ import { addGatewayCommands } from './gateway/index.ts'
 import { type EvidenceFlags, evidenceCommand, takeEvidence } from './evidence.ts'
 import { addImageCommands } from './image/index.ts'
 import { openMoney } from './money.ts'
+import { addOperatorCommands } from './operator/index.ts'
 import { dropModel, fetchModel, showModels } from './model.ts'
 import { addModelIdentityCommands } from './model-identity.ts'
 import { runClient, runProxy, runWorker } from './roles.ts'
@@ -173,6 +175,7 @@ function program(run: (status: Promise<number>) => void): Command {
   })
 
   addAccountCommands(cocoon, forMoney)
+  addOperatorCommands(cocoon, forMoney)
   addRootCommands(cocoon, forMoney)
   const earnings = forMoney
     .withSettings(cocoon.command('earnings').description('what a worker was paid and is owed, proxy by proxy'))
@@ -184,12 +187,14 @@ function program(run: (status: Promise<number>) => void): Command {
 
   const isClientAddress = ({ path: [role, part, name] }: Setting): boolean =>
     role === 'client' && part === 'http' && (name === 'host' || name === 'port')
-  addGatewayCommands(cocoon, {
-    load: (command) => load(command, null),
-    withSettings: (command) => withSettings(command, isClientAddress, null),
+  const forClient = {
+    load: (command: Command) => load(command, null),
+    withSettings: (command: Command) => withSettings(command, isClientAddress, null),
     run,
     out: stdout,
-  })
+  }
+  addGatewayCommands(cocoon, forClient)
+  addBatchCommands(cocoon, { ...forClient, progress: stderr })
   const evidence = withSettings(evidenceCommand(cocoon), isAttestation, null)
   evidence.action((file: string, o: EvidenceFlags) => run(takeEvidence(load(evidence, null).config, file, o, stdout)))
 

@@ -193,6 +193,12 @@ export async function nodeWalletOf({ config, network }: Money, role: NodeRole): 
 /** Who pays for what a node's wallet is to do. */
 export type PaysFrom = 'owner' | 'node'
 
+/** As `--from` says it. Throws `config.value`. */
+export function paysFrom(text: string | undefined): PaysFrom | undefined {
+  if (text === undefined || text === 'owner' || text === 'node') return text
+  throw new CocoonError('config.value', { message: `--from is owner or node, not "${text}"` })
+}
+
 /** For what anybody may pay: the owner's wallet where it is here, or the node's own. */
 export function asAnybody<T>(
   money: Money,

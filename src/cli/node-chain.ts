@@ -6,7 +6,7 @@ import type { NodeChain, Process } from './compose.ts'
 import { loadNodeWallet, type NodeRole } from './keys.ts'
 import { ownerAddressOf } from './money.ts'
 import { openNodeSender } from './paying.ts'
-import { readPrivateFile, writePrivateFile } from './private-file.ts'
+import { readPrivateFile, writePrivateFile } from '../disk/index.ts'
 
 export interface RoleChain {
   /** Its name. */

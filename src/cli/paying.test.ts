@@ -19,7 +19,7 @@ import { NANO_PER_TON as TON, noMetrics, silentLog, systemClock, systemRandom } 
 import { askFaucet, devnetId } from './faucet.ts'
 import { loadNodeWallet, type NodeWallet } from './keys.ts'
 import { openNodeSender } from './paying.ts'
-import { takeProcessLock } from './process-lock.ts'
+import { takeProcessLock } from '../disk/index.ts'
 
 const deps = { clock: systemClock, random: systemRandom, log: silentLog, metrics: noMetrics }
 const owner = new Address(0, Buffer.alloc(32, 9))

@@ -13,7 +13,7 @@ import {
 } from '../chain/index.ts'
 import { devnetId } from './faucet.ts'
 import type { NodeWallet } from './keys.ts'
-import { takeProcessLock } from './process-lock.ts'
+import { takeProcessLock } from '../disk/index.ts'
 
 type PayingDeps = ChainDeps & { readonly access: ChainAccess }
 

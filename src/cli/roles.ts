@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { createClientApi, createOpsApi, type Ops } from '../api/index.ts'
 import type { NodeAttestation } from '../attest/index.ts'
-import { formatAddress } from '../chain/index.ts'
+import { formatAddress, parseAddress } from '../chain/index.ts'
 import { createHttpEngine } from '../engine/index.ts'
 import type { ProxyNode } from '../roles/proxy/index.ts'
 import { startWorkerNode } from '../roles/worker/index.ts'
@@ -14,7 +14,7 @@ import { openClientBatches, openClientGateway } from './gateway/open.ts'
 import { loadKey, ownerOf } from './keys.ts'
 import { type Running, untilStopped } from './lifecycle.ts'
 import { clientSecret, openRoleChain, type RoleChain } from './node-chain.ts'
-import { type ContractList, openContractList } from '../roles/client/index.ts'
+import { type ClientNode, type ContractList, openContractList } from '../roles/client/index.ts'
 import { openProxyInstances } from './proxy-instances.ts'
 import type { Config } from './schema.ts'
 
@@ -109,6 +109,9 @@ export async function runWorker(asConfigured: Config): Promise<number> {
 const contractList = ({ home }: Config, { network, chain }: RoleChain): ContractList =>
   openContractList(join(home, 'client', `contracts-${network}.json`), chain.wallet.address)
 
+const leaveProxy = (node: ClientNode, proxyContract: string | null): Promise<void> =>
+  node.leave(proxyContract === null ? undefined : parseAddress(proxyContract, 'proxy_contract'))
+
 export async function runClient(asConfigured: Config): Promise<number> {
   const p = await openProcess(asConfigured, 'client')
   const { config } = p
@@ -132,7 +135,10 @@ export async function runClient(asConfigured: Config): Promise<number> {
         },
   )
   const { node } = client
-  const { gateway, admin, meter } = await openClientGateway(p).catch(async (error: unknown) => {
+  const { gateway, admin, meter } = await openClientGateway(
+    p,
+    onChain === null ? undefined : (proxy) => leaveProxy(node, proxy),
+  ).catch(async (error: unknown) => {
     await client.close(0)
     throw error
   })

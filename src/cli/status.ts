@@ -62,6 +62,16 @@ interface WorkerRow {
   readonly enabled: boolean
   readonly remote: string
   readonly earnedTokens: string
+  /** Null where it showed none; absent in the status of older proxies. */
+  readonly gpus?: readonly { readonly chip: string }[] | null
+}
+
+/** A worker behind a proxy, as a client judged it. */
+interface BehindRow {
+  readonly model: string
+  readonly evidence: string
+  readonly reason: string | null
+  readonly gpus: readonly { readonly chip: string }[] | null
 }
 
 function print(t: Terminal, nodes: readonly NodeReport[]): void {
@@ -89,18 +99,38 @@ function print(t: Terminal, nodes: readonly NodeReport[]): void {
     const list = workers.map((w) => [
       printable(w.model),
       w.evidence,
+      chipsOf(w.gpus),
       `${w.running}/${w.capacity}`,
       (w.coefficient / 1000).toFixed(3),
       w.enabled ? 'yes' : 'no',
       w.remote,
       String(w.earnedTokens),
     ])
-    t.line(table(t, [['model', 'evidence', 'busy', 'price ×', 'enabled', 'worker', 'tokens earned'], ...list]))
+    t.line(table(t, [['model', 'evidence', 'GPUs', 'busy', 'price ×', 'enabled', 'worker', 'tokens earned'], ...list]))
   }
+  showBehind(t, nodes.find((n) => n.role === 'client')?.status)
   showMoney(t, proxy?.['chain'] as MoneyView | null | undefined)
   for (const { role, status } of nodes) showRefused(t, role, status?.['attestation'] as AttestationStatus | undefined)
   const rules = nodes.map((n) => (n.status?.['attestation'] as AttestationStatus | undefined)?.network).find(Boolean)
   if (rules !== undefined) t.line(`\nevidence of this network: ${describeRules(t, rules)}`)
+}
+
+/** `GH100 GH100`, or a dash. */
+const chipsOf = (gpus: BehindRow['gpus'] | undefined): string =>
+  gpus === null || gpus === undefined ? '–' : printable(gpus.map(({ chip }) => chip).join(' '))
+
+/** Who works behind the client's proxies, by what the workers proved and not by the proxies' word. */
+function showBehind(t: Terminal, client: NodeReport['status'] | undefined): void {
+  const proxies = (client?.['proxies'] ?? []) as readonly {
+    readonly address: string
+    readonly workers?: readonly BehindRow[]
+  }[]
+  const list = proxies.flatMap(({ address, workers = [] }) =>
+    workers.map((w) => [address, printable(w.model), w.evidence, chipsOf(w.gpus), printable(w.reason ?? '')]),
+  )
+  if (list.length === 0) return
+  t.line(`\nbehind the client’s proxies, judged by the client`)
+  t.line(table(t, [['proxy', 'model', 'evidence', 'GPUs', 'why'], ...list]))
 }
 
 function showMoney(t: Terminal, money: MoneyView | null | undefined): void {

@@ -11,11 +11,11 @@ import {
   pricesOf,
   toHttpError,
 } from '../api/index.ts'
-import { attestationOptions, createAttestation } from '../attest/index.ts'
-import { type ClientNode, type ModelOffer, OWNER } from '../roles/client/index.ts'
-import { toCocoonError, toHex } from '../util/index.ts'
-import { composeClient } from './compose-client.ts'
-import { type CreateClientOptions, readOptions } from './options.ts'
+import { formatAddress } from '../chain/index.ts'
+import { type ClientNode, type Inference, type ModelOffer, OWNER } from '../roles/client/index.ts'
+import { CocoonError, toCocoonError, toHex } from '../util/index.ts'
+import { type Connection, connectByFile, connectOnChain } from './connection.ts'
+import { type CreateClientOptions, readOptions, type SdkOptions } from './options.ts'
 import { readBody, routeOf } from './request.ts'
 import { type Cost, respond } from './respond.ts'
 
@@ -30,7 +30,9 @@ export interface CocoonClient extends AsyncDisposable {
   readonly fetch: typeof globalThis.fetch
   /**
    * Resolves when a proxy is connected. Requests wait for that by themselves; this is for telling at start-up what is wrong.
-   * Rejects with `capacity.no-proxy`, which has the last failure in its message, when the signal fires or after 30 s.
+   * Rejects with `capacity.no-proxy`, which has the last failure in its message, when the signal fires or after 30 s; the first
+   * time at a proxy on TON takes a deposit and some blocks, so give it minutes. Rejects at once with `chain.*` and `config.*`
+   * for what waiting does not mend.
    */
   ready(signal?: AbortSignal): Promise<void>
   /** Models on offer now, with their workers. Waits for a proxy as requests do; throws `capacity.no-proxy`. */
@@ -42,6 +44,11 @@ export interface CocoonClient extends AsyncDisposable {
    * request that was refused or given up. Whole answers tell it in their headers as well.
    */
   costOf(response: Response): Promise<Cost | undefined>
+  /**
+   * On TON: takes the rest of the accounts at all connected proxies out, to the wallet, and closes them for good. Throws
+   * `payment.in-use` while requests run, `capacity.no-proxy` where none is connected.
+   */
+  leave(): Promise<void>
   /** Takes no new requests, lets running ones finish for a while, and disconnects. Until then the process stays alive. */
   close(): Promise<void>
 }
@@ -50,31 +57,23 @@ const READY_TIMEOUT_MS = 30_000
 
 /**
  * Connects to a network and gives it the shape of a `fetch`. Returns at once; connecting goes on behind it. Throws
- * `config.sdk-option`, `chain.network-file`, `chain.address`, `config.test-roots`.
+ * `config.sdk-option`, `config.ton-endpoints`, `config.ton-api-keys`, `chain.network-file`, `chain.address`, `config.test-roots`.
  *
  * ```ts
  * await using cocoon = createClient({ network: 'network.json' })
  * const openai = new OpenAI({ baseURL: 'http://cocoon/v1', apiKey: 'unused', fetch: cocoon.fetch })
  * ```
+ *
+ * On TON a wallet pays: it deposits at the proxies, proves itself to them, and gets the rest back with `leave()`.
+ *
+ * ```ts
+ * const wallet = { key: process.env.COCOON_KEY, ownerAddress: 'UQ…', statePath: './cocoon-wallet' }
+ * await using cocoon = createClient({ network: 'mainnet', wallet })
+ * ```
  */
 export function createClient(options: CreateClientOptions): CocoonClient {
-  const { registry, owner, secret, node: nodeOptions, api, ...rest } = readOptions(options)
-  const { log, metrics, clock, random } = rest
-  const attestation = createAttestation(
-    { clock, random, log, registry },
-    { ...attestationOptions.parse({}), role: 'client', policy: null, collateralPath: null },
-  )
-  const { node, close: disconnect } = composeClient({
-    ...attestation,
-    registry,
-    owner,
-    secret,
-    options: nodeOptions,
-    log,
-    metrics,
-    clock,
-    random,
-  })
+  const read = readOptions(options)
+  const { api, clock, random, log, network } = read
   const gate = createGate(clock, api.maxRunning)
   const closing = new AbortController()
   const costs = new WeakMap<Response, Promise<Cost | undefined>>()
@@ -83,9 +82,42 @@ export function createClient(options: CreateClientOptions): CocoonClient {
     maxCoefficient: api.defaultMaxCoefficient,
     timeoutMs: api.defaultTimeoutMs,
   }
-  const answerDeps = { inference: node, clock, log, limits: api, firstByte: () => undefined }
-  const memory = createAnswerMemory(clock, node)
+  /** The node of the moment of the call. */
+  const inference: Inference = {
+    run: (request, sink) => nodeNow().run(request, sink),
+    quote: (request) => nodeNow().quote(request),
+    models: (signal) => nodeNow().models(signal),
+  }
+  const answering = { clock, log, limits: api, firstByte: () => undefined, inference }
+  const memory = createAnswerMemory(clock, inference)
+  let connection: Connection | null = network.kind === 'file' ? connectByFile(read, network) : null
+  const opening = network.kind === 'chain' ? connectOnChain(read, network, closing.signal) : null
+  let failure: CocoonError | null = null
+  const opened = opening?.connection.then(
+    (now) => void (connection = now),
+    (error: unknown) => void (failure = toCocoonError(error)),
+  )
   let closed: Promise<void> | undefined
+
+  /** The node, as soon as there is one. */
+  async function nodeBy(signal: AbortSignal): Promise<ClientNode> {
+    await new Promise<void>((resolve) => {
+      void Promise.resolve(opened).then(resolve)
+      if (signal.aborted) resolve()
+      signal.addEventListener('abort', () => resolve(), { once: true })
+    })
+    return nodeNow()
+  }
+
+  function nodeNow(): ClientNode {
+    if (connection !== null) return connection.node
+    if (failure !== null) throw failure
+    const why = opening?.why()
+    throw new CocoonError('capacity.no-proxy', {
+      message: `the network is not known yet${why === null || why === undefined ? '' : `: ${why}`}`,
+      retryAfterMs: 1_000,
+    })
+  }
 
   /** Rejects when the time is over, this client closes or the signal fires. */
   async function connected(withinMs: number, signal: AbortSignal | undefined): Promise<void> {
@@ -93,8 +125,9 @@ export function createClient(options: CreateClientOptions): CocoonClient {
     const timer = clock.after(withinMs, () => late.abort())
     // Timers of the clock do not keep the process alive, and between two attempts there is no socket that would.
     const hold = setInterval(() => undefined, READY_TIMEOUT_MS)
+    const until = AbortSignal.any([late.signal, closing.signal, ...(signal === undefined ? [] : [signal])])
     try {
-      await node.whenReady(AbortSignal.any([late.signal, closing.signal, ...(signal === undefined ? [] : [signal])]))
+      await (await nodeBy(until)).whenReady(until)
     } finally {
       timer.cancel()
       clearInterval(hold)
@@ -103,7 +136,8 @@ export function createClient(options: CreateClientOptions): CocoonClient {
 
   /** Waits a while for a proxy. That there is none is then told by whoever asks it. */
   async function untilConnected(signal: AbortSignal | undefined): Promise<void> {
-    if (node.ready().length > 0) await connected(rest.connectWaitMs, signal).catch(() => undefined)
+    if (connection === null || connection.node.ready().length > 0)
+      await connected(read.connectWaitMs, signal).catch(() => undefined)
     signal?.throwIfAborted()
   }
 
@@ -115,7 +149,7 @@ export function createClient(options: CreateClientOptions): CocoonClient {
       await untilConnected(signal)
       const key = request.headers.get('idempotency-key')
       const kept = key === null ? undefined : memory.inferenceFor(key, path, fingerprintOf(prepared))
-      const deps = kept === undefined ? answerDeps : { ...answerDeps, inference: kept.inference }
+      const deps = kept === undefined ? answering : { ...answering, inference: kept.inference }
       const ownHeaders = kept?.isRepeated === true ? [...idHeaders(traceId), ...REPLAYED] : idHeaders(traceId)
       const answer = respond(prepared, ownHeaders, signal, deps)
       void answer.over.then(leave)
@@ -130,7 +164,7 @@ export function createClient(options: CreateClientOptions): CocoonClient {
 
   async function offers(signal: AbortSignal | undefined): Promise<readonly ModelOffer[]> {
     await untilConnected(signal)
-    return orAborted(node.models(), signal)
+    return orAborted(nodeNow().models(), signal)
   }
 
   async function answerTo(request: Request, traceId: string, signal: AbortSignal | undefined): Promise<Response> {
@@ -140,13 +174,13 @@ export function createClient(options: CreateClientOptions): CocoonClient {
         return infer(request, route.path, traceId, signal)
       case 'models':
         return json(
-          { object: 'list', data: (await offers(signal)).map((offer) => listModel(offer, pricesOf(node))) },
+          { object: 'list', data: (await offers(signal)).map((offer) => listModel(offer, pricesOf(nodeNow()))) },
           traceId,
         )
       case 'model': {
         const offer = (await offers(signal)).find((one) => one.id === baseName(route.id))
         if (offer === undefined) throw apiError('request.unknown-model', { field: 'model' })
-        return json(listModel(offer, pricesOf(node)), traceId)
+        return json(listModel(offer, pricesOf(nodeNow())), traceId)
       }
     }
   }
@@ -173,18 +207,18 @@ export function createClient(options: CreateClientOptions): CocoonClient {
 
   async function shutDown(): Promise<void> {
     closing.abort()
-    await gate.drain(rest.closeGraceMs)
-    await disconnect(0)
-    attestation.close()
-    registry.close()
+    await gate.drain(read.closeGraceMs)
+    await opened
+    await connection?.close()
   }
 
   const client: CocoonClient = {
     fetch,
     ready: (signal) => connected(READY_TIMEOUT_MS, signal),
     models: () => offers(undefined),
-    status: () => node.status(),
+    status: () => connection?.node.status() ?? unconnected(read),
     costOf: (response) => costs.get(response) ?? Promise.resolve(undefined),
+    leave: async () => nodeNow().leave(),
     close: () => (closed ??= shutDown()),
     [Symbol.asyncDispose]: () => client.close(),
   }
@@ -192,6 +226,18 @@ export function createClient(options: CreateClientOptions): CocoonClient {
 }
 
 const REPLAYED = ['idempotent-replayed', 'true']
+/** Before the chain was read nothing is known but who pays. */
+const unconnected = ({ owner, node }: SdkOptions): ReturnType<ClientNode['status']> => ({
+  role: 'client',
+  enabled: false,
+  uptimeS: 0,
+  owner: formatAddress(owner, node.isTestnet),
+  pricePerTokenNano: 0n,
+  requests: { running: 0, succeeded: 0, failed: 0, tokens: 0 },
+  proxies: [],
+  accounts: [],
+})
+
 const idHeaders = (traceId: string): string[] => ['x-request-id', traceId, 'x-cocoon-request-id', traceId]
 
 function json(body: unknown, traceId: string, status = 200, headers: Readonly<Record<string, string>> = {}): Response {

@@ -16,6 +16,8 @@ export interface ClientParts {
   /** Who we are to proxies, and which of them we accept; stays the caller's to close. */
   readonly tls: TlsIdentity
   readonly verifier: PeerVerifier
+  /** Judges workers that proxies tell about; null where nobody looks at them. */
+  readonly workerJudge?: ClientDeps['workerJudge']
   readonly log: Log
   readonly metrics: Metrics
   readonly trace?: Trace
@@ -48,6 +50,7 @@ export function composeClient(parts: ClientParts): ComposedClient {
       transportMetrics: createTransportMetrics(metrics),
       tls: parts.tls,
       verifier: parts.verifier,
+      workerJudge: parts.workerJudge ?? null,
       solver,
     },
     parts.options,

@@ -1,14 +1,29 @@
 /** Options of `createClient`: what an application may say, and what it becomes. */
 import type { z } from 'zod'
 import { clientApiOptions } from '../api/index.ts'
-import { type Address, loadNetworkFile, parseAddress, parseNetworkFile, type Registry } from '../chain/index.ts'
+import {
+  type Address,
+  type ChainNetwork,
+  chainNetwork,
+  isNetworkName,
+  loadNetworkFile,
+  nodeWalletAddress,
+  ownCode,
+  parseAddress,
+  parseNetworkFile,
+  type Registry,
+  type SigningKey,
+  signingKeyFromSeed,
+} from '../chain/index.ts'
 import { type ClientOptions, clientOptions } from '../roles/client/index.ts'
 import {
   type Clock,
+  fromHex,
   type Log,
   type Metrics,
   noMetrics,
   type Random,
+  reveal,
   Secret,
   silentLog,
   systemClock,
@@ -18,16 +33,25 @@ import { badOption } from './errors.ts'
 
 export interface CreateClientOptions {
   /**
-   * The network: the path of its file, which is then watched for new versions, or the content as an object. Where its evidence
-   * is real, proxies must prove theirs; what that needs is fetched from the hardware's makers.
+   * The network: `mainnet`, `testnet` or `devnet`, which are on TON and need a `wallet`; or one without money: the path of its
+   * file, which is then watched for new versions, or the content as an object. Where its evidence is real, proxies must prove
+   * theirs; what that needs is fetched from the hardware's makers.
    */
   readonly network: string | Readonly<Record<string, unknown>>
   /**
-   * The account that pays, in any form of a TON address. Default: one that all clients without their own share, which is
-   * fit for networks without money.
+   * In a network without money: the account that is counted for, in any form of a TON address. Default: one that all clients
+   * without their own share.
    */
   readonly ownerAddress?: string
-  /** What this client proves to proxies that it is the account's. Networks without money need none. */
+  /** Who pays, in a network on TON. */
+  readonly wallet?: WalletOptions
+  /** The network's root contract, where it is not known by the network's name: on testnet and devnet. */
+  readonly rootContractAddress?: string
+  /** toncenter endpoints, up to and with the version, instead of the network's public one. Two are compared with each other. */
+  readonly endpoints?: readonly string[]
+  /** Keys for endpoints, by host name. */
+  readonly apiKeys?: Readonly<Record<string, string | Secret<string>>>
+  /** What this client proves to proxies that it is the account's. Default: on TON one that is made and kept; none elsewhere. */
   readonly secret?: string | Secret<string>
   /** Proxies to keep a connection to; requests are spread over them. Default 1. */
   readonly proxyConnections?: number
@@ -57,10 +81,26 @@ export interface CreateClientOptions {
   readonly random?: Random
 }
 
+/** A client's wallet on TON: the contract that `cocoon wallet fund client` fills, made of a key and an owner. */
+export interface WalletOptions {
+  /** What spends: 64 hex digits, as in `keys/client.key`. Keep no more on this wallet than you would lose with the key. */
+  readonly key: string | Secret<string>
+  /** Who may block the key and take the money out: an ordinary wallet that is kept elsewhere. */
+  readonly ownerAddress: string
+  /** A folder of this wallet alone: what was sent, the secret, contracts with money in them. One process at a time. */
+  readonly statePath: string
+  /** Whether deposits are made by themselves: the network's stake at each proxy, and again when half is used up. Default true. */
+  readonly topUp?: boolean
+}
+
 export interface SdkOptions {
-  readonly registry: Registry
+  readonly network:
+    | { readonly kind: 'file'; readonly registry: Registry }
+    | { readonly kind: 'chain'; readonly chain: ChainNetwork; readonly wallet: SdkWallet }
+  /** On TON, the address of the wallet. */
   readonly owner: Address
-  readonly secret: Secret<string>
+  /** Null for the one that is kept with the wallet. */
+  readonly secret: Secret<string> | null
   readonly node: ClientOptions
   readonly api: z.output<typeof apiPart>
   readonly connectWaitMs: number
@@ -69,6 +109,12 @@ export interface SdkOptions {
   readonly metrics: Metrics
   readonly clock: Clock
   readonly random: Random
+}
+
+export interface SdkWallet {
+  readonly key: SigningKey
+  readonly owner: Address
+  readonly statePath: string
 }
 
 const apiPart = clientApiOptions.pick({
@@ -89,12 +135,16 @@ const DEFAULT_CLOSE_GRACE_MS = 5_000
 /** What a timer can hold. */
 const MAX_WAIT_MS = 2 ** 31 - 1
 
-/** Throws `config.sdk-option`, and `chain.network-file` for what is wrong inside the network file. */
+/** Throws `config.sdk-option`, `chain.network-file` for what is wrong inside the network file, and what `chainNetwork` throws. */
 export function readOptions(options: CreateClientOptions): SdkOptions {
   const {
     network,
-    ownerAddress = SHARED_ACCOUNT,
-    secret = '',
+    ownerAddress,
+    wallet,
+    rootContractAddress,
+    endpoints,
+    apiKeys,
+    secret,
     connectWaitMs = DEFAULT_CONNECT_WAIT_MS,
     closeGraceMs = DEFAULT_CLOSE_GRACE_MS,
     log = silentLog,
@@ -105,30 +155,70 @@ export function readOptions(options: CreateClientOptions): SdkOptions {
     ...rest
   } = options
   const api = check(apiPart, rest)
-  const node = clientOptions.parse(check(nodePart, proxyConnections === undefined ? {} : { proxyConnections }))
+  const nodeOptions = check(nodePart, proxyConnections === undefined ? {} : { proxyConnections })
   for (const [name, value] of Object.entries({ connectWaitMs, closeGraceMs }))
     if (!(Number.isInteger(value) && value >= 0 && value <= MAX_WAIT_MS))
       throw badOption(name, 'must be a whole number of milliseconds')
+  const given = secret === undefined || secret instanceof Secret ? (secret ?? null) : new Secret(secret)
+  const common = { api, connectWaitMs, closeGraceMs, log, metrics, clock, random }
+  if (typeof network === 'string' && isNetworkName(network)) {
+    if (ownerAddress !== undefined)
+      throw badOption('ownerAddress', 'is for networks without money: on TON the wallet is the owner')
+    const chain = chainNetwork(network, { root: rootContractAddress, endpoints, apiKeys: secrets(apiKeys) })
+    if (chain.root === null)
+      throw badOption('rootContractAddress', `must be given: nobody has published a root contract for ${network}`)
+    const { topUp = true, ...own } = readWallet(wallet, network)
+    const code = ownCode('wallet')
+    return {
+      ...common,
+      network: { kind: 'chain', chain, wallet: own },
+      owner: nodeWalletAddress({ owner: own.owner, publicKey: own.key.publicKey }, code),
+      secret: given === null || reveal(given) === '' ? null : given,
+      node: clientOptions.parse({
+        ...nodeOptions,
+        isTestnet: chain.isTest,
+        chain: { topUp, pollMs: chain.pollMs[1] },
+      }),
+    }
+  }
+  for (const [name, value] of Object.entries({ wallet, rootContractAddress, endpoints, apiKeys }))
+    if (value !== undefined) throw badOption(name, "is for networks on TON: 'mainnet', 'testnet', 'devnet'")
   return {
-    owner: parseAddress(ownerAddress, "createClient: 'ownerAddress'"),
-    secret: secret instanceof Secret ? secret : new Secret(secret),
-    node,
-    api,
-    connectWaitMs,
-    closeGraceMs,
-    log,
-    metrics,
-    clock,
-    random,
+    ...common,
+    owner: parseAddress(ownerAddress ?? SHARED_ACCOUNT, "createClient: 'ownerAddress'"),
+    secret: given ?? new Secret(''),
+    node: clientOptions.parse(nodeOptions),
     // Last: it starts a timer.
-    registry: registryOf(network, clock, log),
+    network: { kind: 'file', registry: registryOf(network, clock, log) },
+  }
+}
+
+const secrets = (keys: CreateClientOptions['apiKeys'] = {}): Readonly<Record<string, Secret<string>>> =>
+  Object.fromEntries(Object.entries(keys).map(([host, key]) => [host, key instanceof Secret ? key : new Secret(key)]))
+
+function readWallet(wallet: WalletOptions | undefined, network: string): SdkWallet & { readonly topUp?: boolean } {
+  if (wallet === undefined) throw badOption('wallet', `must be given: ${network} is on TON, and somebody must pay`)
+  const { key, ownerAddress, statePath, topUp } = wallet
+  const hex = key instanceof Secret ? reveal(key) : key
+  if (typeof hex !== 'string' || !/^[0-9a-f]{64}$/i.test(hex.trim()))
+    throw badOption('wallet.key', 'must be 64 hex digits, as in keys/client.key')
+  if (typeof statePath !== 'string' || statePath === '')
+    throw badOption('wallet.statePath', 'must be a folder of this wallet alone')
+  return {
+    key: signingKeyFromSeed(fromHex(hex.trim())),
+    owner: parseAddress(ownerAddress, "createClient: 'wallet.ownerAddress'"),
+    statePath,
+    ...(topUp === undefined ? {} : { topUp }),
   }
 }
 
 function registryOf(network: CreateClientOptions['network'] | undefined, clock: Clock, log: Log): Registry {
   if (typeof network === 'string' && network !== '') return loadNetworkFile(network, { clock, log })
   if (typeof network !== 'object' || network === null)
-    throw badOption('network', 'must be the path of a network file, or its content as an object')
+    throw badOption(
+      'network',
+      "must be the path of a network file, its content as an object, or 'mainnet', 'testnet', 'devnet'",
+    )
   const config = parseNetworkFile(JSON.stringify(network), "createClient: 'network'")
   return { current: () => config, subscribe: () => () => undefined, close() {} }
 }

@@ -125,6 +125,24 @@ describe('messages', () => {
     expect(peer.got).toEqual(['tcp.connect', ...Array.from({ length: 20 }, () => 'tcp.packet')])
   })
 
+  test('what waits for the sending comes after what was sent before it, at once where nothing was, and also if it never leaves', async () => {
+    const { us, them } = await pair()
+    const order: string[] = []
+    us.connection.afterSending(() => order.push('nothing to send'))
+    expect(order).toEqual(['nothing to send'])
+    us.connection.send(text('one'))
+    us.connection.afterSending(() => order.push(`${them.seen.length} have arrived`))
+    expect(order).toHaveLength(1)
+    await settle()
+    expect([order[1], them.seen]).toEqual(['1 have arrived', ['message one']])
+    us.connection.send(text('two'))
+    us.connection.afterSending(() => order.push('closed'))
+    us.connection.close(WHY)
+    us.connection.afterSending(() => order.push('after the end'))
+    await settle()
+    expect(order.slice(2).toSorted()).toEqual(['after the end', 'closed'])
+  })
+
   test('what is sent on a closed connection is dropped', async () => {
     const { us, them } = await pair()
     us.connection.close(WHY)

@@ -11,11 +11,12 @@ import type { ConnectionLimits, ConnectionTimers } from './limits.ts'
 import type { Side, TransportMetrics } from './metrics.ts'
 import { createPacketWriter, type PacketWriter, type Phase, receivePacket } from './packets.ts'
 import { InboundQueries, OutstandingQueries } from './queries.ts'
-import type { Connection, ConnectionHandler, Peer } from './types.ts'
+import type { Connection, ConnectionHandler, Peer, SignedClaims } from './types.ts'
 
 export interface ConnectionOptions {
   readonly side: Side
   readonly peer: Peer
+  readonly ownClaims?: SignedClaims | null
   readonly id: number
   readonly clock: Clock
   readonly log: Log
@@ -47,6 +48,7 @@ export function runConnection(
 class FramedConnection implements Connection {
   readonly id: number
   readonly peer: Peer
+  readonly ownClaims: SignedClaims | null
   readonly #stream: Duplex
   readonly #options: ConnectionOptions
   readonly #greeting: Greeting
@@ -63,6 +65,8 @@ class FramedConnection implements Connection {
   /** Frames of this turn of the event loop: they leave together once every socket that had something to say was read. */
   readonly #batch = new Batch()
   #flushing = false
+  /** Waits for the next flush. */
+  #afterFlush: (() => void)[] = []
   #congested = false
 
   #lastInboundMs: number
@@ -76,6 +80,7 @@ class FramedConnection implements Connection {
   constructor(stream: Duplex, options: ConnectionOptions, greeting: Greeting) {
     this.id = options.id
     this.peer = options.peer
+    this.ownClaims = options.ownClaims ?? null
     this.#stream = stream
     this.#options = options
     this.#greeting = greeting
@@ -108,6 +113,11 @@ class FramedConnection implements Connection {
 
   send(message: Uint8Array): void {
     if (this.open) this.#enqueue(this.#write.packet(message))
+  }
+
+  afterSending(then: () => void): void {
+    if (this.#flushing && this.#ended === null) this.#afterFlush.push(then)
+    else then()
   }
 
   query(message: Uint8Array, { timeoutMs }: { readonly timeoutMs: number }): Promise<Uint8Array> {
@@ -153,6 +163,7 @@ class FramedConnection implements Connection {
     if (wasOpen) metrics.closed(side, why.code)
     this.#outstanding.refuseAll(why)
     this.#inbound.forget()
+    for (const then of this.#afterFlush.splice(0)) queueMicrotask(then)
     // Not at once: `close` is often called from within the session's own callbacks.
     const handler = this.#handler
     this.#handler = null
@@ -261,9 +272,11 @@ class FramedConnection implements Connection {
   readonly #flush = (): void => {
     this.#flushing = false
     const { frames, bytes } = this.#batch
-    if (frames === 0) return
-    this.#options.metrics.sent(frames, bytes)
-    this.#stream.write(this.#batch.take(), this.#written)
+    if (frames > 0) {
+      this.#options.metrics.sent(frames, bytes)
+      this.#stream.write(this.#batch.take(), this.#written)
+    }
+    if (this.#afterFlush.length > 0) for (const then of this.#afterFlush.splice(0)) then()
   }
 
   /** One chunk has left: perhaps the session may go on producing. */

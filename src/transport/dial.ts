@@ -11,7 +11,7 @@ import { DEFAULT_MAX_POW_DIFFICULTY, decodePowChallenge, encodePowResponse, POW_
 import { createPowSolver, type PowSolver } from './pow-solver.ts'
 import { readExactly } from './read-exactly.ts'
 import { afterHandshakeCall, connectTls, identifyPeer, remoteOf } from './tls.ts'
-import type { Connection, ConnectionHandler, Peer, PeerVerifier, TlsIdentity } from './types.ts'
+import type { Connection, ConnectionHandler, Peer, PeerVerifier, SignedClaims, TlsIdentity } from './types.ts'
 
 /** TCP, up to some seconds of proof of work on a slow machine, and TLS. A higher `maxPowDifficulty` needs more. */
 export const DEFAULT_DIAL_TIMEOUT_MS = 60_000
@@ -86,7 +86,9 @@ async function secure(options: DialOptions, solver: PowSolver, signal: AbortSign
     const nonce = await unlessClosed(raw, (closed) => solver.solve(challenge, AbortSignal.any([signal, closed])))
     raw.write(encodePowResponse(nonce))
     const remote = remoteOf(raw)
-    const stream = connectTls(raw, options.identity, options.extended ?? true)
+    // Taken once: what is claimed later must be of the key that this handshake shows.
+    const own = options.identity.current()
+    const stream = connectTls(raw, { current: () => own }, options.extended ?? true)
     socket = stream
     await secured(stream)
     const peer = await unlessClosed(stream, async (closed) =>
@@ -95,7 +97,7 @@ async function secure(options: DialOptions, solver: PowSolver, signal: AbortSign
         signal: AbortSignal.any([signal, closed]),
       }),
     )
-    return { stream, peer }
+    return { stream, peer, ownClaims: own.claims ?? null }
   } catch (error) {
     socket.destroy()
     throw error
@@ -107,6 +109,7 @@ async function secure(options: DialOptions, solver: PowSolver, signal: AbortSign
 interface Secured {
   readonly stream: tls.TLSSocket
   readonly peer: Peer
+  readonly ownClaims: SignedClaims | null
 }
 
 function connected(raw: net.Socket, host: string, port: number): Promise<void> {
@@ -161,7 +164,7 @@ function secured(stream: tls.TLSSocket): Promise<void> {
 }
 
 function greet(
-  { stream, peer }: Secured,
+  { stream, peer, ownClaims }: Secured,
   options: DialOptions,
   signal: AbortSignal,
   createHandler: (connection: Connection) => ConnectionHandler,
@@ -174,6 +177,7 @@ function greet(
       {
         side: 'initiator',
         peer,
+        ownClaims,
         id: connectionId(random),
         clock: options.clock ?? systemClock,
         log: options.log ?? silentLog,

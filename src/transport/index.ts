@@ -37,13 +37,17 @@ export { createPowSolver, type PowSolver } from './pow-solver.ts'
 export { keepTargets, type Link, type Target, type TargetAddress, type Targets } from './targets.ts'
 export { EXTENDED_ALPN } from './tls.ts'
 export type {
+  ClaimsJudge,
+  ClaimsVerdict,
   Connection,
   ConnectionHandler,
   EvidenceLabel,
   Peer,
   PeerVerdict,
   PeerVerifier,
+  ProvenGpu,
   Reply,
+  SignedClaims,
   Standing,
   TlsIdentity,
   VerdictRequest,

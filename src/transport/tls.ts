@@ -108,8 +108,9 @@ export function identifyPeer(
   const issuer = certificate.issuerCertificate
   if (issuer !== undefined && !issuer.raw.equals(certificate.raw)) throw transportError('attestation.certificate-chain')
   const extended = socket.alpnProtocol === EXTENDED_ALPN
-  const peerOf = (verdict: PeerVerdict): Peer => ({ ...verdict, remote: asking.remote, extended })
-  const verdict = verifier.verify(certificate.raw, role, nowMs, asking)
+  const der = new Uint8Array(certificate.raw)
+  const peerOf = (verdict: PeerVerdict): Peer => ({ ...verdict, certificate: der, remote: asking.remote, extended })
+  const verdict = verifier.verify(certificate.raw, role, nowMs, { ...asking, extended })
   return verdict instanceof Promise ? verdict.then(peerOf) : peerOf(verdict)
 }
 

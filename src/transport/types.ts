@@ -15,6 +15,10 @@ export interface Peer {
   readonly remote: string
   /** True where both ends chose the ALPN protocol `cocoon-x1`. */
   readonly extended: boolean
+  /** DER, as the handshake proved it. */
+  readonly certificate?: Uint8Array
+  /** Absent where nobody looks at what a peer claims beside its certificate. */
+  readonly claims?: ClaimsJudge
   /** How the verdict came about: the verifier's own object, for `/status`; nobody here looks into it. */
   readonly assessment?: object
   /** Absent where the verdict holds as long as the connection does. */
@@ -27,8 +31,37 @@ export interface Standing {
   onLost(lost: (why: CocoonError) => void): () => void
 }
 
+/** What a node proves beside its certificate. The form is the verifier's; nobody here looks into it. */
+export interface SignedClaims {
+  readonly claims: Uint8Array
+  /** By the key of the certificate. */
+  readonly signature: Uint8Array
+}
+
+/** Takes what a peer sends of that, on extended connections. */
+export interface ClaimsJudge {
+  /** Without them the peer must not be used. */
+  readonly required: boolean
+  /** Asked once for each connection. Rejects with `attestation.*`: the connection must be closed then. */
+  judge(claims: SignedClaims, signal: AbortSignal): Promise<ClaimsVerdict>
+}
+
+/** Proven by the claims, for `/status`. */
+export interface ClaimsVerdict {
+  readonly gpus: readonly ProvenGpu[]
+}
+
+export interface ProvenGpu {
+  /** `GH100` */
+  readonly chip: string
+  readonly driver: string | null
+  readonly vbios: string
+  /** `single`, or `unstated` by old drivers. */
+  readonly mode: string
+}
+
 /** What a verifier finds out. */
-export type PeerVerdict = Omit<Peer, 'remote' | 'extended'>
+export type PeerVerdict = Omit<Peer, 'remote' | 'extended' | 'certificate'>
 
 /** Judges a peer's certificate. tee provides one per policy; transport only asks. */
 export interface PeerVerifier {
@@ -48,24 +81,35 @@ export interface PeerVerifier {
 export interface VerdictRequest {
   /** `address:port`, for logs and `/status`. */
   readonly remote: string
+  /** Both ends chose the ALPN protocol `cocoon-x1`: the peer can show more than its certificate. */
+  readonly extended?: boolean
   /** Fires when the verdict is no longer wanted: the peer has gone or the time for the handshake is over. */
   readonly signal: AbortSignal
 }
 
 /** Our own certificate and key, as PEM. Called per connection, so a renewed pair is used at once. */
 export interface TlsIdentity {
-  current(): { readonly certificatePem: string; readonly privateKeyPem: string }
+  current(): {
+    readonly certificatePem: string
+    readonly privateKeyPem: string
+    /** For the session to send where the connection is extended. */
+    readonly claims?: SignedClaims | null
+  }
 }
 
 /** An authenticated, framed connection after `tcp.connect`/`tcp.connected`. */
 export interface Connection {
   readonly id: number
   readonly peer: Peer
+  /** What our own identity of this connection claims; only the initiator's end knows. */
+  readonly ownClaims?: SignedClaims | null
   readonly open: boolean
   /** True while what we wrote waits in memory above the high-water mark: stop producing until `drained`. */
   readonly congested: boolean
   /** Sends one boxed object as `tcp.packet`, copied before this returns. A message on a closed connection is dropped. */
   send(message: Uint8Array): void
+  /** Calls once what was sent before has left this process, or never will: it survives what becomes of us. */
+  afterSending(then: () => void): void
   /**
    * Sends one boxed object as `tcp.query`. Rejects with `protocol.refused` (info.remoteCode, info.message) on
    * `tcp.queryError`, `protocol.query-timeout`, or at once with the closing error when the connection ends.

@@ -40,10 +40,14 @@ export const isZero = (bytes: Uint8Array): boolean => bytes.every((b) => b === 0
 const encoder = new TextEncoder()
 export const utf8 = (text: string): Uint8Array => encoder.encode(text)
 
+/** As many arguments as any engine takes. */
+const CHUNK_BYTES = 8192
+
 /** Standard Base64. */
 export function toBase64(bytes: Uint8Array): string {
   let text = ''
-  for (const b of bytes) text += String.fromCharCode(b)
+  for (let at = 0; at < bytes.length; at += CHUNK_BYTES)
+    text += String.fromCharCode.apply(null, bytes.subarray(at, at + CHUNK_BYTES) as unknown as number[])
   return btoa(text)
 }
 
@@ -52,9 +56,12 @@ export function fromBase64(text: string): Uint8Array {
   if (!/^[A-Za-z0-9+/_-]*={0,2}$/.test(text)) throw new RangeError('not Base64')
   let raw: string
   try {
-    raw = atob(text.replaceAll('-', '+').replaceAll('_', '/'))
+    raw = atob(/[-_]/.test(text) ? text.replaceAll('-', '+').replaceAll('_', '/') : text)
   } catch {
     throw new RangeError('not Base64')
   }
-  return Uint8Array.from(raw, (c) => c.charCodeAt(0))
+  // Not Uint8Array.from: that makes a string for every byte.
+  const out = new Uint8Array(raw.length)
+  for (let i = 0; i < raw.length; i++) out[i] = raw.charCodeAt(i)
+  return out
 }

@@ -69,6 +69,17 @@ describe('a network that stays up', () => {
     expect(ended.stdout).toMatch(/tiny-\w+ +simulated +0\/60/)
   })
 
+  test('serves the console at the address that `console` prints, built from this checkout', async () => {
+    const url = new URL((await cocoon.run(['console'])).stdout.trim())
+    const page = await fetch(url)
+    expect(await page.text()).toContain('<title>Cocoon · console</title>')
+    for (const name of ['console.js', 'console.css'])
+      expect((await fetch(new URL(name, page.url))).headers.get('content-type')).toMatch(/^text\/(?:javascript|css)/)
+    const authorization = `Bearer ${url.hash.slice(1)}`
+    const self = await fetch(new URL('/admin/self', url), { headers: { authorization } })
+    expect(await self.json()).toEqual({ role: 'node', project: null, member: null })
+  })
+
   test.each(['worker', 'proxy', 'client', 'engine', 'devnet'] as const)(
     'starts a killed %s again, and answers again',
     async (role) => {

@@ -145,6 +145,7 @@ function recordedConnection(id: number): {
     },
     congested: false,
     send: (message) => void sent.push(message.slice()),
+    afterSending: (then) => then(),
     query: (message) => new Promise((resolve) => asked.push({ message, answer: resolve })),
     close: (why) => void (closed ??= why),
   }
@@ -437,7 +438,7 @@ describe.each(SESSIONS)('session %s', (session) => {
       shownOwner: (owner) => owner,
       announce() {},
     })
-    const clients = createClients({ ...shared, requests, offer })
+    const clients = createClients({ ...shared, requests, offer, showWorkers: workers.show })
     const open = new Map<string, { handler: ConnectionHandler; sent: Uint8Array[]; replies: Map<bigint, Uint8Array> }>()
     const end = (s: Step): { handler: ConnectionHandler; sent: Uint8Array[]; replies: Map<bigint, Uint8Array> } => {
       const name = `${s.leg} ${s.connection}`

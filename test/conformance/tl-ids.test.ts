@@ -92,8 +92,8 @@ describe('ids', () => {
       ],
       [
         'x1.clientAnswer',
-        '0xe2e78d47',
-        'x1.clientAnswer request_id:int256 head:bytes body:bytes final_info:client.queryFinalInfo = x1.Packet',
+        '0x26e22c60',
+        'x1.clientAnswer request_id:int256 head:bytes body:bytes proxy_start_time:double proxy_end_time:double worker_start_time:double worker_end_time:double = x1.Packet',
       ],
       [
         'x1.attempt',
@@ -119,6 +119,16 @@ describe('ids', () => {
       ],
       ['x1.model', '0x5f9ff56c', 'x1.model name:string workers:vector x1.worker = x1.Model'],
       ['x1.models', '0x43d7e374', 'x1.models models:vector x1.model = x1.Models'],
+      ['x1.claims', '0x3770bc89', 'x1.claims claims:bytes signature:bytes = x1.Packet'],
+      ['x1.getWorkers', '0x80f07a3c', 'x1.getWorkers = x1.Workers'],
+      ['x1.shownWorker', '0xbe96724c', 'x1.shownWorker id:int256 model:string = x1.ShownWorker'],
+      ['x1.workers', '0x63f32ff0', 'x1.workers workers:vector x1.shownWorker = x1.Workers'],
+      ['x1.getWorkerProof', '0x688f10c7', 'x1.getWorkerProof id:int256 = x1.WorkerProof'],
+      [
+        'x1.workerProof',
+        '0xba6bf575',
+        'x1.workerProof certificate:bytes claims:bytes signature:bytes = x1.WorkerProof',
+      ],
     ])
   })
 })

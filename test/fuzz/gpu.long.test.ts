@@ -4,9 +4,9 @@ import { FUZZED_PARSERS, fuzzGpuParser, GPU_REGIONS, mutateGpu, mutateManifests 
 
 const firstSeed = Number(process.env.COCOON_FUZZ_SEED ?? Date.now() % 0x7fffffff)
 
-test.each(GPU_REGIONS)(`from seed ${firstSeed} on: of 50,000 with a change in %s, none verifies`, async (region) => {
-  const codes = await mutateGpu(firstSeed, region, 50_000)
-  expect(Object.values(codes).reduce((sum, n) => sum + n, 0)).toBe(50_000)
+test.each(GPU_REGIONS)(`from seed ${firstSeed} on: of 100,000 with a change in %s, none verifies`, async (region) => {
+  const codes = await mutateGpu(firstSeed, region, 100_000)
+  expect(Object.values(codes).reduce((sum, n) => sum + n, 0)).toBe(100_000)
 })
 
 test(`from seed ${firstSeed} on: of 50,000 manifests with a change, none says something else`, async () => {

@@ -117,9 +117,9 @@ test('a caller that hangs up stops the engine', async () => {
   engine.script = answerChat()
 })
 
-test('a lost worker ends its requests at once', async () => {
+test('a lost worker ends its requests at once where nobody wants to wait for it', async () => {
   engine.script = () => undefined
-  const other = await startNetwork({ engineUrl: engine.url })
+  const other = await startNetwork({ engineUrl: engine.url, client: { reconnectWaitMs: 0 } })
   const answer = collect(other, chatRequest())
   await until(() => other.proxy.status().requests.running === 1, 'the request runs')
   const [worker] = other.workers

@@ -2,7 +2,14 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type ClientApi, clientApiOptions, createBatchDesk, createClientApi } from '../../src/api/index.ts'
+import {
+  type ClientApi,
+  type ClientApiOptions,
+  clientApiOptions,
+  createBatchDesk,
+  createClientApi,
+} from '../../src/api/index.ts'
+import { openStoreAccess } from '../../src/batch/store-access.ts'
 import { type Batches, type BatchOptions, batchOptions, openBatches, watchInteractive } from '../../src/batch/index.ts'
 import { type Gateway, gatewayOptions, meterInference, openGateway } from '../../src/gateway/index.ts'
 import type { Inference } from '../../src/roles/client/index.ts'
@@ -24,8 +31,8 @@ export interface BatchNode {
   readonly api: ClientApi
   /** Where everything is kept. */
   readonly folder: string
-  /** Ends without waiting for anything, and begins anew on the same folder. */
-  restart(setup?: Partial<BatchNodeSetup>): Promise<void>
+  /** Ends without waiting for anything, and begins anew on the same folder. @param meanwhile while nothing runs */
+  restart(setup?: Partial<BatchNodeSetup>, meanwhile?: () => Promise<void>): Promise<void>
   close(): Promise<void>
 }
 
@@ -42,35 +49,24 @@ export async function startBatchNode(first: BatchNodeSetup): Promise<BatchNode> 
       { ...gatewayOptions.parse({}), path: join(folder, 'gateway.sqlite') },
     )
     const metered = meterInference({ inference, gateway, clock })
-    const watch = watchInteractive(metered, clock)
     const http = clientApiOptions.parse({ port: 0, ...setup.http })
-    const options = batchOptions.parse({ ...setup.batch })
-    const defaults = {
-      maxTokens: http.defaultMaxTokens,
-      maxCoefficient: http.defaultMaxCoefficient,
-      timeoutMs: options.lineTimeoutMs,
-    }
-    const desk = createBatchDesk(
-      { inference: metered, clock, log },
-      { maxBodyBytes: http.maxBodyBytes, limits: http, defaults },
-    )
-    const batches = await openBatches(
-      { ...deps, desk, gateway, inference: metered, isInteractiveWaiting: () => watch.isWaiting() },
-      { ...options, folder },
-    )
+    const { batches, live } = await openBatchesBeside(metered, {
+      clock,
+      log,
+      gateway,
+      folder,
+      http,
+      batch: setup.batch,
+    })
     const ops = {
       ready: () => [],
       status: () => ({}),
       jsonstats: () => ({}),
       metricsText: () => Promise.resolve(''),
     }
-    const ofBatches = {
-      of: batches,
-      defaults: { maxCoefficient: http.defaultMaxCoefficient, keepOutputMs: options.keepFilesMs },
-    }
     const admin = { key: new Secret(ADMIN_KEY) }
-    const api = createClientApi({ ...deps, inference: watch.inference, gateway, admin, ops, batches: ofBatches }, http)
-    return { gateway, batches, api }
+    const api = createClientApi({ ...deps, inference: live, gateway, admin, ops, batches }, http)
+    return { gateway, batches: batches.of, api }
   }
 
   async function close(): Promise<void> {
@@ -90,8 +86,9 @@ export async function startBatchNode(first: BatchNodeSetup): Promise<BatchNode> 
       return parts.api
     },
     folder,
-    async restart(change = {}) {
+    async restart(change = {}, meanwhile = async () => {}) {
       await close()
+      await meanwhile()
       setup = { ...setup, ...change }
       parts = await open()
     },
@@ -99,6 +96,53 @@ export async function startBatchNode(first: BatchNodeSetup): Promise<BatchNode> 
       await close()
       rmSync(folder, { recursive: true, force: true })
     },
+  }
+}
+
+/** As the client puts them together: what its API needs of them, and the inference for requests that somebody waits for. */
+export async function openBatchesBeside(
+  metered: Inference,
+  {
+    clock,
+    log,
+    gateway,
+    folder,
+    http,
+    batch,
+  }: {
+    readonly clock: Clock
+    readonly log: Log
+    readonly gateway: Gateway
+    readonly folder: string
+    readonly http: ClientApiOptions
+    readonly batch?: Partial<BatchOptions> | undefined
+  },
+): Promise<{
+  readonly batches: { readonly of: Batches; readonly defaults: { maxCoefficient: number; keepOutputMs: number } }
+  readonly live: Inference
+}> {
+  const watch = watchInteractive(metered, clock)
+  const options = batchOptions.parse({ ...batch })
+  const defaults = {
+    maxTokens: http.defaultMaxTokens,
+    maxCoefficient: http.defaultMaxCoefficient,
+    timeoutMs: options.lineTimeoutMs,
+  }
+  const desk = createBatchDesk(
+    { inference: metered, clock, log },
+    { maxBodyBytes: http.maxBodyBytes, limits: http, defaults },
+  )
+  const deps = { clock, random: systemRandom, log, metrics: noMetrics }
+  const batches = await openBatches(
+    { ...deps, desk, gateway, inference: metered, isInteractiveWaiting: () => watch.isWaiting() },
+    { ...options, folder },
+  )
+  return {
+    batches: {
+      of: batches,
+      defaults: { maxCoefficient: http.defaultMaxCoefficient, keepOutputMs: options.keepFilesMs },
+    },
+    live: watch.inference,
   }
 }
 
@@ -112,3 +156,23 @@ export const chatLines = (count: number, more: object = {}, from = 0): string =>
       body: { model: 'test-model', messages: [{ role: 'user', content: `Say ${from + i}` }], max_tokens: 8, ...more },
     }),
   ).join('\n')
+
+/** Leaves the folder of a node that does not run as a process leaves it that dies with these attempts under way. */
+export async function leaveUnderWay(
+  folder: string,
+  batch: string,
+  maxCostNano: bigint,
+  requestBySeq: Readonly<Record<number, string>>,
+): Promise<void> {
+  const store = await openStoreAccess({ clock: systemClock, log: silentLog }, join(folder, 'batches.sqlite'))
+  await store.apply(
+    Object.entries(requestBySeq).map(([seq, request]) => ({
+      put: 'sent' as const,
+      batch,
+      maxCostNano,
+      seq: Number(seq),
+      request,
+    })),
+  )
+  await store.close()
+}

@@ -74,6 +74,8 @@ export interface ChainNetworkOptions {
   readonly log?: Log
   readonly terms?: Partial<RootTerms>
   readonly blockIntervalMs?: number
+  /** What the nodes ask instead of the devnet, up to the version; the tests themselves ask the devnet. */
+  readonly endpoints?: (devnet: Devnet) => readonly string[] | Promise<readonly string[]>
 }
 
 export interface Wallet {
@@ -106,19 +108,32 @@ export interface TestWorker {
   readonly owner: Address
 }
 
+/** Where a proxy runs. */
+export interface ProxySite {
+  /** Of its wallet, the first time. */
+  readonly fundsNano?: bigint
+  /** Of its ledger. */
+  readonly faults?: Int32Array
+}
+
 export interface ChainTestNetwork {
   readonly devnet: Devnet
   readonly url: string
   readonly folder: string
+  /** The chain itself, whatever the nodes are told. */
   readonly access: ChainAccess
+  /** What the nodes ask. */
+  readonly nodeAccess: ChainAccess
   readonly registry: ChainRegistry
   readonly root: Address
   /** Changes the root as its owner. */
   change(wish: Parameters<typeof changeRoot>[2]): Promise<void>
   /** @param seed of its keys: the same one is the same node, with the same ledger. */
-  startProxy(seed: number, options?: object): Promise<TestProxy>
+  startProxy(seed: number, options?: object, site?: ProxySite): Promise<TestProxy>
   startClient(seed: number, options?: object, secret?: string, fundsNano?: bigint): Promise<TestClient>
   proxyKey(seed: number): SigningKey
+  /** Of a proxy that was closed; closed with the network. */
+  openLedger(seed: number): Promise<DurableLedger>
   /** From a wallet that is nobody's in the network. */
   send(transfers: readonly WalletTransfer[]): Promise<void>
   startWorker(seed: number, options?: object): Promise<TestWorker>
@@ -155,6 +170,7 @@ export async function startChainNetwork(options: ChainNetworkOptions): Promise<C
   const devnet = await startDevnet(
     devnetOptions.parse({
       port: 0,
+      forkPort: 0,
       blockIntervalMs: options.blockIntervalMs ?? 50,
       keepTransactions: 10_000_000,
       keepTransactionsPerAccount: 1_000_000,
@@ -165,8 +181,10 @@ export async function startChainNetwork(options: ChainNetworkOptions): Promise<C
       log: silentLog,
     },
   )
-  const network = chainNetwork('devnet', { endpoints: [`${devnet.url}/api/v2`] })
-  const access = openChainAccess(network, base)
+  const direct = [`${devnet.url}/api/v2`]
+  const access = openChainAccess(chainNetwork('devnet', { endpoints: direct }), base)
+  const endpoints = (await options.endpoints?.(devnet)) ?? direct
+  const nodeAccess = openChainAccess(chainNetwork('devnet', { endpoints }), base)
   const local = talkTo(devnet.url)
   const solver = createPowSolver()
   const code = ownCode('wallet')
@@ -181,16 +199,16 @@ export async function startChainNetwork(options: ChainNetworkOptions): Promise<C
     while ((await balanceOf(to)) <= before) await new Promise((resolve) => setTimeout(resolve, 20))
   }
 
-  async function openWallet(name: string, key: SigningKey, owner: Address): Promise<Wallet> {
+  async function openWallet(name: string, key: SigningKey, owner: Address, by = nodeAccess): Promise<Wallet> {
     const journal = await openFileJournal(join(folder, `${name}.jsonl`))
-    const sender = await openSender({ ...base, access, journal }, { key, owner, code, pollMs: SENDER_POLL_MS })
+    const sender = await openSender({ ...base, access: by, journal }, { key, owner, code, pollMs: SENDER_POLL_MS })
     return { key, sender }
   }
 
   const adminKey = keyOf(1, 0xa0)
   const admin = addressOf(1, 0xa1)
   await faucet(nodeWalletAddress({ owner: admin, publicKey: adminKey.publicKey }, code), 10_000n * TON)
-  const administrator = await openWallet('admin', adminKey, admin)
+  const administrator = await openWallet('admin', adminKey, admin, access)
   closers.push(() => administrator.sender.close())
   const orders: OrderDeps = { ...base, reader: access, payer: payFrom(administrator.sender), pollMs: [40, 80] }
   const root = await deployRoot(orders, {
@@ -203,7 +221,7 @@ export async function startChainNetwork(options: ChainNetworkOptions): Promise<C
   const openRegistry = (): ChainRegistry =>
     createChainRegistry({
       ...base,
-      reader: access,
+      reader: nodeAccess,
       rootAddress: root,
       isTest: true,
       evidence: 'simulated',
@@ -218,21 +236,25 @@ export async function startChainNetwork(options: ChainNetworkOptions): Promise<C
   const verifier = createVerifier({ accept: ['simulated'] })
   const shared = { ...base, transportMetrics: createTransportMetrics(noMetrics), registry, solver }
 
+  const ledgerAt = (seed: number, contract: Address, { faults }: ProxySite = {}): Promise<DurableLedger> =>
+    createSqliteLedger(base, {
+      path: join(folder, `proxy-${seed}`, `ledger-${formatAddress(contract, false)}.sqlite`),
+      contract: contract.toRawString(),
+      pricePerToken: registry.current().params.pricePerToken,
+      ...(faults === undefined ? {} : { faults }),
+    })
+
   const ports = new Map<number, { workerPort: number; clientPort: number }>()
-  async function startProxy(seed: number, over: object = {}): Promise<TestProxy> {
+  async function startProxy(seed: number, over: object = {}, site: ProxySite = {}): Promise<TestProxy> {
     const config: RootConfig = registry.current()
     const owner = addressOf(seed, 0xb1)
     const key = keyOf(seed, 0xb0)
     const walletKey = keyOf(seed, 0xb2)
     const walletAddress = nodeWalletAddress({ owner, publicKey: walletKey.publicKey }, code)
-    if ((await balanceOf(walletAddress)) === 0n) await faucet(walletAddress, 50n * TON)
+    if ((await balanceOf(walletAddress)) === 0n) await faucet(walletAddress, site.fundsNano ?? 50n * TON)
     const wallet = await openWallet(`proxy-${seed}`, walletKey, owner)
     const contract = proxyContractAddress(config.params, { owner, publicKey: key.publicKey, root })
-    const ledger = await createSqliteLedger(base, {
-      path: join(folder, `proxy-${seed}`, `ledger-${formatAddress(contract, false)}.sqlite`),
-      contract: contract.toRawString(),
-      pricePerToken: config.params.pricePerToken,
-    })
+    const ledger = await ledgerAt(seed, contract, site)
     const node = await startProxyNode(
       {
         ...shared,
@@ -241,7 +263,7 @@ export async function startChainNetwork(options: ChainNetworkOptions): Promise<C
         owner,
         tls: tls(),
         verifiers: { clients: createVerifier({ accept: ['none'] }), workers: verifier },
-        chain: { access, wallet: wallet.sender },
+        chain: { access: nodeAccess, wallet: wallet.sender },
       },
       proxyOptions.parse({
         powDifficulty: 4,
@@ -306,7 +328,7 @@ export async function startChainNetwork(options: ChainNetworkOptions): Promise<C
         secret: new Secret(secret),
         tls: tls(),
         verifier,
-        chain: { access, wallet: wallet.sender },
+        chain: { access: nodeAccess, wallet: wallet.sender },
       },
       clientOptions.parse({ ...over, chain: { pollMs: POLL_MS, ...(over as { chain?: object }).chain } }),
     )
@@ -328,7 +350,7 @@ export async function startChainNetwork(options: ChainNetworkOptions): Promise<C
     const wallet = await openWallet(`worker-${seed}`, key, owner)
     const engine = createHttpEngine({ clock, log, metrics: noMetrics }, httpEngineOptions.parse({ url: engineUrl }))
     const node = startWorkerNode(
-      { ...shared, engine, owner, tls: tls(), verifier, chain: { access, wallet: wallet.sender } },
+      { ...shared, engine, owner, tls: tls(), verifier, chain: { access: nodeAccess, wallet: wallet.sender } },
       workerOptions.parse({
         model: 'test-model',
         ...over,
@@ -347,6 +369,7 @@ export async function startChainNetwork(options: ChainNetworkOptions): Promise<C
     url: devnet.url,
     folder,
     access,
+    nodeAccess,
     registry,
     root,
     async change(wish) {
@@ -354,6 +377,12 @@ export async function startChainNetwork(options: ChainNetworkOptions): Promise<C
     },
     startProxy,
     proxyKey: (seed) => keyOf(seed, 0xb0),
+    async openLedger(seed) {
+      const [owner, { publicKey }] = [addressOf(seed, 0xb1), keyOf(seed, 0xb0)]
+      const ledger = await ledgerAt(seed, proxyContractAddress(registry.current().params, { owner, publicKey, root }))
+      closers.unshift(() => ledger.close())
+      return ledger
+    },
     async send(transfers) {
       await administrator.sender.send({ id: `test-${random.fraction()}`, transfers })
     },

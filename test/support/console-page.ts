@@ -13,8 +13,8 @@ export interface ConsoleUnderTest {
   readonly browser: Browser
   /** A new one for each test. */
   readonly page: Page
-  /** Opens the page as `cocoon console` says it, at this view. */
-  open(view?: string): Promise<void>
+  /** Opens the page as `cocoon console` says it, at this view. @param key default: the owner's */
+  open(view?: string, key?: string): Promise<void>
   /** Goes to another view as a person does. */
   view(name: string): Promise<void>
   /** What the network answers to a question that no browser asked. */
@@ -48,6 +48,7 @@ export function useConsole(options: Partial<NetworkOptions> = {}): ConsoleUnderT
     failures = []
     const page = await there(browsing.browser).newPage({ reducedMotion: 'reduce' })
     browsing.page = page
+    page.setDefaultTimeout(15_000)
     page.on('request', (request) => {
       if (!/^(?:data|blob):/.test(request.url()) && !request.url().startsWith(`${url}/`))
         failures.push(`asked for ${request.url()}`)
@@ -81,8 +82,8 @@ export function useConsole(options: Partial<NetworkOptions> = {}): ConsoleUnderT
     get page() {
       return page()
     },
-    async open(view) {
-      await page().goto(`${there(parts.front).url}/console#${ADMIN_KEY}`)
+    async open(view, key = ADMIN_KEY) {
+      await page().goto(`${there(parts.front).url}/console#${key}`)
       await page().getByRole('navigation').waitFor()
       if (view !== undefined) await this.view(view)
     },

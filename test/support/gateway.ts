@@ -1,4 +1,4 @@
-/** The HTTP API of a client node with keys and budgets, in front of a test network. */
+/** The HTTP API of a client node with keys, budgets, batches and the console, in front of a test network. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,6 +6,7 @@ import { clientApiOptions, createClientApi } from '../../src/api/index.ts'
 import { buildWithVite, createConsolePage } from '../../src/cli/gateway/console-page.ts'
 import { type Gateway, gatewayOptions, meterInference, openGateway } from '../../src/gateway/index.ts'
 import { noMetrics, Secret, silentLog, systemClock, systemRandom } from '../../src/util/index.ts'
+import { openBatchesBeside } from './batch-node.ts'
 import type { TestNetwork } from './network.ts'
 import { ROOT } from './source-files.ts'
 
@@ -27,7 +28,9 @@ export async function startGateway({ client }: Pick<TestNetwork, 'client'>): Pro
     { ...deps, fetch },
     { ...gatewayOptions.parse({}), path: join(folder, 'gateway.sqlite') },
   )
-  const inference = meterInference({ inference: client, gateway, clock: systemClock })
+  const http = clientApiOptions.parse({ port: 0 })
+  const metered = meterInference({ inference: client, gateway, clock: systemClock })
+  const { batches, live: inference } = await openBatchesBeside(metered, { ...deps, gateway, folder, http })
   const ops = {
     ready: () => client.ready(),
     status: () => client.status(),
@@ -38,12 +41,13 @@ export async function startGateway({ client }: Pick<TestNetwork, 'client'>): Pro
     key: new Secret(ADMIN_KEY),
     console: createConsolePage({ root: ROOT, log: silentLog, build: buildWithVite }),
   }
-  const api = createClientApi({ ...deps, inference, gateway, admin, ops }, clientApiOptions.parse({ port: 0 }))
+  const api = createClientApi({ ...deps, inference, gateway, admin, ops, batches }, http)
   return {
     gateway,
     url: await api.listen(),
     async close(closeNetwork) {
       await api.close()
+      await batches.of.close()
       await closeNetwork()
       await gateway.close()
       rmSync(folder, { recursive: true, force: true })

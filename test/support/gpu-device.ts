@@ -1,6 +1,7 @@
 /** A GPU, a driver and a VBIOS that exist in tests only: report, device chain, manifests. */
 import { canonicalXml } from '../../src/tee/verify/nvidia/canonical.ts'
-import type { GpuCollateral, GpuProof } from '../../src/tee/verify/nvidia/verify.ts'
+import type { GpuProof } from '../../src/tee/quote/claims.ts'
+import type { GpuCollateral } from '../../src/tee/verify/nvidia/verify.ts'
 import { parseXml } from '../../src/tee/verify/nvidia/xml.ts'
 import { nodeVerifyCrypto } from '../../src/tee/x509/crypto-node.ts'
 import { oid, octetString, sequence } from '../../src/tee/x509/der.ts'

@@ -19,7 +19,7 @@ import {
   type NodeAttestationOptions,
   openAttestation,
 } from '../../src/attest/index.ts'
-import { createVerifier, type EvidenceSource } from '../../src/tee/index.ts'
+import { createVerifier, type EvidenceSource, type GpuSource, type Policy } from '../../src/tee/index.ts'
 import { createPowSolver, createTransportMetrics, type PowSolver, type TlsIdentity } from '../../src/transport/index.ts'
 import {
   type Clock,
@@ -52,7 +52,13 @@ export interface NetworkOptions {
   /** Default: the system's. */
   readonly clock?: Clock
   /** Where collateral comes from, where the network's evidence is real. */
-  readonly attestation?: Partial<Pick<AttestationOptions, 'intelServer' | 'amdServer' | 'nvidiaServer'>>
+  readonly attestation?: Partial<
+    Pick<AttestationOptions, 'intelServer' | 'amdServer' | 'nvidiaServer' | 'nvidiaOcspServer'>
+  >
+  /** Where other than what the network asks for. */
+  readonly policies?: Partial<Readonly<Record<NodeAttestationOptions['role'], Policy>>>
+  /** Of workers that bring no identity of their own. */
+  readonly gpus?: GpuSource
   /** Of the proxy and of workers that bring no identity of their own. */
   readonly source?: EvidenceSource
   /** The client's HTTP API on a free port: true, or its options. */
@@ -107,8 +113,9 @@ export async function startNetwork(options: NetworkOptions): Promise<TestNetwork
       {
         ...attestationOptions.parse({ ...options.attestation }),
         role,
-        policy: null,
+        policy: options.policies?.[role] ?? null,
         openSource: () => Promise.resolve(options.source ?? null),
+        gpus: role === 'worker' ? (options.gpus ?? null) : null,
         collateralPath: null,
       },
     )

@@ -199,6 +199,7 @@ test('asks as the owner, or with a key, whose models and budget then hold', asyn
     models: [],
     limits: {},
     expiresMs: null,
+    madeBy: null,
   })
   await front.gateway.setBudget({
     scope: 'key',

@@ -1,11 +1,13 @@
 /** The console of a client node: who opened it, which view is shown, how the node is. */
 import type { ComponentChildren, ComponentType } from 'preact'
-import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { KeyGate } from './key-gate.tsx'
 import { createNodeApi } from './node/node-api.ts'
 import { forgetAdminKey, keepAdminKey, NodeContext, takeAdminKey } from './node/session.ts'
 import { NodeState } from './node-state.tsx'
+import { Opened } from './opened.tsx'
 import { ThemeChoice } from './theme-choice.tsx'
+import { Batches } from './views/batches/batches.tsx'
 import { Budgets } from './views/budgets.tsx'
 import { Keys } from './views/keys.tsx'
 import { Models } from './views/models.tsx'
@@ -28,6 +30,7 @@ const VIEWS: Readonly<Record<string, { readonly title: string; readonly View: Co
   projects: { title: 'Projects', View: Projects },
   usage: { title: 'Usage', View: Usage },
   requests: { title: 'Requests', View: Requests },
+  batches: { title: 'Batches', View: Batches },
 }
 const FIRST = 'playground'
 
@@ -52,7 +55,7 @@ export function App() {
 
   if (node === null)
     return (
-      <Frame current="" state={null} title="The owner’s key">
+      <Frame current="" state={null} title="Who is there?">
         <KeyGate
           wasRefused={wasRefused}
           open={(given) => {
@@ -67,10 +70,12 @@ export function App() {
   return (
     <NodeContext.Provider value={node}>
       <Frame current={name} state={<NodeState />} title={title}>
-        {View !== null && <View key={name} rest={rest} />}
-        <div hidden={View !== null}>
-          <Playground model={name === FIRST ? rest : ''} isShown={View === null} />
-        </div>
+        <Opened>
+          {View !== null && <View key={name} rest={rest} />}
+          <div hidden={View !== null}>
+            <Playground model={name === FIRST ? rest : ''} isShown={View === null} />
+          </div>
+        </Opened>
       </Frame>
     </NodeContext.Provider>
   )
@@ -97,7 +102,7 @@ interface FrameProps {
 function Frame({ current, title, state, children }: FrameProps) {
   const heading = useRef<HTMLHeadingElement>(null)
   const shown = useRef(title)
-  useEffect(() => {
+  useLayoutEffect(() => {
     document.title = `Cocoon · ${title}`
     // Whoever hears the page is told that it is another one now; the first one speaks for itself.
     if (shown.current !== title) heading.current?.focus()

@@ -2,6 +2,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { Refusal } from './node/refusal.ts'
 import { Complaint } from './parts/complaint.tsx'
+import { Field } from './parts/field.tsx'
 
 export interface KeyGateProps {
   /** The node did not take the key that the tab had. */
@@ -26,8 +27,7 @@ export function KeyGate({ wasRefused, open }: KeyGateProps) {
         Run <code>cocoon console</code> and open the address it prints, or paste the key from{' '}
         <code>keys/admin.key</code> in the node’s home. It stays in this tab.
       </p>
-      <label class="field">
-        <span>Admin key</span>
+      <Field label="Admin key">
         <input
           ref={input}
           type="password"
@@ -36,7 +36,7 @@ export function KeyGate({ wasRefused, open }: KeyGateProps) {
           value={key}
           onInput={(event) => setKey(event.currentTarget.value)}
         />
-      </label>
+      </Field>
       <button type="submit" class="main">
         Open
       </button>

@@ -30,6 +30,8 @@ export function createCircuit(clock: Clock, random: Random): Circuit {
       failures = 0
     },
     failed() {
+      // It rests already: this was asked before, and is part of the same trouble. A proxy has many questions under way at once.
+      if (closedUntilMs > clock.now()) return
       failures++
       const over = failures - FAILURES_TO_OPEN
       if (over >= 0) rest(Math.min(MAX_REST_MS, FIRST_REST_MS * 2 ** Math.min(over, 10)))

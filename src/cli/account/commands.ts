@@ -1,6 +1,7 @@
 /** `cocoon account show|top-up|stake|withdraw|close`: a client's money with a proxy. */
-import { type Address, carryOut, type Order, type OrderDeps, type OrderResult } from '../../chain/index.ts'
+import { type Address, carryOut, type Order, type OrderDeps, type OrderResult, pause } from '../../chain/index.ts'
 import { CocoonError, formatTon, toCocoonError } from '../../util/index.ts'
+import { adminClient } from '../gateway/admin-client.ts'
 import {
   addressOf,
   addressText,
@@ -10,11 +11,12 @@ import {
   link,
   type Money,
   nodeWalletOf,
-  type PaysFrom,
+  paysFrom,
   resultsForJson,
   show,
 } from '../money.ts'
 import { accountsOfNode } from '../node-accounts.ts'
+import { isPast, timeText, untilUnlocked } from '../unlocking.ts'
 import { closeOrder, open, stakeOrder, topUpOrder, withdrawOrder } from './orders.ts'
 import { type ClientAccount, readClientAccount, readProxy } from './read.ts'
 
@@ -22,6 +24,8 @@ export interface AccountFlags {
   readonly proxy?: string
   readonly from?: string
   readonly wait?: boolean
+  /** What `--without-proxy` is; true unless it was given. */
+  readonly withProxy?: boolean
   readonly json?: boolean
 }
 
@@ -52,18 +56,26 @@ export const raiseStake = (money: Money, amount: string, flags: AccountFlags): P
 
 export const withdraw = (money: Money, flags: AccountFlags): Promise<number> => act(money, flags, withdrawOrder)
 
-/** Two steps with the network's delay between them; with `--wait` both. The proxy, or the running client, may end it earlier. */
+/**
+ * At once with a refund that the proxy signs, where the client runs and is connected to it. Else in two steps with the network's
+ * delay between them; with `--wait` both. The proxy, or the running client, may end it earlier.
+ */
 export async function closeAccount(money: Money, flags: AccountFlags): Promise<number> {
   const { address: owner } = await nodeWalletOf(money, 'client')
   const proxy = await oneProxy(money, flags)
   const read = (): Promise<ClientAccount> => readAccount(money, proxy, owner)
   const results: OrderResult[] = []
   let account = await read()
-  if (open(account).state === 'normal') {
+  if (open(account).state === 'normal' && flags.withProxy !== false) {
+    await askForRefund(money, proxy, read)
+    account = await read()
+  }
+  if (account.state?.state === 'normal') {
     results.push(...(await give(money, flags, account, closeOrder)))
     account = await read()
   }
-  if (account.state?.state === 'closing' && flags.wait === true) account = await untilUnlocked(money, account, read)
+  if (account.state?.state === 'closing' && flags.wait === true)
+    account = await untilUnlocked(money, { contract: account, unlockTs: account.state.unlockTs }, read, isClosing)
   if (account.state?.state === 'closing' && (await isPast(money, account.state.unlockTs))) {
     results.push(...(await giveUnlessClosed(money, flags, account, read)))
     account = await read()
@@ -75,6 +87,33 @@ export async function closeAccount(money: Money, flags: AccountFlags): Promise<n
       : 'The money is in the client’s wallet: `cocoon wallet sweep client` brings it to its owner.',
   ])
   return 0
+}
+
+/** Longer than a proxy waits for a checkpoint before it signs. */
+const REFUND_TIMEOUT_MS = 330_000
+/** From the client's wallet to the contract. */
+const REFUND_ARRIVAL_MS = 180_000
+
+/** Has the running client ask the proxy, and waits until the contract is closed; returns without, where nobody can be asked. */
+async function askForRefund(money: Money, proxy: Address, read: () => Promise<ClientAccount>): Promise<void> {
+  const known = await accountsOfNode(money.config, 'client')
+  if (!known.some((one) => addressOf(money, one.proxyContract, 'proxyContract').equals(proxy))) return
+  const note = (text: string): void => money.err.line(money.err.style('dim', `… ${text}`))
+  note('asking the proxy for a signed refund: it comes when all that was used is settled')
+  try {
+    const body = { proxy_contract: proxy.toRawString() }
+    await adminClient(money.config).ask('POST', '/admin/accounts/close', body, REFUND_TIMEOUT_MS)
+  } catch (error) {
+    const why = toCocoonError(error)
+    if (why.code === 'capacity.no-proxy') return note(`${why.message}; closing without it`)
+    throw new CocoonError(why.code, {
+      ...why.info,
+      message: `${why.message}; to close without the proxy: --without-proxy`,
+    })
+  }
+  const deadlineMs = money.deps.clock.now() + REFUND_ARRIVAL_MS
+  while ((await read()).state?.state !== 'closed' && money.deps.clock.now() < deadlineMs)
+    await pause(money.deps.clock, money.network.pollMs[1], money.signal)
 }
 
 /** Somebody else may be faster at the very end: what they did is what was wanted. */
@@ -121,11 +160,6 @@ function give(
   )
 }
 
-function paysFrom(text: string | undefined): PaysFrom | undefined {
-  if (text === undefined || text === 'owner' || text === 'node') return text
-  throw new CocoonError('config.value', { message: `--from is owner or node, not "${text}"` })
-}
-
 const readAccount = async (money: Money, proxy: Address, owner: Address): Promise<ClientAccount> =>
   readClientAccount(money, await readProxy(money, proxy), owner)
 
@@ -149,41 +183,7 @@ async function proxiesOf(money: Money, { proxy }: AccountFlags): Promise<readonl
   })
 }
 
-async function isPast({ access, signal }: Money, timeS: number): Promise<boolean> {
-  return (await access.masterchainInfo({ signal })).atMs / 1000 > timeS
-}
-
-/** By the chain's clock, which is what the contract goes by; or until the account is closed without us. */
-async function untilUnlocked(
-  money: Money,
-  account: ClientAccount,
-  read: () => Promise<ClientAccount>,
-): Promise<ClientAccount> {
-  const unlock = account.state?.unlockTs ?? 0
-  if (!(await isPast(money, unlock)))
-    money.err.line(money.err.style('dim', `… waiting until ${timeText(unlock)} for the delay of closing to end`))
-  for (let now = account; ; now = await read()) {
-    if (now.state?.state !== 'closing' || (await isPast(money, unlock))) return now
-    await pauseFor(money.network.pollMs[1], money.signal)
-  }
-}
-
-function pauseFor(ms: number, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted()
-  return new Promise((resolve, reject) => {
-    const stop = (): void => {
-      clearTimeout(timer)
-      reject(signal.reason as Error)
-    }
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', stop)
-      resolve()
-    }, ms)
-    signal.addEventListener('abort', stop, { once: true })
-  })
-}
-
-const timeText = (timeS: number): string => new Date(timeS * 1000).toISOString().replace('.000', '')
+const isClosing = ({ state }: ClientAccount): boolean => state?.state === 'closing'
 
 function forJson(money: Money, { proxy, address, state, heldNano }: ClientAccount): object {
   return {

@@ -36,11 +36,15 @@ export function addAccountCommands(cocoon: Command, { withSettings, load, run, o
   const take = paying('withdraw', 'take out what is above the stake')
   take.action((flags: AccountFlags) => run(withdraw(money(take, flags), flags)))
 
-  const close = paying('close', 'get everything back: begins it, and after the network’s delay ends it').option(
-    '--wait',
-    'wait for the delay to end, and end it',
+  const close = paying(
+    'close',
+    'get everything back: at once where the running client’s proxy signs for it, else after the network’s delay',
   )
-  close.action((flags: AccountFlags) => run(closeAccount(money(close, flags), flags)))
+    .option('--wait', 'wait for the delay to end, and end it')
+    .option('--without-proxy', 'do not ask the proxy: begin to close on chain')
+  close.action((flags: AccountFlags & { withoutProxy?: boolean }) =>
+    run(closeAccount(money(close, flags), { ...flags, withProxy: flags.withoutProxy !== true })),
+  )
 }
 
 const HELP = `

@@ -26,6 +26,8 @@ export interface ProxyOnChain {
   readonly params: RootParams
   /** Whether they are the root's present ones: otherwise the contract is being left, or belongs to another network. */
   readonly isCurrent: boolean
+  /** What lies on the contract: earnings, stake, rent, and the pot that workers are paid from. */
+  readonly heldNano: bigint
 }
 
 export interface ClientAccount {
@@ -60,7 +62,8 @@ export async function readProxy(money: Money, address: Address): Promise<ProxyOn
   // Whoever made the account chose code and first data; only what the address commits to is a fact.
   if (!proxyContractAddress(params, { ...state, root }).equals(address))
     throw refuse('is not the contract it says it is')
-  return { address, state, params, isCurrent: proxyContractAddress(now.params, { ...state, root }).equals(address) }
+  const isCurrent = proxyContractAddress(now.params, { ...state, root }).equals(address)
+  return { address, state, params, isCurrent, heldNano: account.balanceNano }
 }
 
 function readState(data: Parameters<typeof proxyState.loadPrefix>[0], refuse: () => CocoonError): ProxyState {

@@ -9,7 +9,12 @@ import {
   encodeBundle,
   MAX_BUNDLE_CHARACTERS,
   MAX_EVIDENCE_BYTES,
+  nodeVerifyCrypto,
   parseBundle,
+  parseGpuEvidence,
+  readPem,
+  wantKey,
+  wantsOfGpu,
   wantsOfCertificateFile,
   wantsOfQuote,
   wantsOfReport,
@@ -75,15 +80,18 @@ const labelsText = (labels: Readonly<Record<string, string>>): string =>
 
 export function fetchCollateral(loaded: Loaded, flags: FetchFlags, t: Terminal): Promise<number> {
   return withKeeper(loaded, async (keeper) => {
-    const wants = wantsOf(flags)
+    const wants = await wantsOf(flags, keeper.current())
     const isAnew = wants.length === 0 && !Object.values(flags).some((list: readonly string[]) => list.length > 0)
     t.line(t.style('dim', isAnew ? 'fetching what is held anew …' : `fetching ${wants.length} items …`))
     const failed = await keeper.refresh(...(isAnew ? [] : [wants]))
-    return report(t, keeper, failed)
+    // What the manifests of GPUs hang on shows when they are there.
+    const known = new Set(wants.map(wantKey))
+    const more = isAnew ? [] : (await wantsOf(flags, keeper.current())).filter((want) => !known.has(wantKey(want)))
+    return report(t, keeper, [...failed, ...(more.length === 0 ? [] : await keeper.refresh(more))])
   })
 }
 
-function wantsOf(flags: FetchFlags): readonly CollateralWant[] {
+async function wantsOf(flags: FetchFlags, held: CollateralBundle): Promise<readonly CollateralWant[]> {
   const wants: CollateralWant[] = []
   for (const fmspc of flags.fmspc) {
     if (!/^[0-9a-fA-F]{12}$/.test(fmspc)) throw badFlag('--fmspc', 'must be 12 hex digits', fmspc)
@@ -105,11 +113,11 @@ function wantsOf(flags: FetchFlags): readonly CollateralWant[] {
     )
   }
   for (const id of flags.manifest) wants.push({ type: 'nvidia-manifest', labels: { id } })
-  for (const path of flags.for) wants.push(...wantsOfFile(path))
+  for (const path of flags.for) wants.push(...(await wantsOfFile(path, held)))
   return wants
 }
 
-function wantsOfFile(path: string): readonly CollateralWant[] {
+async function wantsOfFile(path: string, held: CollateralBundle): Promise<readonly CollateralWant[]> {
   const evidence = detectEvidence(readInput(path, MAX_EVIDENCE_BYTES, 'config.verify-target'))
   const found =
     evidence?.form === 'dcap-quote'
@@ -118,9 +126,22 @@ function wantsOfFile(path: string): readonly CollateralWant[] {
         ? wantsOfReport(evidence.bytes, null)
         : evidence?.form === 'certificate'
           ? wantsOfCertificateFile(evidence.bytes)
-          : []
+          : evidence?.form === 'gpu-evidence'
+            ? await wantsOfGpuFile(evidence.bytes, held)
+            : []
   if (found.length > 0) return found
-  throw badFlag('--for', 'must be a quote, a report or a node’s certificate', path)
+  throw badFlag('--for', 'must be a quote, a report, a node’s certificate or evidence of GPUs', path)
+}
+
+/** Several GPUs need much of the same. */
+async function wantsOfGpuFile(bytes: Uint8Array, held: CollateralBundle): Promise<readonly CollateralWant[]> {
+  const gpus = parseGpuEvidence(new TextDecoder().decode(bytes))
+  const wants = await Promise.all(
+    gpus.map(({ report, certificates }) =>
+      wantsOfGpu(nodeVerifyCrypto, { report, certificates: readPem(certificates) }, held),
+    ),
+  )
+  return [...new Map(wants.flat().map((want) => [wantKey(want), want])).values()]
 }
 
 const badFlag = (flag: string, must: string, given: string): CocoonError =>

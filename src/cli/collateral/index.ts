@@ -25,7 +25,7 @@ export function addCollateralCommands(cocoon: Command, { withSettings, load, run
       .option('--fmspc <hex>', 'a TDX platform, by the 12 hex digits of its FMSPC (repeatable)', append, [])
       .option('--amd <product>', 'a product line: Milan, Genoa or Turin (repeatable)', append, [])
       .option('--manifest <id>', 'an NVIDIA manifest, by its name at the service (repeatable)', append, [])
-      .option('--for <file>', 'what a quote, report or certificate needs (repeatable)', append, []),
+      .option('--for <file>', 'what a quote, report, certificate or evidence of GPUs needs (repeatable)', append, []),
   )
   fetching.action((flags: FetchFlags) => run(fetchCollateral(load(fetching), flags, terminal)))
   const exporting = withSettings(

@@ -25,9 +25,12 @@ export async function serve({ config }: Loaded, file: string, { host, port }: Se
   }).catch((error: unknown) => {
     throw portError(error, 'the collateral server', '--port')
   })
-  log.info('serving collateral; set attestation.intelServer, amdServer or nvidiaServer to this address', {
-    url: server.url,
-    items: bundle.items.length,
-  })
+  log.info(
+    'serving collateral; set attestation.intelServer, amdServer, nvidiaServer or nvidiaOcspServer to this address',
+    {
+      url: server.url,
+      items: bundle.items.length,
+    },
+  )
   return untilStopped({ close: () => server.close() }, log, 0)
 }

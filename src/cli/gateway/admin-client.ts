@@ -7,26 +7,31 @@ const TIMEOUT_MS = 30_000
 
 export interface AdminClient {
   /** Parsed JSON. Throws the client's own refusal, and `config.client-down`. */
-  ask(method: string, path: string, body?: unknown): Promise<Record<string, unknown>>
+  ask(method: string, path: string, body?: unknown, timeoutMs?: number): Promise<Record<string, unknown>>
   /** The body as it came. */
   text(path: string): Promise<string>
+  /** Sends a form; takes as long as it takes. */
+  form(path: string, form: FormData): Promise<Record<string, unknown>>
+  /** The body while it comes. */
+  bytes(path: string): Promise<ReadableStream<Uint8Array>>
 }
 
 export function adminClient(config: Config): AdminClient {
   const { host, port } = config.client.http
   const base = `http://${host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '[::1]' : host}:${port}`
 
-  async function send(method: string, path: string, body?: unknown): Promise<Response> {
+  async function send(method: string, path: string, body?: unknown, timeoutMs = TIMEOUT_MS): Promise<Response> {
     const key = path.startsWith('/admin') ? actingKeyOf(config) : ownerKeyOf(config)
-    const headers: Record<string, string> = body === undefined ? {} : { 'content-type': 'application/json' }
+    const isForm = body instanceof FormData
+    const headers: Record<string, string> = body === undefined || isForm ? {} : { 'content-type': 'application/json' }
     if (key !== undefined) headers['authorization'] = `Bearer ${reveal(key)}`
     let reply: Response
     try {
       reply = await fetch(base + path, {
         method,
         headers,
-        body: body === undefined ? null : JSON.stringify(body),
-        signal: AbortSignal.timeout(TIMEOUT_MS),
+        body: body === undefined ? null : isForm ? body : JSON.stringify(body),
+        ...(isForm ? {} : { signal: AbortSignal.timeout(timeoutMs) }),
       })
     } catch (error) {
       throw new CocoonError(
@@ -42,11 +47,16 @@ export function adminClient(config: Config): AdminClient {
   }
 
   return {
-    async ask(method, path, body) {
-      const reply = await send(method, path, body)
+    async ask(method, path, body, timeoutMs) {
+      const reply = await send(method, path, body, timeoutMs)
       return reply.status === 204 ? {} : ((await reply.json()) as Record<string, unknown>)
     },
     text: async (path) => (await send('GET', path)).text(),
+    form: async (path, form) => (await send('POST', path, form)).json() as Promise<Record<string, unknown>>,
+    async bytes(path) {
+      const { body } = await send('GET', path)
+      return body as ReadableStream<Uint8Array>
+    },
   }
 }
 

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { CocoonError, type Random, Secret } from '../../util/index.ts'
 import type { Config } from '../schema.ts'
-import { readPrivateFile, writePrivateFile } from '../private-file.ts'
+import { readPrivateFile, writePrivateFile } from '../../disk/index.ts'
 
 /** What opens the API of this configuration's own client to its owner, whatever keys it has; undefined before its first start. */
 export function ownerKeyOf({ home, client }: Config): Secret<string> | undefined {

@@ -5,6 +5,7 @@
  */
 import { spawn } from 'node:child_process'
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -48,6 +49,8 @@ export function createConsolePage({ root, log, build }: ConsolePageDeps): Consol
       // As old as its sources were: an edit during the build is newer. Rounded up, since files keep finer times than numbers.
       const seconds = Math.ceil(sourceMs) / 1000
       utimesSync(join(folder, INDEX), seconds, seconds)
+      // Others who run a client from this checkout read it too.
+      chmodSync(folder, 0o755)
       putInPlace(folder, built)
       log.info('the console is built')
     } catch (error) {

@@ -20,8 +20,8 @@ export interface OpenedBatches {
   readonly live: Inference
 }
 
-/** Throws `config.gateway-…`, `config.key-file`. */
-export async function openClientGateway(p: Process): Promise<OpenedGateway> {
+/** @param leave as in `AdminAccess`. Throws `config.gateway-…`, `config.key-file`. */
+export async function openClientGateway(p: Process, leave?: AdminAccess['leave']): Promise<OpenedGateway> {
   const { home, client } = p.config
   const key = loadAdminKey(home, p.random)
   const gateway = await openGateway(
@@ -33,6 +33,7 @@ export async function openClientGateway(p: Process): Promise<OpenedGateway> {
     admin: {
       key,
       fiat: gateway.fiat,
+      ...(leave === undefined ? {} : { leave }),
       console: createConsolePage({ root: PACKAGE_ROOT, log: p.log, build: buildWithVite }),
     },
     meter: (inference) => meterInference({ inference, gateway, clock: p.clock }),

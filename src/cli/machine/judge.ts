@@ -2,8 +2,10 @@
  * What a machine has, lacks and how to enable it, for people who want to earn with a GPU: as a confidential guest, or as the host
  * of one. Rules only; the description is an argument. Source: docs/evidence.md, "Preparing a machine".
  */
+import { NVATTEST } from '../../tee/index.ts'
 import type { Finding } from '../finding.ts'
 import { finding } from '../finding.ts'
+import type { Config } from '../schema.ts'
 import type { MachineDescription } from './description.ts'
 
 /** The kernel's report interface came with 6.7; hosts of SEV-SNP need 6.11, of TDX 6.16. */
@@ -225,6 +227,51 @@ function toolFindings({ hasAttestationTool }: MachineDescription['nvidia'], isGu
         ),
   ]
 }
+
+/** What a worker on this machine shows of its GPUs, and what is asked about those of others. */
+export function judgeGpuSettings(
+  { gpus, nvidia }: Pick<MachineDescription, 'gpus' | 'nvidia'>,
+  { gpuSource, gpuCommand, nvidiaOcspServer }: GpuSettings,
+): Finding[] {
+  const about = 'GPU claims'
+  const [program = ''] = gpuCommand
+  const isCapableMachine = gpus.some(({ id }) => isCapable(id))
+  return [
+    ...(gpuSource === 'command'
+      ? [
+          program !== NVATTEST[0] || nvidia.hasAttestationTool
+            ? finding(about, 'ok', `a worker takes them with ${program}, with every new certificate`)
+            : finding(
+                about,
+                'note',
+                `attestation.gpuSource is set, and ${program} does not answer: the worker will not start`,
+                'install the NVIDIA Attestation SDK with its command line, or name another tool in attestation.gpuCommand',
+              ),
+        ]
+      : isCapableMachine
+        ? [
+            finding(
+              about,
+              'note',
+              'a worker here does not show its GPUs: proxies that demand them refuse it',
+              'set attestation.gpuSource to command',
+            ),
+          ]
+        : []),
+    ...(nvidiaOcspServer === 'off'
+      ? [
+          finding(
+            'GPU revocation',
+            'note',
+            'NVIDIA is not asked which GPUs are revoked: policies that demand the answer refuse all of them',
+            'leave attestation.nvidiaOcspServer at its default, or name a caching service',
+          ),
+        ]
+      : []),
+  ]
+}
+
+export type GpuSettings = Pick<Config['attestation'], 'gpuSource' | 'gpuCommand' | 'nvidiaOcspServer'>
 
 type Version = readonly [number, number]
 

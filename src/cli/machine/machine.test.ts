@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { describeMachine, type MachineDescription } from './description.ts'
-import { judgeMachine } from './judge.ts'
+import { judgeGpuSettings, judgeMachine } from './judge.ts'
 
 const folders: string[] = []
 afterAll(() => {
@@ -217,5 +217,31 @@ describe('a host', () => {
 
   test('without Linux is told that evidence is made there', async () => {
     expect(await say({ files: {} })).toEqual([expect.stringMatching(/^note enclave: evidence is made on Linux only/)])
+  })
+})
+
+describe('GPUs of a worker', () => {
+  const off = { gpuSource: 'none', gpuCommand: ['nvattest'], nvidiaOcspServer: 'https://ocsp.ndis.nvidia.com' } as const
+  const said = async (machine: Machine, over: object): Promise<string[]> =>
+    judgeGpuSettings(await read(machine), { ...off, gpuCommand: [...off.gpuCommand], ...over }).map(
+      ({ about, verdict, mend }) => `${about} ${verdict} ${mend}`,
+    )
+  const WITH_TOOL: Machine = { ...TDX_GUEST, tools: H100_TOOLS }
+
+  test('that are not shown are told, with the setting that shows them', async () => {
+    expect(await said(WITH_TOOL, {})).toEqual(['GPU claims note set attestation.gpuSource to command'])
+    expect(await said({ files: {} }, {})).toEqual([])
+  })
+
+  test('are shown where the tool answers, and the worker that would not start is told', async () => {
+    expect(await said(WITH_TOOL, { gpuSource: 'command' })).toEqual(['GPU claims ok '])
+    const [missing] = await said({ ...TDX_GUEST, tools: {} }, { gpuSource: 'command' })
+    expect(missing).toMatch(/^GPU claims note install .* attestation.gpuCommand$/)
+    expect(await said({ files: {} }, { gpuSource: 'command', gpuCommand: ['mine'] })).toEqual(['GPU claims ok '])
+  })
+
+  test('cannot be used by a policy that demands answers nobody asks for', async () => {
+    const [note] = await said({ files: {} }, { nvidiaOcspServer: 'off' })
+    expect(note).toMatch(/^GPU revocation note .*nvidiaOcspServer/)
   })
 })

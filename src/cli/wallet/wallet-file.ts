@@ -7,7 +7,7 @@ import { mnemonicNew, mnemonicToPrivateKey, mnemonicValidate } from '@ton/crypto
 import { z } from 'zod'
 import { type SigningKey, signingKeyFromSeed } from '../../chain/index.ts'
 import { CocoonError, type Random, reveal, Secret, toHex } from '../../util/index.ts'
-import { readPrivateFile, writePrivateFile } from '../private-file.ts'
+import { readPrivateFile, writePrivateFile } from '../../disk/index.ts'
 import { seal, sealedSchema, unseal } from './sealed.ts'
 
 const walletFile = z.strictObject({

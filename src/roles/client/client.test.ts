@@ -104,6 +104,7 @@ test.each([
   [602, 'the worker’s usage report was refused: sum', 'protocol.usage'],
   [601, 'worker: http failed: refused', 'engine.failed'],
   [0, 'Lost promise', 'protocol.peer-error'],
+  [0, 'proxy: the settlement could not be recorded', 'capacity.not-ready'],
 ])('the wire’s %i "%s" is told to the caller as %s', (code, message, expected) => {
   expect(refusedByPeer(code, message)).toMatchObject({ code: expected, info: { remoteCode: code } })
 })

@@ -25,6 +25,7 @@ import type { ClientOptions } from './options.ts'
 import { type Link, openLink, type ProxyMemory } from './proxy-link.ts'
 import { createRequests } from './requests.ts'
 import { type ClientFacts, clientJsonStats, clientStatus } from './status.ts'
+import type { WorkerJudge } from './worker-proofs.ts'
 
 export interface ClientDeps {
   readonly clock: Clock
@@ -38,6 +39,8 @@ export interface ClientDeps {
   readonly secret: Secret<string>
   readonly tls: TlsIdentity
   readonly verifier: PeerVerifier
+  /** Judges workers that proxies tell about; null where nobody looks at them. */
+  readonly workerJudge?: WorkerJudge | null
   readonly solver: PowSolver
   /** Absent in a network without a chain. The wallet is the owner of the client's contracts, and pays for them. */
   readonly chain?: {
@@ -55,10 +58,10 @@ export interface ClientNode extends Inference {
   status(): ReturnType<typeof clientStatus>
   jsonstats(): unknown
   /**
-   * Takes the rest of the account at every connected proxy out and closes it there, for good. Throws `payment.in-use` while
-   * requests run.
+   * Takes the rest of the account at every connected proxy out, or at the one with this contract, and closes it there, for good.
+   * Throws `payment.in-use` while requests run, `capacity.no-proxy` where none is connected.
    */
-  leave(): Promise<void>
+  leave(proxy?: Address): Promise<void>
   /** Refuses new requests, waits for running ones up to `graceMs`, then closes. */
   close(graceMs: number): Promise<void>
 }
@@ -100,6 +103,7 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
     memory,
     config,
     chain,
+    workerJudge: deps.workerJudge ?? undefined,
     lost: () => void (lostAtMs = clock.now()),
   }
   let stopping = false
@@ -220,8 +224,17 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
       }),
     status: () => clientStatus(facts()),
     jsonstats: () => clientJsonStats(facts()),
-    async leave() {
-      await Promise.all(targets.all().map(async ({ link }) => (link?.ready === true ? link.leave() : undefined)))
+    async leave(proxy) {
+      const links = ready()
+        .map(({ link }) => link)
+        .filter(
+          ({ session }) => proxy === undefined || (session.at === 'ready' && session.proxy.contract.equals(proxy)),
+        )
+      if (links.length === 0)
+        throw new CocoonError('capacity.no-proxy', {
+          message: `${proxy === undefined ? 'no proxy' : `the proxy ${proxy.toString()}`} is connected: it could sign no refund`,
+        })
+      await Promise.all(links.map((link) => link.leave()))
     },
     async close(graceMs) {
       stopping = true

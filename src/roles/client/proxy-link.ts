@@ -57,6 +57,7 @@ import type { ModelOffer } from './inference.ts'
 import { offersFrom } from './offers.ts'
 import type { ClientOptions } from './options.ts'
 import type { Requests } from './requests.ts'
+import { createWorkerProofs, type JudgedWorker, type WorkerJudge } from './worker-proofs.ts'
 import { type KnownProxy, receive, type Session, type SessionInput, type SessionView } from './session.ts'
 
 export interface LinkDeps {
@@ -73,6 +74,8 @@ export interface LinkDeps {
   readonly memory: Map<string, ProxyMemory>
   /** Absent in a network without a chain. */
   readonly chain?: ClientChain | undefined
+  /** Absent where nobody looks at workers. */
+  readonly workerJudge?: WorkerJudge | undefined
   config(): RootConfig
   /** A ready proxy went. */
   lost(): void
@@ -94,6 +97,8 @@ export interface Link extends TransportLink {
   readonly retiring: boolean
   readonly connection: Connection
   readonly session: Session
+  /** Who works behind this proxy, as far as it was looked at. */
+  readonly workers: readonly JudgedWorker[]
   /** Throws `capacity.no-proxy` before ready. */
   models(): Promise<readonly ModelOffer[]>
   /**
@@ -118,6 +123,7 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
   let isOlder = false
   let statusTimer: Timer | undefined
   const ask = createAsker(connection, log)
+  const proofs = deps.workerJudge && createWorkerProofs(connection, { clock: deps.clock, log, judge: deps.workerJudge })
   const verifyCharge = createPaymentVerifier('charge')
 
   const view: SessionView = {
@@ -156,6 +162,7 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
             contract: formatAddress(effect.proxy.ownContract, options.isTestnet),
           })
           scheduleStatus()
+          proofs?.start()
           break
       }
     }
@@ -237,6 +244,9 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
     get session() {
       return session
     },
+    get workers() {
+      return proofs?.workers ?? []
+    },
     get ready() {
       return session.at === 'ready'
     },
@@ -310,6 +320,7 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
       },
       closed(why) {
         statusTimer?.cancel()
+        proofs?.close()
         if (session.at === 'ready') deps.lost()
         log.info('the proxy connection ended', { at: session.at, reason: why.code })
         session = { at: 'closed', why: why.code }

@@ -18,6 +18,7 @@ const MEANINGS: readonly (readonly [sentence: RegExp, code: ErrorCode, info?: Er
   [/^no workers for model/, 'capacity.no-workers', { retryAfterMs: 5 * RETRY_MS }],
   [/^no ready workers/, 'capacity.busy', { retryAfterMs: RETRY_MS }],
   [/too many active queries/, 'capacity.busy', { retryAfterMs: RETRY_MS }],
+  [/settlement could not be recorded/, 'capacity.not-ready', { retryAfterMs: 5 * RETRY_MS }],
   [/proxy is disabled|not participating/, 'capacity.shutting-down', { retryAfterMs: 5 * RETRY_MS }],
   [/usage report was refused/, 'protocol.usage'],
   [/out of order answer/, 'protocol.worker-answer'],

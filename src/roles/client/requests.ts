@@ -254,16 +254,15 @@ export function createRequests(deps: RequestsDeps): Requests {
     return undefined
   }
 
-  function wholeAnswer(connectionId: number, { requestId, head, body, finalInfo }: X1ClientAnswer): void {
-    if (settleOwed(connectionId, requestId, () => finalOf(finalInfo))) return
+  function wholeAnswer(connectionId: number, message: X1ClientAnswer): void {
+    const { requestId, head, body } = message
+    if (settleOwed(connectionId, requestId, () => undefined)) return
     const entry = runningOne(connectionId, requestId)
     if (entry === undefined) return
-    const final = finalOf(finalInfo)
-    receiveHead(entry, head, timeHeaders(final))
+    receiveHead(entry, head, timeHeaders(message))
     if (!running.has(entry.key)) return
     stats.bytesReceived.add(body.length)
     if (body.length > 0) entry.sink.part(body)
-    if (running.has(entry.key)) succeed(entry, final)
   }
 
   function answer(connectionId: number, message: ClientAnswer): void {
@@ -452,13 +451,13 @@ type EndFacts = Readonly<Record<string, string | bigint>>
 
 type Headers = InferenceRequest['headers']
 
-/** What peers write into a first answer; in an answer that came whole they stand in its final info only. */
-function timeHeaders({ workerStart, workerEnd, proxyStart, proxyEnd }: FinalInfo): Headers {
+/** What peers write into a first answer; an answer that came whole has them beside it. */
+function timeHeaders(message: X1ClientAnswer): Headers {
   return [
-    ['X-Cocoon-Worker-Start', workerStart.toFixed(6)],
-    ['X-Cocoon-Worker-End', workerEnd.toFixed(6)],
-    ['X-Cocoon-Proxy-Start', proxyStart.toFixed(6)],
-    ['X-Cocoon-Proxy-End', proxyEnd.toFixed(6)],
+    ['X-Cocoon-Worker-Start', message.workerStartTime.toFixed(6)],
+    ['X-Cocoon-Worker-End', message.workerEndTime.toFixed(6)],
+    ['X-Cocoon-Proxy-Start', message.proxyStartTime.toFixed(6)],
+    ['X-Cocoon-Proxy-End', message.proxyEndTime.toFixed(6)],
   ]
 }
 

@@ -6,6 +6,7 @@ import type { ClientContract } from './chain/index.ts'
 import type { ClientOptions } from './options.ts'
 import { type Link, type ProxyMemory, proxyKeyHex } from './proxy-link.ts'
 import type { Requests } from './requests.ts'
+import type { JudgedWorker } from './worker-proofs.ts'
 
 export interface ClientFacts {
   readonly config: RootConfig
@@ -39,6 +40,8 @@ export interface ClientStatus {
     readonly evidence: EvidenceLabel | null
     readonly version: number | null
     readonly lastFailure: string | null
+    /** Behind it, judged by what they proved to it, and not by its word. */
+    readonly workers: readonly JudgedWorker[]
   }[]
   readonly accounts: readonly {
     readonly proxyContract: string
@@ -81,6 +84,7 @@ export function clientStatus(facts: ClientFacts): ClientStatus {
       evidence: t.ready ? (t.link?.connection.peer.evidence ?? null) : null,
       version: t.link?.session.at === 'ready' ? t.link.session.proxy.version : null,
       lastFailure: t.lastFailure?.message ?? null,
+      workers: t.ready ? (t.link?.workers ?? []) : [],
     })),
     accounts: [...facts.memory.values()].map((m) => ({
       proxyContract: formatAddress(m.contract, facts.options.isTestnet),

@@ -65,10 +65,12 @@ export function encodePart(to: AnswerTo, answer: Uint8Array, final?: Final): Uin
   return encode(clientQueryAnswerPart, { answer, isCompleted: final !== undefined, requestId, requestTokensUsed })
 }
 
-/** Only where both ends chose `cocoon-x1`, and from version 1 on. */
-export function encodeWhole(to: AnswerTo, head: Uint8Array, body: Uint8Array, final: Final): Uint8Array {
-  const { requestId, version, allocate } = to
-  return encode(x1ClientAnswer, { requestId, head, body, finalInfo: finalInfo(version, final) }, allocate)
+/** All but the final info. Only where both ends chose `cocoon-x1`, and from version 1 on. */
+export function encodeWhole(to: AnswerTo, head: Uint8Array, body: Uint8Array, times: Times): Uint8Array {
+  const { requestId, allocate } = to
+  const { proxyStart: proxyStartTime, proxyEnd: proxyEndTime, workerStart: workerStartTime, workerEnd } = times
+  const fields = { requestId, head, body, proxyStartTime, proxyEndTime, workerStartTime, workerEndTime: workerEnd }
+  return encode(x1ClientAnswer, fields, allocate)
 }
 
 /** @param afterHead version 0 has a constructor of its own for errors that follow a first answer */

@@ -24,6 +24,8 @@ import {
   x1CancelQuery,
   x1GetModels,
   x1Models,
+  x1ClientQueries,
+  type X1ClientQuery,
 } from '../../tl/index.ts'
 import { type Connection, type ConnectionHandler, type Reply, WIRE_STATUS } from '../../transport/index.ts'
 import { CocoonError, type Log, toCocoonError } from '../../util/index.ts'
@@ -54,6 +56,8 @@ export interface ClientsDeps {
   offer(owner: OwnerKey): AuthOffer
   /** Absent in a network without a chain, where whoever comes owns what the network file says. */
   readonly accounts?: ClientAccounts
+  /** The answer to what a client asks about workers, encoded. */
+  showWorkers(query: X1ClientQuery): Uint8Array
   enabled(): boolean
   sha256(bytes: Uint8Array): Uint8Array
   readonly isTestnet: boolean
@@ -265,6 +269,8 @@ export function createClients(deps: ClientsDeps): Clients {
       query(data, reply) {
         if (connection.peer.extended && session.at === 'ready' && constructorId(data) === x1GetModels.id)
           return reply.answer(encode(x1Models, { models: modelsOf(deps.pool) }))
+        const shown = session.at === 'ready' && connection.peer.extended ? decodeIfKnown(x1ClientQueries, data) : null
+        if (shown !== null) return reply.answer(deps.showWorkers(shown))
         const known = decodeIfKnown(clientToProxyQueries, data)
         if (known === null) return reply.error(WIRE_STATUS.none, 'Lost promise')
         const { accounts } = deps

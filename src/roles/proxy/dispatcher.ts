@@ -285,13 +285,13 @@ function refusalOf(choice: Exclude<Choice, { slot: WorkerSlot }>, nowMs: number)
   switch (choice.none) {
     case 'too-expensive':
       return { reason: 'price', lowestCoefficient: choice.lowestCoefficient, ...rest }
-    case 'unfit':
-      return { reason: 'unfit', lacks: choice.lacks, ...rest }
     case 'no-workers': {
       const { sinceMs } = choice
       const isBrief = sinceMs !== null && nowMs - sinceMs < BRIEF_ABSENCE_MS
       return { reason: 'no-workers', waitMs: 0, retryAfterMs: isBrief ? BRIEF_RETRY_MS : ABSENT_RETRY_MS }
     }
+    case 'unfit':
+      return { reason: 'unfit', lacks: choice.lacks, ...rest }
     case 'busy':
     case 'unknown-model':
     case 'all-tried':

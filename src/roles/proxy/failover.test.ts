@@ -38,6 +38,7 @@ function party(id: number, owner: string): Recorded {
     },
     peer: { extended: true },
     send: (bytes: Uint8Array) => void sent.push(bytes.slice()),
+    afterSending: (then: () => void) => then(),
   }
   return Object.assign(recorded, { connection: connection as unknown as Connection })
 }
@@ -145,6 +146,9 @@ function proxy(workers: number, queue = { maxQueued: 10, maxQueueWaitMs: 10_000 
   }
 }
 
+/** All of the answer, and what it cost. */
+const SERVED = ['whole', 'client.queryAnswerPartEx']
+
 test.each([
   ['is lost', (p: ReturnType<typeof proxy>, id: number) => p.lose(id)],
   ['has an engine that failed', (p: ReturnType<typeof proxy>, id: number) => p.answer(id, FAILED)],
@@ -160,7 +164,7 @@ test.each([
   expect(p.heard()).toEqual([])
   p.answer(second, whole())
   await p.requests.idle()
-  expect(p.heard()).toEqual(['whole'])
+  expect(p.heard()).toEqual(SERVED)
   expect(p.money()).toEqual({ used: 4n, reserved: 0n })
   expect(p.ledger.worker(`0:w${second}`)?.totals.max).toBe(4n)
   expect(p.ledger.worker(`0:w${first}`)?.totals.max).toBe(0n)
@@ -187,7 +191,7 @@ test('an earlier worker’s late answer is not mixed into the later one’s', as
   p.answer(first, { is: 'part', bytes: utf8('bad gateway'), final: NO_FINAL })
   p.answer(p.at(), whole())
   await p.requests.idle()
-  expect(p.heard()).toEqual(['whole'])
+  expect(p.heard()).toEqual(SERVED)
 })
 
 test('a request whose caller has got a part of an answer is not moved, and costs nothing when it fails', async () => {
@@ -216,7 +220,7 @@ test('where nobody else is there, an engine’s own words are passed on', async 
   p.ask()
   p.answer(11, whole(503, 0n))
   await p.requests.idle()
-  expect(p.heard()).toEqual(['whole'])
+  expect(p.heard()).toEqual(SERVED)
 })
 
 test('a request whose only worker is lost waits for the next to come', async () => {
@@ -228,7 +232,7 @@ test('a request whose only worker is lost waits for the next to come', async () 
   p.requests.workerChanged('m@c:h')
   p.answer(12, whole())
   await p.requests.idle()
-  expect(p.heard()).toEqual(['whole'])
+  expect(p.heard()).toEqual(SERVED)
   expect(p.money()).toEqual({ used: 4n, reserved: 0n })
 })
 
@@ -251,7 +255,7 @@ test('when all are busy the next waits, and is served as soon as one is free', a
   p.answer(11, whole())
   p.answer(11, whole())
   await p.requests.idle()
-  expect([p.heard(0), p.heard(1)]).toEqual([['whole'], ['whole']])
+  expect([p.heard(0), p.heard(1)]).toEqual([SERVED, SERVED])
   expect(p.requests.scheduling().decisions.map((d) => d.what)).toEqual(['sent', 'waits', 'sent'])
 })
 
@@ -290,7 +294,7 @@ test('debug information says who had the request, why, and how that went', async
   p.answer(p.at(), { is: 'head', bytes: head(200), final: { ...NO_FINAL } })
   await p.requests.idle()
   const last = decodeIfKnown(proxyToClientMessages, p.clients[0]?.sent.at(-1) as Uint8Array)
-  if (last?._ !== 'client.queryAnswerEx') throw new Error('another message')
+  if (last?._ !== 'client.queryAnswerPartEx') throw new Error('another message')
   const { scheduling } = JSON.parse(last.finalInfo?.proxyDebug ?? '') as { scheduling: { attempts: object[] } }
   expect(scheduling.attempts).toMatchObject([{ failed: 'worker-failed' }, { candidates: 1, coefficient: 1000 }])
 })

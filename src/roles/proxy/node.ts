@@ -173,6 +173,7 @@ export async function startProxyNode(deps: ProxyDeps, options: ProxyOptions): Pr
   const clients = createClients({
     ...shared,
     requests,
+    showWorkers: workers.show,
     ...(chain === null
       ? { offer: testNetworkOffer }
       : {

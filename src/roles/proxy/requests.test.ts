@@ -20,14 +20,25 @@ import { WorkerPool } from './scheduler.ts'
 
 const MULTIPLIERS = { prompt: 10_000, cached: 10_000, completion: 10_000, reasoning: 10_000 }
 
-function party(id: number, owner: string, extended: boolean): Party & { readonly sent: Uint8Array[] } {
-  const sent: Uint8Array[] = []
-  const connection = { id, open: true, peer: { extended }, send: (bytes: Uint8Array) => void sent.push(bytes.slice()) }
-  return { connection: connection as unknown as Connection, owner, version: 4, sent }
+interface TestParty extends Party {
+  readonly sent: Uint8Array[]
+  /** What waits until the messages before it have left. */
+  readonly waiting: (() => void)[]
 }
 
-/** One request, answered by the worker with a whole answer; gives what the client was sent. */
-async function clientHears(extended: boolean): Promise<readonly Uint8Array[]> {
+function party(id: number, owner: string, extended: boolean): TestParty {
+  const sent: Uint8Array[] = []
+  const waiting: (() => void)[] = []
+  const send = (bytes: Uint8Array): void => void sent.push(bytes.slice())
+  const afterSending = (then: () => void): void => void waiting.push(then)
+  const connection = { id, open: true, peer: { extended }, send, afterSending }
+  return { connection: connection as unknown as Connection, owner, version: 4, sent, waiting }
+}
+
+/** One request, answered by the worker with a whole answer; gives what the client was sent before and after the charge. */
+async function clientHears(
+  extended: boolean,
+): Promise<{ readonly first: readonly Uint8Array[]; readonly last: readonly Uint8Array[] }> {
   const clock = manualClock()
   const ledger = createMemoryLedger({ pricePerToken: 1n })
   ledger.openClient('0:c', { balanceNano: 10n ** 9n, stakeNano: 10n ** 9n, scTokensUsed: 0n })
@@ -71,30 +82,43 @@ async function clientHears(extended: boolean): Promise<readonly Uint8Array[]> {
     bytes: utf8('{"ok":true}'),
     final: { tokens: { ...NO_TOKENS, completion: 4n, total: 4n }, debug: '', start: 1, end: 2 },
   })
+  expect(ledger.client('0:c')?.totals.max).toBe(0n)
+  const first = client.sent.splice(0)
+  for (const then of client.waiting) then()
   await requests.idle()
   expect(ledger.client('0:c')?.totals.max).toBe(4n)
-  return client.sent
+  return { first, last: client.sent }
 }
 
-test('a client with our extension gets it in one message, after the one that says who served it', async () => {
-  const sent = await clientHears(true)
-  expect(sent.map(constructorId)).toEqual([x1RequestStory.id, x1ClientAnswer.id])
-  const { body, finalInfo, requestId } = decode(x1ClientAnswer, sent[1] as Uint8Array)
+const usageIn = (messages: readonly Uint8Array[]) => {
+  const [last, ...more] = messages.map((bytes) => decodeIfKnown(proxyToClientMessages, bytes))
+  if (last?._ !== 'client.queryAnswerPartEx' || more.length > 0) throw new Error('other messages')
+  return { body: Buffer.from(last.answer).toString(), info: last.finalInfo }
+}
+
+test('a client with our extension gets who served it and all of the answer, and once that is charged the usage', async () => {
+  const { first, last } = await clientHears(true)
+  expect(first.map(constructorId)).toEqual([x1RequestStory.id, x1ClientAnswer.id])
+  const { body, requestId, workerStartTime, workerEndTime } = decode(x1ClientAnswer, first[1] as Uint8Array)
   expect(Buffer.from(body).toString()).toBe('{"ok":true}')
+  expect([workerStartTime, workerEndTime]).toEqual([1, 2])
   expect(requestId).toEqual(new Uint8Array(32).fill(7))
-  expect(finalInfo).toMatchObject({ tokensUsed: { totalTokensUsed: 4n }, workerStartTime: 1, workerEndTime: 2 })
+  const { body: rest, info } = usageIn(last)
+  expect(rest).toBe('')
+  expect(info).toMatchObject({ tokensUsed: { totalTokensUsed: 4n }, workerStartTime: 1, workerEndTime: 2 })
 })
 
-test('a client without it gets a first answer with all four times, and a last part with the usage', async () => {
-  const [first, last, ...more] = (await clientHears(false)).map((bytes) => decodeIfKnown(proxyToClientMessages, bytes))
-  expect(more).toEqual([])
-  if (first?._ !== 'client.queryAnswerEx' || last?._ !== 'client.queryAnswerPartEx') throw new Error('other messages')
-  expect(decode(httpResponse, first.answer).headers).toEqual([
+test('a client without it gets a first answer with all four times, and once it is charged the body and the usage', async () => {
+  const { first, last } = await clientHears(false)
+  const [head, ...more] = first.map((bytes) => decodeIfKnown(proxyToClientMessages, bytes))
+  if (head?._ !== 'client.queryAnswerEx' || more.length > 0) throw new Error('other messages')
+  expect(decode(httpResponse, head.answer).headers).toEqual([
     { name: 'X-Cocoon-Worker-Start', value: '1.000000' },
     { name: 'X-Cocoon-Worker-End', value: '2.000000' },
     { name: 'X-Cocoon-Proxy-Start', value: expect.any(String) },
     { name: 'X-Cocoon-Proxy-End', value: expect.any(String) },
   ])
-  expect(Buffer.from(last.answer).toString()).toBe('{"ok":true}')
-  expect(last.finalInfo).toMatchObject({ tokensUsed: { totalTokensUsed: 4n } })
+  const { body, info } = usageIn(last)
+  expect(body).toBe('{"ok":true}')
+  expect(info).toMatchObject({ tokensUsed: { totalTokensUsed: 4n } })
 })

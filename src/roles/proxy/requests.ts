@@ -35,7 +35,7 @@ import {
   type TraceAttributes,
 } from '../../util/index.ts'
 import { type Admitted, type Ask, admit, type Refused, sayRefusal } from './admission.ts'
-import { type AnswerTo, encodeError, encodeHead, encodePart, encodeWhole, type Final } from './answers.ts'
+import { type AnswerTo, encodeError, encodeHead, encodePart, encodeWhole, type Final, type Times } from './answers.ts'
 import {
   type Attempt,
   attemptsOf,
@@ -421,7 +421,8 @@ export function createRequests(deps: RequestDeps): Requests {
         settling++
         request.progress = { phase: 'answering', answerBytes: outcome.answerBytes }
         detach(request)
-        void settle(request, attempt, kept(outcome.answer))
+        const last = sendFirst(request, outcome.answer)
+        request.client.connection.afterSending(() => void settle(request, attempt, outcome.answer.final, last))
         // Only now: what waits takes longer to send than this to write down.
         carry(leaveWorker(request, attempt, verdictOf(request, attempt)))
         return
@@ -443,27 +444,31 @@ export function createRequests(deps: RequestDeps): Requests {
     return encode(httpResponseToPass, { ...response, headers: { ...response.headers, more: times } })
   }
 
-  /** The end of an answer, in one message where the client knows that one. */
-  function sendLast(request: Running, answer: LastAnswer): void {
-    const { to, client } = request
-    const final = finalFor(request, answer.final)
-    if (answer.is === 'part') return client.connection.send(encodePart(to, answer.bytes, final))
-    if (answer.is === 'head') return client.connection.send(encodeHead(to, withTimes(request, answer.bytes), final))
-    if (client.connection.peer.extended && to.version > 0)
-      return client.connection.send(encodeWhole(to, answer.head, answer.bytes, final))
-    client.connection.send(encodeHead(to, withTimes(request, answer.head, answer.final)))
-    client.connection.send(encodePart(to, answer.bytes, final))
+  /**
+   * The first answer, where it is not out yet: a client that has it asks no other proxy when this one is lost, so that nothing
+   * is charged twice. Gives the body of the last part, which waits until the charge is written down.
+   */
+  function sendFirst(request: Running, answer: LastAnswer): Uint8Array {
+    const { to, client, heard } = request
+    if (answer.is === 'part') return answer.bytes.slice()
+    if (!heard) return NOTHING
+    tellStory(request)
+    if (answer.is === 'head') client.connection.send(encodeHead(to, withTimes(request, answer.bytes)))
+    else if (client.connection.peer.extended && to.version > 0)
+      client.connection.send(encodeWhole(to, answer.head, answer.bytes, timesOf(request, answer.final)))
+    else {
+      client.connection.send(encodeHead(to, withTimes(request, answer.head, answer.final)))
+      return answer.bytes.slice()
+    }
+    return NOTHING
   }
 
-  async function settle(request: Running, attempt: Attempt, answer: LastAnswer): Promise<void> {
-    const { final } = answer
+  async function settle(request: Running, attempt: Attempt, final: WorkerFinal, last: Uint8Array): Promise<void> {
     try {
       await ledger.settle(request.hold, attempt.worker.owner, final.tokens, attempt.id)
       succeed(request, final.tokens)
-      if (request.heard) {
-        tellStory(request)
-        sendLast(request, answer)
-      } else if (request.asksForCharge) sendError(request, WIRE_STATUS.cancelled, CANCELLED, finalFor(request, final))
+      if (request.heard) request.client.connection.send(encodePart(request.to, last, finalFor(request, final)))
+      else if (request.asksForCharge) sendError(request, WIRE_STATUS.cancelled, CANCELLED, finalFor(request, final))
       deps.announce(announcementOf(request, attempt, final.tokens.total))
     } catch (error) {
       log.error('a settlement failed; the request ends unpaid', {
@@ -519,13 +524,15 @@ export function createRequests(deps: RequestDeps): Requests {
     client.connection.send(encodeError(to, { code, message }, final, progress.phase !== 'waiting'))
   }
 
+  const timesOf = (request: Running, { start, end }: WorkerFinal): Times => ({
+    proxyStart: request.startedMs / 1000,
+    proxyEnd: nowS(),
+    workerStart: start,
+    workerEnd: end,
+  })
+
   function finalFor(request: Running, final: WorkerFinal): Final {
-    const times = {
-      proxyStart: request.startedMs / 1000,
-      proxyEnd: nowS(),
-      workerStart: final.start,
-      workerEnd: final.end,
-    }
+    const times = timesOf(request, final)
     if (!request.ask.debug) return { tokens: final.tokens, times }
     const proxy = JSON.stringify({
       type: 'proxy_stats',
@@ -649,12 +656,6 @@ const timeHeader = (what: string, seconds: number): { name: string; value: strin
   name: `X-Cocoon-${what}`,
   value: seconds.toFixed(6),
 })
-
-/** The bytes of a message are the connection's until its handler returns; a settlement takes longer. */
-const kept = (answer: LastAnswer): LastAnswer =>
-  answer.is === 'whole'
-    ? { ...answer, head: answer.head.slice(), bytes: answer.bytes.slice() }
-    : { ...answer, bytes: answer.bytes.slice() }
 
 function tried(request: Running, connectionId: number): void {
   request.tried ??= new Set()

@@ -89,10 +89,10 @@ interface ModelWorkers {
   free: number
   /** All places of enabled workers. */
   places: number
-  /** Enabled workers that have said what they can do. */
-  picky: number
   /** When the last of them went; null before that, and while there are some. */
   goneMs: number | null
+  /** Enabled workers that have said what they can do. */
+  picky: number
   /** Lowest coefficient of enabled workers; NaN when it has to be looked up anew. */
   lowest: number
   readonly typicalMs: Record<AnswerKind, number | null>
@@ -136,8 +136,8 @@ export class WorkerPool {
         indexById: new Map(),
         free: 0,
         places: 0,
-        picky: 0,
         goneMs: null,
+        picky: 0,
         lowest: Number.NaN,
         typicalMs: { streamed: null, whole: null },
       }

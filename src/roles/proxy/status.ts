@@ -1,7 +1,7 @@
 /** What a proxy shows of itself: `/status` in our form, `/jsonstats` in the form that polling tools know. */
 import { formatAddress, parseAddress, registryForTools, type RootConfig } from '../../chain/index.ts'
 import type { Ledger, OwnerKey } from '../../ledger/index.ts'
-import type { EvidenceLabel } from '../../transport/index.ts'
+import type { EvidenceLabel, ProvenGpu } from '../../transport/index.ts'
 import { type Abilities, statsForTools, toHex } from '../../util/index.ts'
 import type { ProxyChainStatus } from './chain/index.ts'
 import type { ProxyIdentity } from './identity.ts'
@@ -74,6 +74,8 @@ export interface ProxyStatus {
     readonly running: number
     readonly capacity: number
     readonly evidence: EvidenceLabel
+    /** Proven by the worker's claims; null where it showed none. */
+    readonly gpus: readonly ProvenGpu[] | null
     readonly remote: string
     readonly earnedTokens: bigint
     /** Lower is chosen sooner; proportional to load, expected time to the first answer and price. */
@@ -166,6 +168,7 @@ export function proxyStatus(facts: ProxyFacts): ProxyStatus {
           running,
           capacity,
           evidence: peer.evidence,
+          gpus: party.proof.gpus,
           remote: peer.remote,
           earnedTokens,
           score: Number(facts.pool.score(slot, facts.nowMs).toPrecision(4)),

@@ -6,6 +6,7 @@ import {
   constructorId,
   decode,
   decodeIfKnown,
+  decodeOneOf,
   encode,
   proxyWorkerRequestPayment,
   type SignedPayment,
@@ -19,9 +20,15 @@ import {
   x1WorkerAbilities,
   x1WorkerAnswer,
   abilitiesOf,
+  type WorkerToProxyQuery,
+  x1Claims,
+  type X1ClientQuery,
+  x1WorkerProof,
+  x1Workers,
+  MAX_SHOWN_WORKER_COUNT,
 } from '../../tl/index.ts'
-import { type Connection, type ConnectionHandler, WIRE_STATUS } from '../../transport/index.ts'
-import { CocoonError, type Log, toHex } from '../../util/index.ts'
+import { type Connection, type ConnectionHandler, type Reply, WIRE_STATUS } from '../../transport/index.ts'
+import { CocoonError, equalBytes, type Log, toHex } from '../../util/index.ts'
 import { mustHave, proxyParamsFor } from './clients.ts'
 import type { Refusal } from './handshake.ts'
 import type { ProxyIdentity } from './identity.ts'
@@ -29,6 +36,7 @@ import { NO_PAYMENT, type PaymentSigner } from './payments.ts'
 import { readWholeAnswer, readWorkerAnswer } from './request.ts'
 import type { Party, Requests } from './requests.ts'
 import type { WorkerPool } from './scheduler.ts'
+import { createProofOfWorker, type ProofOfWorker } from './worker-proof.ts'
 import { receiveWorkerQuery, type WorkerReply, type WorkerSession, type WorkerView } from './worker-session.ts'
 
 export interface WorkersDeps {
@@ -49,6 +57,7 @@ export interface WorkersDeps {
 
 export interface WorkerParty extends Party {
   readonly machine: string
+  readonly proof: ProofOfWorker
 }
 
 export interface Workers {
@@ -57,6 +66,8 @@ export interface Workers {
   /** An owner as peers write it. */
   shownOwner(owner: OwnerKey): string
   readonly parties: ReadonlyMap<number, WorkerParty>
+  /** What clients may see of workers, encoded. */
+  show(query: X1ClientQuery): Uint8Array
   notifyPayment(
     party: Party,
     requestId: Uint8Array,
@@ -65,6 +76,8 @@ export interface Workers {
     clientOwner: OwnerKey,
   ): void
 }
+
+const NOTHING = new Uint8Array()
 
 export function createWorkers(deps: WorkersDeps): Workers {
   const parties = new Map<number, WorkerParty>()
@@ -151,6 +164,9 @@ export function createWorkers(deps: WorkersDeps): Workers {
     let session: WorkerSession = { at: 'greeting' }
     const { id } = connection
     const log = deps.log.with({ connection: id, peer: connection.peer.remote })
+    const proof = createProofOfWorker(connection)
+    /** A query that waits until the claims are judged. */
+    let waiting: { readonly query: WorkerToProxyQuery; readonly reply: Reply } | null = null
 
     function entered(before: WorkerSession['at'], answer: WorkerReply | Refusal): void {
       if (session.at === before) return
@@ -158,7 +174,7 @@ export function createWorkers(deps: WorkersDeps): Workers {
         deps.pool.add({ connectionId: id, ...session.worker, evidence: connection.peer.evidence }, deps.now())
       if (session.at !== 'ready' || answer._ !== 'worker.proxyHandshakeCompleted') return
       const { owner, version, model, machine, capacity, coefficient } = session.worker
-      parties.set(id, { connection, owner, version, machine })
+      parties.set(id, { connection, owner, version, machine, proof })
       deps.pool.update(id, { enabled: !answer.disabled }, deps.now())
       deps.requests().workerChanged(model)
       log.info('worker ready', {
@@ -168,25 +184,53 @@ export function createWorkers(deps: WorkersDeps): Workers {
         capacity,
         coefficient,
         evidence: connection.peer.evidence,
+        gpus: proof.gpus?.length ?? null,
         enabled: !answer.disabled,
       })
+    }
+
+    function proven(): void {
+      log.info('worker proved its GPUs', { gpus: (proof.gpus ?? []).map(({ chip }) => chip).join(', ') })
+      const next = waiting
+      waiting = null
+      if (next !== null && connection.open) step(next.query, next.reply)
+    }
+
+    function refuse(why: CocoonError, reply: Reply | undefined): void {
+      log.warn('worker refused', { code: why.code, reason: why.message })
+      reply?.error(WIRE_STATUS.error, why.message)
+      connection.close(why)
+    }
+
+    function step(known: WorkerToProxyQuery, reply: Reply): void {
+      const before: WorkerSession['at'] = session.at
+      const [next, answer] = receiveWorkerQuery(session, known, viewFor(connection))
+      session = next
+      entered(before, answer)
+      if (answer._ !== 'refusal') return reply.answer(encodeReply(answer))
+      log.warn('worker refused', { code: answer.code, reason: answer.message })
+      reply.error(answer.code, answer.message)
+      if (session.at === 'closed')
+        connection.close(new CocoonError('protocol.handshake-refused', { message: answer.message }))
     }
 
     return {
       query(data, reply) {
         const known = decodeIfKnown(workerToProxyQueries, data)
         if (known === null) return reply.error(WIRE_STATUS.none, 'Lost promise')
-        const before: WorkerSession['at'] = session.at
-        const [next, answer] = receiveWorkerQuery(session, known, viewFor(connection))
-        session = next
-        entered(before, answer)
-        if (answer._ !== 'refusal') return reply.answer(encodeReply(answer))
-        log.warn('worker refused', { code: answer.code, reason: answer.message })
-        reply.error(answer.code, answer.message)
-        if (session.at === 'closed')
-          connection.close(new CocoonError('protocol.handshake-refused', { message: answer.message }))
+        if (proof.isJudging) {
+          if (waiting !== null) throw new CocoonError('protocol.out-of-turn', { message: 'a query before the answer' })
+          // The bytes are the connection's until this call returns.
+          waiting = { query: decodeOneOf(workerToProxyQueries, data.slice()), reply }
+          return
+        }
+        const missing = session.at === 'greeting' ? proof.missing() : null
+        if (missing === null) step(known, reply)
+        else refuse(missing, reply)
       },
       message(data) {
+        if (session.at === 'greeting' && connection.peer.extended && constructorId(data) === x1Claims.id)
+          return proof.receive(decode(x1Claims, data), proven, (why) => refuse(why, waiting?.reply))
         if (session.at !== 'ready') return 'ignored'
         if (connection.peer.extended && constructorId(data) === x1WorkerAnswer.id) {
           const whole = decode(x1WorkerAnswer, data)
@@ -215,6 +259,7 @@ export function createWorkers(deps: WorkersDeps): Workers {
         }
       },
       closed(why) {
+        proof.close()
         parties.delete(id)
         deps.pool.remove(id, deps.now())
         deps.requests().workerLost(id)
@@ -223,11 +268,29 @@ export function createWorkers(deps: WorkersDeps): Workers {
     }
   }
 
+  function show(query: X1ClientQuery): Uint8Array {
+    const shown = [...parties].flatMap(([id, { proof }]) => {
+      const found = proof.shown()
+      return found === null ? [] : [{ found, model: deps.pool.slot(id)?.model ?? '' }]
+    })
+    if (query._ === 'x1.getWorkers')
+      return encode(x1Workers, {
+        workers: shown.slice(0, MAX_SHOWN_WORKER_COUNT).map(({ found, model }) => ({ id: found.id, model })),
+      })
+    const one = shown.find(({ found }) => equalBytes(found.id, query.id))?.found
+    return encode(x1WorkerProof, {
+      certificate: one?.certificate ?? NOTHING,
+      claims: one?.claims?.claims ?? NOTHING,
+      signature: one?.claims?.signature ?? NOTHING,
+    })
+  }
+
   return {
     accept,
     payment,
     shownOwner,
     parties,
+    show,
     notifyPayment(party, requestId, { totals }, requestTokens, clientOwner) {
       const requestClientOwner = shownOwner(clientOwner)
       const fields = {

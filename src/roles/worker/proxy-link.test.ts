@@ -59,6 +59,7 @@ async function openedLink() {
     open: true,
     congested: false,
     send: (message) => void sent.push(Uint8Array.from(message)),
+    afterSending: (then) => then(),
     query: (message) => {
       const answer = answerTo(constructorId(message))
       // As in one chunk of bytes: the request is handled before anybody can have seen the answer.

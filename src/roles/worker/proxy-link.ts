@@ -29,6 +29,7 @@ import {
   x1CancelQuery,
   x1WorkerAbilities,
   encodableAbilities,
+  x1Claims,
   constructorId,
 } from '../../tl/index.ts'
 import {
@@ -209,6 +210,11 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
     })
   }
 
+  /** First of all, so that the proxy knows it when it is asked for anything. */
+  function claim(): void {
+    if (connection.peer.extended && connection.ownClaims) connection.send(encode(x1Claims, connection.ownClaims))
+  }
+
   function scheduleStatus(): void {
     statusTimer = deps.clock.after(uniform(deps.random, STATUS_EVERY_MS.low, STATUS_EVERY_MS.high), () => {
       if (session.at !== 'ready') return
@@ -263,6 +269,7 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
       connection.send(encode(x1WorkerAbilities, { abilities: encodableAbilities(deps.abilities()) }))
   }
 
+  claim()
   register()
   return {
     evidence: connection.peer.evidence,

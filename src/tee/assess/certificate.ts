@@ -20,6 +20,7 @@ import {
   type Findings,
 } from './assessment.ts'
 import { ASSESS_ERRORS } from './errors.ts'
+import { type GpuFindings, sentenceOf, shownOf } from './gpu.ts'
 import { examineQuote } from './quote.ts'
 import { examineSnp } from './snp.ts'
 
@@ -160,11 +161,15 @@ export function wantsOfCertificateFile(der: Uint8Array): readonly CollateralWant
   return shown === null ? [] : wantsOfCertificate(shown)
 }
 
-/** The last step: the policy, asked about this certificate at this time. */
+/**
+ * The last step: the policy, asked about this certificate at this time.
+ * @param gpus what its owner showed beside it; null for nothing
+ */
 export function concludeCertificate(
   { shown: { publicKey }, around, group }: ShownCertificate,
   found: Findings,
   options: AssessOptions,
+  gpus: GpuFindings | null = null,
 ): Assessment {
   const key = toHex(publicKey)
   const isPeer = options.context.about === 'peer'
@@ -172,11 +177,18 @@ export function concludeCertificate(
     {
       ...found,
       // The same evidence may have been examined for an earlier certificate of this key.
-      facts: found.facts === null ? null : { ...found.facts, certificate: around.certificate },
+      facts:
+        found.facts === null || gpus?.facts === null
+          ? null
+          : { ...found.facts, certificate: around.certificate, gpus: [...(gpus?.judged ?? [])] },
       summary: `RA-TLS certificate with ${found.summary}`,
-      groups: [group, ...found.groups],
-      shown: { publicKey: key, ...found.shown },
-      proven: [...found.proven, ...(isPeer ? [`The peer holds the private key of ${key}.`] : [])],
+      groups: [group, ...found.groups, ...(gpus?.groups ?? [])],
+      shown: { publicKey: key, ...found.shown, ...(gpus?.facts ? shownOf(gpus.facts) : {}) },
+      proven: [
+        ...found.proven,
+        ...(gpus?.facts ?? []).map(sentenceOf),
+        ...(isPeer ? [`The peer holds the private key of ${key}.`] : []),
+      ],
       notProven: isPeer
         ? found.notProven
         : ['That whoever sent this certificate holds its key: it was not a connection.', ...found.notProven],

@@ -15,6 +15,7 @@ export {
   wantsOfCertificate,
   wantsOfCertificateFile,
 } from './certificate.ts'
+export { examineClaims, type GpuFindings, type GpuOptions } from './gpu.ts'
 export { DcapCollateralMemory } from './collateral-memory.ts'
 export { type DetectedEvidence, detectEvidence, type EvidenceForm, MAX_EVIDENCE_BYTES } from './detect.ts'
 export { ASSESS_ERRORS, type AssessErrorCode } from './errors.ts'

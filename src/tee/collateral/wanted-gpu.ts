@@ -3,19 +3,12 @@
  * yet, so this says where to look and proves nothing. Browser-safe.
  */
 import { utf8 } from '../../util/index.ts'
-import { driverManifestName, type GpuEvidence, parseGpuReport, vbiosManifestName } from '../quote/index.ts'
+import { driverManifestName, type GpuProof, parseGpuReport, vbiosManifestName } from '../quote/index.ts'
 import { faultOfChain } from '../verify/chain.ts'
 import { NVIDIA_DEVICE_ROOT } from '../verify/nvidia/index.ts'
 import { chipOf } from '../verify/nvidia/leaf.ts'
 import { deviceLinks, type Link } from '../verify/nvidia/revocation.ts'
-import {
-  type Certificate,
-  ocspCertIdOf,
-  parseCertificate,
-  readPem,
-  type VerifyCrypto,
-  writePem,
-} from '../x509/index.ts'
+import { type Certificate, ocspCertIdOf, parseCertificate, type VerifyCrypto, writePem } from '../x509/index.ts'
 import type { CollateralBundle } from './bundle.ts'
 import { ocspLabels } from './item.ts'
 import { linksOfManifest } from './select.ts'
@@ -24,11 +17,11 @@ import { type CollateralWant, nothingIfUnreadable } from './wanted.ts'
 /** Whose certificates the manifests have shows only when they are there: ask again with a bundle that has them. */
 export async function wantsOfGpu(
   crypto: Pick<VerifyCrypto, 'sha384'>,
-  { report, certificates }: Pick<GpuEvidence, 'report' | 'certificates'>,
+  { report, certificates }: GpuProof,
   bundle: CollateralBundle,
 ): Promise<readonly CollateralWant[]> {
   try {
-    const chain = readPem(certificates).map(parseCertificate)
+    const chain = certificates.map(parseCertificate)
     const [leaf] = chain
     if (leaf === undefined) return []
     const parsed = parseGpuReport(report)
@@ -45,11 +38,11 @@ export async function wantsOfGpu(
 /** Whether NVIDIA's root has certified the device. Nothing should be fetched on a stranger's word. */
 export async function isCertifiedGpu(
   crypto: VerifyCrypto,
-  { certificates }: Pick<GpuEvidence, 'certificates'>,
+  { certificates }: Pick<GpuProof, 'certificates'>,
   deviceRoots: readonly string[] = [NVIDIA_DEVICE_ROOT],
 ): Promise<boolean> {
   try {
-    return (await faultOfChain(crypto, readPem(certificates).map(parseCertificate), deviceRoots)) === null
+    return (await faultOfChain(crypto, certificates.map(parseCertificate), deviceRoots)) === null
   } catch (error) {
     nothingIfUnreadable(error)
     return false

@@ -3,11 +3,15 @@
  * verdict: the policy is asked anew every time. An entry ends with the first thing behind it; a failure is remembered for
  * seconds, so that one bad peer does not keep a node busy.
  */
-import type { Findings } from '../assess/index.ts'
-
-interface Entry {
-  readonly found: Findings
+interface Entry<Found> {
+  readonly found: Found
   readonly untilMs: number
+}
+
+interface Ending {
+  /** Null for a failure. */
+  readonly facts: unknown
+  readonly validUntilMs: number | null
 }
 
 /** Findings have some tens of checks, 20 kB or so: this bounds what strangers can fill. */
@@ -16,9 +20,9 @@ const MAX_ENTRIES = 2048
 export const MAX_EVIDENCE_AGE_MS = 3_600_000
 const FAILURE_MS = 5_000
 
-export class EvidenceMemory {
+export class EvidenceMemory<Found extends Ending> {
   /** In the order of last use. */
-  readonly #entries = new Map<string, Entry>()
+  readonly #entries = new Map<string, Entry<Found>>()
   hits = 0
   misses = 0
 
@@ -26,7 +30,7 @@ export class EvidenceMemory {
     return this.#entries.size
   }
 
-  get(key: string, nowMs: number): Entry | null {
+  get(key: string, nowMs: number): Entry<Found> | null {
     const entry = this.#entries.get(key)
     if (entry === undefined || nowMs > entry.untilMs) {
       this.#entries.delete(key)
@@ -40,11 +44,11 @@ export class EvidenceMemory {
   }
 
   /** Without counting as a use. */
-  peek(key: string): Entry | null {
+  peek(key: string): Entry<Found> | null {
     return this.#entries.get(key) ?? null
   }
 
-  set(key: string, found: Findings, nowMs: number): Entry {
+  set(key: string, found: Found, nowMs: number): Entry<Found> {
     const lifeMs = found.facts === null ? FAILURE_MS : MAX_EVIDENCE_AGE_MS
     const entry = { found, untilMs: Math.min(nowMs + lifeMs, found.validUntilMs ?? Number.POSITIVE_INFINITY) }
     this.#entries.delete(key)

@@ -9,8 +9,16 @@ import { BUILT_IN_POLICIES, type Policy } from '../policy/index.ts'
 import { createIdentity, type IdentityStatus, type NodeIdentity, openIdentity } from '../ratls/identity.ts'
 import { createVerifier, type VerifiedPeer } from '../ratls/verifier.ts'
 import type { TlsRole } from '../ratls/rules.ts'
+import type { GpuSource } from '../source/gpu-command.ts'
 import type { EvidenceSource } from '../source/source.ts'
-import { createPeerVerifier, type JudgedPeer, type PeerVerifierDeps, type PeerVerifierStatus } from './verifier.ts'
+import {
+  type Asking,
+  createPeerVerifier,
+  type JudgedPeer,
+  type PeerVerifierDeps,
+  type PeerVerifierOptions,
+  type PeerVerifierStatus,
+} from './verifier.ts'
 
 /** As the network's configuration says at start; a registry that changes its mind later changes nothing in a running node. */
 export interface NetworkRules {
@@ -20,17 +28,15 @@ export interface NetworkRules {
     /** X ‖ Y, hex. */
     readonly intel?: string
     readonly amd?: NonNullable<TrustedRoots['amd']>
+    /** Key pins: SHA-256 of the SubjectPublicKeyInfo, hex. */
+    readonly nvidiaDevices?: readonly string[]
+    readonly nvidiaManifests?: readonly string[]
   }
 }
 
 /** `/status` of a verifier; null where nobody's evidence is looked at. */
 export interface NetworkVerifier {
-  verify(
-    der: Uint8Array,
-    role: TlsRole,
-    nowMs: number,
-    asking: { readonly remote: string; readonly signal: AbortSignal },
-  ): VerifiedPeer | JudgedPeer | Promise<JudgedPeer>
+  verify(der: Uint8Array, role: TlsRole, nowMs: number, asking: Asking): VerifiedPeer | JudgedPeer | Promise<JudgedPeer>
   status(): PeerVerifierStatus | null
   close(): void
 }
@@ -38,11 +44,13 @@ export interface NetworkVerifier {
 /**
  * @param policy what the operator asks for; null for what the network asks for. Throws `config.evidence`, `config.test-roots`
  *   and `config.policy`.
+ * @param takesClaims whoever uses it lets peers show GPUs after the handshake
  */
 export function createNetworkVerifier(
   deps: PeerVerifierDeps,
   rules: NetworkRules,
   policy: Policy | null = null,
+  { takesClaims = false, about = 'peer' }: Pick<PeerVerifierOptions, 'takesClaims' | 'about'> = {},
 ): NetworkVerifier {
   verifyRules(rules)
   if (rules.evidence === 'none' && policy === null)
@@ -53,10 +61,17 @@ export function createNetworkVerifier(
       'config.policy',
       `the policy ${asked.name} accepts simulated evidence only, and this network’s evidence is "${rules.evidence}": choose mainnet, strict or a policy of your own`,
     )
+  if (asked.gpu.required && !takesClaims)
+    throw refuse(
+      'config.policy',
+      `the policy ${asked.name} requires GPUs, and proxies, whom this node judges, have none: such a policy is for a proxy, which judges workers`,
+    )
   const { testRoots } = rules
   return createPeerVerifier(deps, {
     policy: asked,
     networkEvidence: rules.evidence,
+    takesClaims,
+    about,
     ...(testRoots === undefined ? {} : { testRoots: trustedRoots(testRoots) }),
   })
 }
@@ -69,11 +84,16 @@ function verifyRules({ evidence, isTest, testRoots }: NetworkRules): void {
 }
 
 /** What is named replaces the vendor's own; what is not named trusts nobody, so that the two are never mixed. */
-export const trustedRoots = ({ intel, amd }: NonNullable<NetworkRules['testRoots']>): TrustedRoots => ({
+export const trustedRoots = ({
+  intel,
+  amd,
+  nvidiaDevices,
+  nvidiaManifests,
+}: NonNullable<NetworkRules['testRoots']>): TrustedRoots => ({
   intel: intel === undefined ? new Uint8Array(64) : fromHex(intel),
   amd: amd ?? [],
-  nvidiaDevices: [],
-  nvidiaManifests: [],
+  nvidiaDevices: nvidiaDevices ?? [],
+  nvidiaManifests: nvidiaManifests ?? [],
 })
 
 export interface NetworkIdentityDeps {
@@ -105,8 +125,11 @@ export function createNetworkIdentity(
 }
 
 /** With one: evidence of hardware is shown on every network. Rejects with `attestation.evidence-source`. */
-export const openNetworkIdentity = (deps: NetworkIdentityDeps, source: EvidenceSource): Promise<NetworkIdentity> =>
-  openIdentity({ ...deps, source })
+export const openNetworkIdentity = (
+  deps: NetworkIdentityDeps,
+  source: EvidenceSource,
+  gpus?: GpuSource,
+): Promise<NetworkIdentity> => openIdentity({ ...deps, source, ...(gpus === undefined ? {} : { gpus }) })
 
 const refuse = (
   code: 'config.evidence' | 'config.evidence-source' | 'config.policy' | 'config.test-roots',

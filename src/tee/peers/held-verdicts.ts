@@ -23,6 +23,8 @@ export interface HeldVerdicts<Subject> {
   /** @param isStale the world has changed since the verdict: look again at once */
   hold(subject: Subject, lost: (why: CocoonError) => void, isStale: boolean): () => void
   judgeAll(): void
+  /** What is known of this one has changed: its end may be another. */
+  changed(subject: Subject): void
   readonly size: number
   close(): void
 }
@@ -106,6 +108,13 @@ export function createHeldVerdicts<Subject>(deps: HeldVerdictsDeps<Subject>): He
       if (isStale) run()
       else arm(one.endMs)
       return () => void all.delete(one)
+    },
+    changed(subject) {
+      for (const one of all) {
+        if (one.subject !== subject) continue
+        one.endMs = endOf(subject)
+        arm(one.endMs)
+      }
     },
     judgeAll() {
       for (const one of all) one.due = true

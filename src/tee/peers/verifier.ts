@@ -12,15 +12,20 @@ import {
   deservesCollateral,
   examineShownEvidence,
   isExaminedAtOnce,
+  examineClaims,
   type Findings,
+  type GpuFindings,
+  type GpuOptions,
   type ShownCertificate,
   type TrustedRoots,
   wantsOfCertificate,
 } from '../assess/index.ts'
 import { readShownCertificate } from '../assess/certificate-now.ts'
-import { isSupplied } from '../collateral/index.ts'
+import { isCertifiedGpu, isSupplied, wantsOfGpu } from '../collateral/index.ts'
 import type { JudgeContext, Policy } from '../policy/index.ts'
 import { canonicalPolicy } from '../policy/schema.ts'
+import { type GpuProof, parseClaims, type SignedClaims } from '../quote/index.ts'
+import type { GpuFacts } from '../verify/nvidia/index.ts'
 import { OID } from '../ratls/oids.ts'
 import type { TlsRole } from '../ratls/rules.ts'
 import { nodeVerifyCrypto } from '../x509/crypto-node.ts'
@@ -49,6 +54,10 @@ export interface PeerVerifierOptions {
   readonly networkEvidence: JudgeContext['networkEvidence']
   /** Other than the vendors', which only a test network may name. */
   readonly testRoots?: TrustedRoots
+  /** Peers may show GPUs after the handshake: whoever uses a peer asks its `claims` first. */
+  readonly takesClaims?: boolean
+  /** `document`: somebody else tells about the peer, which has shown nothing to us. Default: it is at the other end. */
+  readonly about?: JudgeContext['about']
 }
 
 export interface JudgedPeer {
@@ -57,6 +66,21 @@ export interface JudgedPeer {
   readonly imageHash: Uint8Array | null
   readonly assessment: Assessment
   readonly standing: Standing
+  /** Only where the verifier takes claims, and the connection can carry them. */
+  readonly claims?: PeerClaims
+}
+
+/** What the transport calls a `ClaimsJudge`. */
+export interface PeerClaims {
+  readonly required: boolean
+  judge(claims: SignedClaims, signal: AbortSignal): Promise<{ readonly gpus: readonly ShownGpu[] }>
+}
+
+export interface ShownGpu {
+  readonly chip: string
+  readonly driver: string | null
+  readonly vbios: string
+  readonly mode: string
 }
 
 export interface PeerVerifierStatus {
@@ -70,18 +94,20 @@ export interface PeerVerifierStatus {
 
 export interface PeerVerifier {
   /** At once when the evidence is remembered, simulated or absent. Throws or rejects with `attestation.*` and `chain.*`. */
-  verify(
-    der: Uint8Array,
-    role: TlsRole,
-    nowMs: number,
-    asking: { readonly remote: string; readonly signal: AbortSignal },
-  ): JudgedPeer | Promise<JudgedPeer>
+  verify(der: Uint8Array, role: TlsRole, nowMs: number, asking: Asking): JudgedPeer | Promise<JudgedPeer>
   status(): PeerVerifierStatus
   /** Watches nothing any more; open connections stay. */
   close(): void
 }
 
-/** One judged certificate. */
+/** What the transport calls a `VerdictRequest`. */
+export interface Asking {
+  readonly remote: string
+  readonly signal: AbortSignal
+  readonly extended?: boolean
+}
+
+/** One judged certificate, with what was claimed beside it on one connection. */
 interface Subject {
   readonly der: Uint8Array
   readonly role: TlsRole
@@ -90,6 +116,10 @@ interface Subject {
   readonly certificate: string
   readonly evidenceKey: string
   readonly shown: ShownCertificate
+  /** Null before it claimed anything. */
+  claimed: { readonly by: SignedClaims; readonly key: string } | null
+  /** It can still claim. */
+  readonly mayClaim: boolean
 }
 
 const HOUR_MS = 3_600_000
@@ -97,16 +127,18 @@ const HOUR_MS = 3_600_000
 export function createPeerVerifier(deps: PeerVerifierDeps, options: PeerVerifierOptions): PeerVerifier {
   const { clock, log, collateral, images } = deps
   const { policy } = options
-  const memory = new EvidenceMemory()
+  const memory = new EvidenceMemory<Findings>()
+  const gpuMemory = new EvidenceMemory<GpuFindings>()
   const records = new PeerRecords()
   const collateralMemory = new DcapCollateralMemory()
   const examining = new Map<string, Promise<Findings>>()
+  const examiningGpus = new Map<string, Promise<GpuFindings>>()
   const policySha256 = toHex(createHash('sha256').update(canonicalPolicy(policy)).digest())
   /** Grows with every change of collateral or registry: a verdict of an earlier one is looked at again. */
   let generation = 0
   let collateralEdition = 0
 
-  const assessOptions = (nowMs: number): AssessOptions => ({
+  const assessOptions = (nowMs: number, gpusMayFollow = false): AssessOptions => ({
     crypto: nodeVerifyCrypto,
     bundle: collateral.current(),
     policy,
@@ -115,7 +147,8 @@ export function createPeerVerifier(deps: PeerVerifierDeps, options: PeerVerifier
       nowMs,
       allowedImageHashes: images.current(),
       networkEvidence: options.networkEvidence,
-      about: 'peer',
+      about: options.about ?? 'peer',
+      gpusMayFollow,
     },
     ...(options.testRoots === undefined ? {} : { roots: options.testRoots }),
     collateralMemory,
@@ -146,10 +179,60 @@ export function createPeerVerifier(deps: PeerVerifierDeps, options: PeerVerifier
     }
   }
 
+  /** The same for GPUs that were claimed. */
+  function gpuFindingsOf({ shown, claimed }: Subject, nowMs: number): GpuFindings | Promise<GpuFindings> | null {
+    if (claimed === null) return null
+    const known = gpuMemory.get(claimed.key, nowMs)
+    if (known !== null) return known.found
+    const running = examiningGpus.get(claimed.key)
+    if (running !== undefined) return running
+    const { by, key } = claimed
+    const examined = examineGpus(by, shown, key).finally(() => examiningGpus.delete(key))
+    examiningGpus.set(key, examined)
+    return examined
+  }
+
+  async function examineGpus(by: SignedClaims, { certificate }: ShownCertificate, key: string): Promise<GpuFindings> {
+    const gpuOptions = (): GpuOptions => ({ ...assessOptions(clock.now()), nowMs: clock.now() })
+    const proofs = await certifiedGpus(by, gpuOptions())
+    // Whose certificates manifests have shows when the manifests are there.
+    for (let round = 0; round < 2; round++) {
+      const wants = await Promise.all(proofs.map((one) => wantsOfGpu(nodeVerifyCrypto, one, collateral.current())))
+      await collateral.supply(wants.flat(), clock.now())
+    }
+    for (;;) {
+      const before = collateralEdition
+      const found = await examineClaims(by, certificate, gpuOptions())
+      if (before !== collateralEdition) continue
+      gpuMemory.set(key, found, clock.now())
+      return found
+    }
+  }
+
+  /** What a peer claims on an open connection, judged together with its evidence; from then on the verdict stands on both. */
+  async function judgeClaims(subject: Subject, by: SignedClaims, signal: AbortSignal): Promise<readonly ShownGpu[]> {
+    const since = generation
+    const { claimed } = subject
+    if (claimed !== null) throw new CocoonError('protocol.out-of-turn', { message: 'claims were sent twice' })
+    subject.claimed = { by, key: claimsKeyOf(subject.shown, by) }
+    const [found, gpus] = await unlessAborted(
+      Promise.all([findingsOf(subject, clock.now()), gpuFindingsOf(subject, clock.now())]),
+      signal,
+    )
+    const nowMs = clock.now()
+    const assessment = concludeCertificate(subject.shown, found, assessOptions(nowMs), gpus)
+    const isRefused = assessment.outcome === 'refused'
+    record(subject, assessment, nowMs, isRefused)
+    if (isRefused) throw refusalOf(assessment)
+    held.changed(subject)
+    if (since !== generation) held.judgeAll()
+    return (gpus?.facts ?? []).map(shownGpu)
+  }
+
   /** Throws when the policy refuses. */
   function settle(subject: Subject, found: Findings, since: number): JudgedPeer {
     const nowMs = clock.now()
-    const assessment = concludeCertificate(subject.shown, found, assessOptions(nowMs))
+    const assessment = concludeCertificate(subject.shown, found, assessOptions(nowMs, subject.mayClaim))
     record(subject, assessment, nowMs)
     if (assessment.outcome === 'refused') throw refusalOf(assessment)
     const { imageHash } = assessment.facts
@@ -161,6 +244,16 @@ export function createPeerVerifier(deps: PeerVerifierDeps, options: PeerVerifier
       standing: {
         onLost: (lost) => held.hold(subject, lost, since !== generation),
       },
+      ...(subject.mayClaim
+        ? {
+            claims: {
+              required: policy.gpu.required,
+              judge: async (by: SignedClaims, signal: AbortSignal) => ({
+                gpus: await judgeClaims(subject, by, signal),
+              }),
+            },
+          }
+        : {}),
     }
   }
 
@@ -176,12 +269,14 @@ export function createPeerVerifier(deps: PeerVerifierDeps, options: PeerVerifier
     })
   }
 
-  function endOf({ shown, evidenceKey }: Subject): number {
+  function endOf(subject: Subject): number {
+    const { shown, evidenceKey, claimed } = subject
     const { notBeforeMs, notAfterMs } = shown.certificate
     // Certificates end with the moment that they name.
     const certificateMs = Math.min(notAfterMs - 1, notBeforeMs + policy.maxCertificateAgeHours * HOUR_MS)
-    if (isExaminedAtOnce(shown)) return certificateMs
-    return Math.min(certificateMs, memory.peek(evidenceKey)?.untilMs ?? 0)
+    const gpusMs = claimed === null ? certificateMs : (gpuMemory.peek(claimed.key)?.untilMs ?? 0)
+    if (isExaminedAtOnce(shown)) return Math.min(certificateMs, gpusMs)
+    return Math.min(certificateMs, gpusMs, memory.peek(evidenceKey)?.untilMs ?? 0)
   }
 
   /** For an open connection: null while the verdict holds. */
@@ -189,9 +284,10 @@ export function createPeerVerifier(deps: PeerVerifierDeps, options: PeerVerifier
     try {
       const { shown, refused } = readShownCertificate(subject.der, subject.role, assessOptions(clock.now()))
       const found = shown === null ? null : await findingsOf(subject, clock.now())
+      const gpus = await gpuFindingsOf(subject, clock.now())
       const nowMs = clock.now()
-      const assessment =
-        found === null || shown === null ? refused : concludeCertificate(shown, found, assessOptions(nowMs))
+      const options = assessOptions(nowMs, subject.mayClaim && subject.claimed === null)
+      const assessment = found === null || shown === null ? refused : concludeCertificate(shown, found, options, gpus)
       if (assessment?.outcome !== 'refused') return null
       record(subject, assessment, nowMs, true)
       return refusalOf(assessment)
@@ -211,6 +307,7 @@ export function createPeerVerifier(deps: PeerVerifierDeps, options: PeerVerifier
   const unsubscribe = [
     collateral.subscribe(() => {
       memory.clear()
+      gpuMemory.clear()
       collateralEdition++
       changed()
     }),
@@ -218,7 +315,7 @@ export function createPeerVerifier(deps: PeerVerifierDeps, options: PeerVerifier
   ]
 
   return {
-    verify(der, role, nowMs, { remote, signal }) {
+    verify(der, role, nowMs, { remote, signal, extended = false }) {
       const since = generation
       const certificate = toHex(createHash('sha256').update(der).digest())
       const { shown, refused } = readShownCertificate(der, role, assessOptions(nowMs))
@@ -226,7 +323,11 @@ export function createPeerVerifier(deps: PeerVerifierDeps, options: PeerVerifier
         records.add(certificate, remote, refused, nowMs)
         throw refusalOf(refused)
       }
-      const subject = { der: Uint8Array.from(der), role, remote, certificate, evidenceKey: evidenceKeyOf(shown), shown }
+      const subject: Subject = {
+        ...{ der: Uint8Array.from(der), role, remote, certificate, evidenceKey: evidenceKeyOf(shown), shown },
+        claimed: null,
+        mayClaim: extended && options.takesClaims === true,
+      }
       const found = findingsOf(subject, nowMs)
       if (!(found instanceof Promise)) return settle(subject, found, since)
       return unlessAborted(found, signal).then((late) => settle(subject, late, since))
@@ -254,6 +355,29 @@ function evidenceKeyOf({ shown, certificate }: ShownCertificate): string {
 }
 
 const EVIDENCE_EXTENSIONS: ReadonlySet<string> = new Set([OID.tdxQuote, OID.sevReportData, OID.sevReport, OID.sevVcek])
+
+/** What examining claims depends on: the key, and every byte of them. */
+const claimsKeyOf = ({ shown }: ShownCertificate, { claims, signature }: SignedClaims): string =>
+  createHash('sha256').update(shown.publicKey).update(signature).update(claims).digest('hex')
+
+/** Those that NVIDIA's root has certified: for others nothing is fetched. Empty for what cannot be read. */
+async function certifiedGpus({ claims }: SignedClaims, { crypto, roots }: GpuOptions): Promise<readonly GpuProof[]> {
+  let gpus: readonly GpuProof[]
+  try {
+    ;({ gpus } = parseClaims(claims))
+  } catch {
+    return []
+  }
+  const are = await Promise.all(gpus.map((one) => isCertifiedGpu(crypto, one, roots?.nvidiaDevices)))
+  return gpus.filter((_, i) => are[i])
+}
+
+const shownGpu = ({ chip, driverVersion, vbiosVersion, feature }: GpuFacts): ShownGpu => ({
+  chip: chip ?? 'unknown',
+  driver: driverVersion,
+  vbios: vbiosVersion,
+  mode: feature ?? 'unstated',
+})
 
 /** The code and the words of the first check that failed, with what it looked at. */
 function refusalOf(assessment: Assessment): CocoonError {

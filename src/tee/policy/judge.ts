@@ -20,6 +20,8 @@ export interface JudgeContext {
   readonly networkEvidence: 'none' | 'simulated' | 'real' | null
   /** A peer on a connection must show its evidence in a certificate; a document may be a report by itself. */
   readonly about: 'peer' | 'document'
+  /** GPUs may still be shown, and who asks now will ask again then, before the peer is used. Absent: what is not there is missing. */
+  readonly gpusMayFollow?: boolean
 }
 
 export interface PolicyDecision {
@@ -66,7 +68,7 @@ function apply(list: Checklist, facts: EvidenceFacts, policy: Policy, context: J
   if (facts.kind === 'tdx' && policy.tdx !== null) judgeTdx(list, facts, policy.tdx, context)
   if (facts.kind === 'sev-snp' && policy.sevSnp !== null) judgeSnp(list, facts, policy.sevSnp)
   judgeCertificate(list, facts, policy, context)
-  judgeGpus(list, facts, policy.gpu)
+  judgeGpus(list, facts, policy.gpu, context)
   judgeClaim(list, 'provider', facts.provider, policy.providers)
   judgeClaim(list, 'region', facts.region, policy.regions)
 }
@@ -232,7 +234,14 @@ function judgeCertificate(list: Checklist, facts: EvidenceFacts, policy: Policy,
   })
 }
 
-function judgeGpus(list: Checklist, { gpus, kind }: EvidenceFacts, policy: Policy['gpu']): void {
+function judgeGpus(
+  list: Checklist,
+  { gpus, kind }: EvidenceFacts,
+  policy: Policy['gpu'],
+  { gpusMayFollow = false }: JudgeContext,
+): void {
+  if (gpus.length === 0 && policy.required && gpusMayFollow && kind !== 'gpu')
+    return list.info('policy-gpu', 'GPUs are due, and are shown after the handshake: the peer is not used before.')
   const isThere = gpus.length > 0 || (!policy.required && kind !== 'gpu')
   const words = gpus.length > 0 ? 'GPUs prove themselves.' : 'No GPU proves itself, and none has to.'
   need(list, 'gpu', isThere, 'attestation.gpu-required', words, { gpus: gpus.length, required: policy.required })

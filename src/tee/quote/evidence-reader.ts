@@ -80,6 +80,12 @@ export class EvidenceReader {
     return new EvidenceReader(this.#bytes, this.#malformed, at, at + length)
   }
 
+  /** Everything up to the end, which may have to be of a length. */
+  rest(field: string, length = this.left): Uint8Array {
+    if (length !== this.left) throw this.refuse(field, this.#at, `${this.left} bytes where ${length} are due`)
+    return this.bytes(length, field)
+  }
+
   skipZeros(length: number, field: string): void {
     const at = this.#take(length, field)
     if (!isZero(this.#bytes.subarray(at, at + length))) throw this.refuse(field, at, 'must be zero')

@@ -1,5 +1,15 @@
 /** Evidence read into values, without trust: Intel quotes, SEV-SNP reports, NVIDIA reports, event logs. Browser-safe. */
 export {
+  type Claims,
+  encodeClaims,
+  type GpuProof,
+  MAX_CLAIMS_BYTES,
+  parseClaims,
+  type SignedClaims,
+  signedClaims,
+} from './claims.ts'
+export { CLAIMS_ERRORS, type ClaimsErrorCode } from './claims-errors.ts'
+export {
   type CertificationDataType,
   type DcapQuote,
   MAX_QUOTE_BYTES,

@@ -2,6 +2,7 @@
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto'
 import { concatBytes, utf8 } from '../../util/index.ts'
 import type { EvidenceKind } from '../policy/evidence.ts'
+import { encodeClaims, type GpuProof, type SignedClaims, signedClaims } from '../quote/index.ts'
 import type { SourcedEvidence } from '../source/source.ts'
 import {
   bitString,
@@ -28,6 +29,8 @@ export interface NodeCertificate {
   readonly privateKeyPem: string
   /** 32 raw bytes. */
   readonly publicKey: Uint8Array
+  /** What is proven beside the certificate, to peers that ask for it; null for nothing. */
+  readonly claims: SignedClaims | null
 }
 
 /** A peer's clock may be behind ours by this much. */
@@ -69,12 +72,16 @@ const spkiOf = (key: KeyObject): Uint8Array => createPublicKey(key).export({ for
 /** When a certificate made at `nowMs` ends. */
 export const endOfCertificate = (nowMs: number): number => nowMs - BACKDATE_MS + LIFETIME_MS
 
-/** The certificate of a key, signed with it. Evidence of hardware must have been made for the key; that is not checked here. */
+/**
+ * The certificate of a key, signed with it. Evidence of hardware must have been made for the key; that is not checked here.
+ * @param gpus null where the node shows none
+ */
 export function certify(
   { privateKey, publicKey }: NodeKey,
   evidence: EvidenceKind | SourcedEvidence,
   nowMs: number,
   random: (count: number) => Uint8Array,
+  gpus: readonly GpuProof[] | null = null,
 ): NodeCertificate {
   const tbs = sequence(
     der(explicitTag(0), unsignedInteger(Uint8Array.of(2))),
@@ -91,7 +98,18 @@ export function certify(
     certificatePem: writePem(certificate),
     privateKeyPem: privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(),
     publicKey,
+    claims: gpus === null ? null : claim({ privateKey, publicKey }, gpus, nowMs),
   }
+}
+
+/** The key signs what it claims, so that it can be shown to others as well. */
+function claim(
+  { privateKey, publicKey }: Pick<NodeKey, 'privateKey' | 'publicKey'>,
+  gpus: readonly GpuProof[],
+  nowMs: number,
+): SignedClaims {
+  const claims = encodeClaims({ publicKey, issuedAtMs: nowMs, gpus })
+  return { claims, signature: new Uint8Array(sign(null, signedClaims(claims), privateKey)) }
 }
 
 export const extension = (name: string, critical: boolean, value: Uint8Array): Uint8Array =>

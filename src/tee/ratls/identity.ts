@@ -12,7 +12,9 @@ import {
 import { teeError } from '../errors.ts'
 import type { EvidenceKind } from '../policy/evidence.ts'
 import { parseDcapQuote, parseSnpReport } from '../quote/index.ts'
+import { collectGpusFor, type GpuSource } from '../source/gpu-command.ts'
 import type { EvidenceSource, SourcedEvidence } from '../source/source.ts'
+import { readPem } from '../x509/pem.ts'
 import { certify, createCertificate, createNodeKey, endOfCertificate, type NodeCertificate } from './create.ts'
 import { MAX_QUOTE_BYTES } from './rules.ts'
 
@@ -61,6 +63,8 @@ export interface IdentityStatus {
   readonly evidence: SourcedEvidence['kind']
   /** Where the evidence comes from, for people. */
   readonly source: string
+  /** Null where none are shown. */
+  readonly gpus: { readonly source: string; readonly count: number } | null
   readonly madeAt: string
   /** Peers refuse the certificate from then on. */
   readonly notAfter: string
@@ -70,6 +74,8 @@ export interface IdentityStatus {
 
 export interface EvidencedIdentityOptions {
   readonly source: EvidenceSource
+  /** Evidence of GPUs over every new key; absent where the node shows none. */
+  readonly gpus?: GpuSource
   readonly clock: Clock
   readonly log: Log
   /** Secure random bytes. */
@@ -89,25 +95,25 @@ const QUOTE_TIMEOUT_MS = 60_000
  * while that fails the old one stays, until peers refuse it. Rejects with `attestation.evidence-source`.
  */
 export async function openIdentity(options: EvidencedIdentityOptions): Promise<EvidencedIdentity> {
-  const { source, clock, log, random, renewAfterMs = DEFAULT_RENEW_AFTER_MS } = options
+  const { source, gpus, clock, log, random, renewAfterMs = DEFAULT_RENEW_AFTER_MS } = options
   const closing = new AbortController()
   let failure: IdentityStatus['failure'] = null
   let timer: Timer | undefined
   let retryMs = RETRY_MS.first
 
-  async function make(signal: AbortSignal): Promise<{ pair: NodeCertificate; madeMs: number }> {
+  async function make(signal: AbortSignal): Promise<{ pair: NodeCertificate; madeMs: number; gpuCount: number }> {
     const key = createNodeKey(random)
     const slow = new AbortController()
     const late = clock.after(QUOTE_TIMEOUT_MS, () =>
       slow.abort(teeError('attestation.evidence-source', { source: source.description, timeoutMs: QUOTE_TIMEOUT_MS })),
     )
     try {
-      const evidence = verifyOwn(
-        await source.quote(key.reportData, AbortSignal.any([signal, slow.signal])),
-        key.reportData,
-      )
+      const stop = AbortSignal.any([signal, slow.signal])
+      const evidence = verifyOwn(await source.quote(key.reportData, stop), key.reportData)
+      const found = gpus === undefined ? null : await collectGpusFor(gpus, key.publicKey, stop)
+      const proofs = found?.map(({ report, certificates }) => ({ report, certificates: readPem(certificates) })) ?? null
       const madeMs = clock.now()
-      return { pair: certify(key, evidence, madeMs, random), madeMs }
+      return { pair: certify(key, evidence, madeMs, random, proofs), madeMs, gpuCount: proofs?.length ?? 0 }
     } finally {
       late.cancel()
     }
@@ -143,6 +149,7 @@ export async function openIdentity(options: EvidencedIdentityOptions): Promise<E
     status: () => ({
       evidence: source.kind,
       source: source.description,
+      gpus: gpus === undefined ? null : { source: gpus.description, count: made.gpuCount },
       madeAt: isoOf(made.madeMs),
       notAfter: isoOf(endOfCertificate(made.madeMs)),
       failure,

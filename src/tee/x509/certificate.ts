@@ -130,14 +130,29 @@ export function readTime(from: DerReader): number {
   const { tag, content } = from.any()
   if (tag !== TAG.utcTime && tag !== TAG.generalizedTime) throw malformed('validity', 'no time')
   if (content.length !== (tag === TAG.utcTime ? 13 : 15)) throw malformed('validity', 'time')
-  const text = String.fromCharCode(...content)
-  if (!(tag === TAG.utcTime ? /^\d{12}Z$/ : /^\d{14}Z$/).test(text)) throw malformed('validity', 'time')
-  const full = tag === TAG.generalizedTime ? text : `${Number(text.slice(0, 2)) < 50 ? '20' : '19'}${text}`
-  const iso = full.replace(/^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6.000Z')
-  const ms = Date.parse(iso)
-  // A date that does not exist is either no number or moved to one that does.
-  if (!Number.isFinite(ms) || new Date(ms).toISOString() !== iso) throw malformed('validity', 'time')
+  if (content[content.length - 1] !== 0x5a) throw malformed('validity', 'time')
+  const two = (at: number): number => digit(content, at) * 10 + digit(content, at + 1)
+  const short = tag === TAG.utcTime
+  const year = short ? (two(0) < 50 ? 2000 : 1900) + two(0) : two(0) * 100 + two(2)
+  const rest = short ? 2 : 4
+  const [month, day, hour, minute, second] = [two(rest), two(rest + 2), two(rest + 4), two(rest + 6), two(rest + 8)]
+  // A day that does not exist would be moved to one that does.
+  const isDay = month >= 1 && month <= 12 && day >= 1 && day <= daysIn(year, month)
+  if (!isDay || hour > 23 || minute > 59 || second > 59) throw malformed('validity', 'time')
+  const ms = new Date(0).setUTCFullYear(year, month - 1, day) + ((hour * 60 + minute) * 60 + second) * 1000
   return ms
+}
+
+/** Lists of revoked certificates have thousands of times: nothing is made of one but its number. */
+function digit(content: Uint8Array, at: number): number {
+  const value = (content[at] as number) - 0x30
+  if (value < 0 || value > 9) throw malformed('validity', 'time')
+  return value
+}
+
+const daysIn = (year: number, month: number): number => {
+  if (month === 2) return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28
+  return month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31
 }
 
 /** The extensions under `[n] EXPLICIT`; none when the field is absent. */

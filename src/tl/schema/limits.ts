@@ -41,6 +41,15 @@ export const MAX_MACHINE_DESCRIPTION_BYTES = 65_536
 /** The undefined second half of an extended comparison; no node fills it. */
 export const MAX_COMPARISON_BYTES = 65_536
 
+/** An RA-TLS certificate with its evidence. */
+export const MAX_CERTIFICATE_BYTES = 65_536
+/** Evidence of sixteen GPUs, 9 kB each, with room. */
+export const MAX_CLAIMS_BYTES = 262_144
+/** Ed25519. */
+export const MAX_SIGNATURE_BYTES = 64
+/** Workers that a proxy shows to one client. */
+export const MAX_SHOWN_WORKER_COUNT = 4096
+
 /** Models a proxy may list. */
 export const MAX_MODEL_COUNT = 4096
 /** Workers of one model a proxy may list. */

@@ -6,6 +6,7 @@ import {
   bare,
   bytes,
   ctor,
+  double,
   flags,
   int,
   int256,
@@ -16,15 +17,18 @@ import {
   type FieldsOf,
   type ValueOf,
 } from '../lang.ts'
-import { clientQueryFinalInfo } from './client.ts'
 import {
   MAX_ABILITY_COUNT,
   MAX_ADDRESS_BYTES,
   MAX_ATTEMPT_COUNT,
   MAX_BODY_BYTES,
+  MAX_CERTIFICATE_BYTES,
+  MAX_CLAIMS_BYTES,
   MAX_MODEL_COUNT,
   MAX_MODEL_NAME_BYTES,
   MAX_REASON_BYTES,
+  MAX_SHOWN_WORKER_COUNT,
+  MAX_SIGNATURE_BYTES,
   MAX_WORKER_COUNT,
 } from './limits.ts'
 import { proxyQueryFinalInfo } from './proxy.ts'
@@ -47,10 +51,21 @@ export const x1WorkerAnswer = ctor(
 )
 export type X1WorkerAnswer = ValueOf<typeof x1WorkerAnswer>
 
-/** The same on its way on. Proxy to client. */
+/**
+ * The same on its way on, ahead of the last part, which has the final info and waits until the charge is written down: a client
+ * that has it asks nobody else, whatever becomes of the proxy. Times are Unix seconds. Proxy to client.
+ */
 export const x1ClientAnswer = ctor(
   'x1.clientAnswer',
-  { requestId: int256, head: body, body, finalInfo: bare(clientQueryFinalInfo) },
+  {
+    requestId: int256,
+    head: body,
+    body,
+    proxyStartTime: double,
+    proxyEndTime: double,
+    workerStartTime: double,
+    workerEndTime: double,
+  },
   'x1.Packet',
 )
 export type X1ClientAnswer = ValueOf<typeof x1ClientAnswer>
@@ -127,10 +142,51 @@ export const x1Model = ctor(
 
 export const x1Models = ctor('x1.models', { models: vector(bare(x1Model), { max: MAX_MODEL_COUNT }) }, 'x1.Models')
 
+const claims = bytes({ max: MAX_CLAIMS_BYTES })
+const signature = bytes({ max: MAX_SIGNATURE_BYTES })
+
+/**
+ * What the sender proves beside its certificate: evidence of its GPUs, signed by the certificate's key. The first packet on a connection,
+ * before any query; there is no answer. Worker to proxy. The form of `claims`: spec/attestation-snp-gpu.md, "Claims".
+ */
+export const x1Claims = ctor('x1.claims', { claims, signature }, 'x1.Packet')
+export type X1Claims = ValueOf<typeof x1Claims>
+
+/** Who works behind this proxy now, by what each of them proved. Client to proxy. */
+export const x1GetWorkers = ctor('x1.getWorkers', {}, 'x1.Workers')
+
+/** @field id SHA-256 over certificate, claims and signature: the same proof has the same id. */
+export const x1ShownWorker = ctor(
+  'x1.shownWorker',
+  { id: int256, model: string({ max: MAX_MODEL_NAME_BYTES }) },
+  'x1.ShownWorker',
+)
+
+export const x1Workers = ctor(
+  'x1.workers',
+  { workers: vector(bare(x1ShownWorker), { max: MAX_SHOWN_WORKER_COUNT }) },
+  'x1.Workers',
+)
+
+/** What the worker with this id proved to the proxy, so that a client need not believe the proxy. Client to proxy. */
+export const x1GetWorkerProof = ctor('x1.getWorkerProof', { id: int256 }, 'x1.WorkerProof')
+
+/** `certificate` is DER; both others are empty where the worker claimed nothing beside it. All are where no such worker is connected. */
+export const x1WorkerProof = ctor(
+  'x1.workerProof',
+  { certificate: bytes({ max: MAX_CERTIFICATE_BYTES }), claims, signature },
+  'x1.WorkerProof',
+)
+export type X1WorkerProof = ValueOf<typeof x1WorkerProof>
+
+export const x1ClientQueries = union('client to proxy, x1 query', [x1GetWorkers, x1GetWorkerProof])
+export type X1ClientQuery = ValueOf<typeof x1ClientQueries>
+
 export const x1Packets = union('x1.Packet', [
   x1CancelQuery,
   x1WorkerAnswer,
   x1ClientAnswer,
   x1RequestStory,
   x1WorkerAbilities,
+  x1Claims,
 ])

@@ -9,9 +9,11 @@ export interface Fetched<T> {
   reload(): void
 }
 
-export interface Repeat {
+export interface Repeat<T> {
   /** While the page is visible; undefined: once. */
   readonly everyMs?: number | undefined
+  /** What is known then needs no further look. */
+  readonly until?: (value: T | null) => boolean
 }
 
 /**
@@ -21,7 +23,7 @@ export interface Repeat {
 export function useFetched<T>(
   key: string,
   load: (signal: AbortSignal) => Promise<T>,
-  { everyMs }: Repeat = {},
+  { everyMs: wantedMs, until }: Repeat<T> = {},
 ): Fetched<T> {
   const [answer, setAnswer] = useState<{ value: T | null; error: unknown }>({ value: null, error: null })
   const [isFetching, setFetching] = useState(true)
@@ -46,6 +48,7 @@ export function useFetched<T>(
     return () => stop.abort()
   }, [key, round])
   const reload = useCallback(() => setRound((n) => n + 1), [])
+  const everyMs = until?.(answer.value) === true ? undefined : wantedMs
   useEffect(() => {
     if (everyMs === undefined) return
     const timer = setInterval(() => {

@@ -3,7 +3,8 @@ import { Refusal, UNREACHABLE } from './refusal.ts'
 
 export interface Call {
   readonly method?: string
-  readonly body?: object
+  /** Sent as JSON, unless it is a form. */
+  readonly body?: object | FormData
   readonly signal?: AbortSignal | undefined
 }
 
@@ -26,9 +27,12 @@ export interface NodeApi {
 export function createNodeApi(adminKey: string, keyRefused: () => void): NodeApi {
   async function send(path: string, key: string, { method, body, signal }: Call): Promise<Response> {
     const headers: Record<string, string> = { authorization: `Bearer ${key}` }
-    if (body !== undefined) headers['content-type'] = 'application/json'
     const init: RequestInit = { method: method ?? (body === undefined ? 'GET' : 'POST'), headers }
-    if (body !== undefined) init.body = JSON.stringify(body)
+    if (body instanceof FormData) init.body = body
+    else if (body !== undefined) {
+      headers['content-type'] = 'application/json'
+      init.body = JSON.stringify(body)
+    }
     if (signal !== undefined) init.signal = signal
     return fetch(path, init).catch((error: unknown) => {
       if (signal?.aborted) throw error

@@ -55,6 +55,7 @@ const MENDS: Readonly<Record<string, Mend>> = {
   'capacity.timeout': { text: 'Give it more time, or choose a model with a lower load.', href: '#/models' },
   'capacity.gateway-full': { text: 'Make room on the node’s disk; it goes on by itself.' },
   'capacity.gateway-failed': { text: 'Check the node’s disk and restart the client.' },
+  'request.not-allowed': { text: 'Ask an owner of the project, or the owner of the node.' },
   'request.key-expired': { text: 'Make another key.', href: '#/keys' },
   'request.key-revoked': { text: 'Make another key.', href: '#/keys' },
   'request.key-scope': { text: 'Make a key with this scope.', href: '#/keys' },

@@ -25,6 +25,17 @@ export interface ApiKey {
   readonly created_at: string
   readonly expires_at: string | null
   readonly revoked_at: string | null
+  /** Id of a member; null: the owner of the node. */
+  readonly made_by: string | null
+}
+
+export interface Member {
+  readonly id: string
+  readonly project: string
+  readonly name: string
+  readonly role: string
+  readonly created_at: string
+  readonly removed_at: string | null
 }
 
 export type Budget = {
@@ -141,4 +152,33 @@ export interface ChatUsage {
   readonly completion_tokens_details?: { readonly reasoning_tokens?: number } | null
   /** nanoTON. */
   readonly total_cost?: number | string
+}
+
+/** Times are Unix seconds. */
+export type Batch = {
+  readonly id: string
+  readonly endpoint: string
+  readonly status: string
+  readonly output_file_id: string | null
+  readonly error_file_id: string | null
+  readonly errors: { readonly data: readonly BatchProblem[] } | null
+  readonly created_at: number
+  readonly expires_at: number
+  readonly request_counts: { readonly total: number; readonly completed: number; readonly failed: number }
+  readonly unsettled_nano: string
+  /** Why nothing goes out at the moment. */
+  readonly waiting_for: string | null
+} & MoneyFields<'cost'>
+
+/** Why a batch cannot begin. */
+export interface BatchProblem {
+  readonly code: string
+  readonly message: string
+  readonly line: number | null
+  readonly param: string | null
+}
+
+export interface StoredFile {
+  readonly id: string
+  readonly filename: string
 }

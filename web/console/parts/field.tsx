@@ -10,17 +10,16 @@ export interface FieldProps {
   readonly children: VNode
 }
 
-/** The hint describes the control, and is no part of its name. */
+/** The hint describes the control, and is no part of its name; nor is what a list offers. */
 export function Field({ label, hint, isWide = false, children }: FieldProps) {
   const id = useId()
+  const hintId = `${id}-hint`
   return (
     <div class={isWide ? 'field wide' : 'field'}>
-      <label>
-        <span>{label}</span>
-        {hint === undefined ? children : cloneElement(children, { 'aria-describedby': id })}
-      </label>
+      <label for={id}>{label}</label>
+      {cloneElement(children, hint === undefined ? { id } : { id, 'aria-describedby': hintId })}
       {hint !== undefined && (
-        <small id={id} class="hint">
+        <small id={hintId} class="hint">
           {hint}
         </small>
       )}
@@ -28,11 +27,13 @@ export function Field({ label, hint, isWide = false, children }: FieldProps) {
   )
 }
 
-interface Described {
+/** What a field gives to its control. */
+interface Labelled {
+  readonly id?: string
   readonly 'aria-describedby'?: string
 }
 
-export interface ChoiceProps extends Described {
+export interface ChoiceProps extends Labelled {
   readonly value: string
   readonly onChange: (value: string) => void
   readonly options: readonly (string | readonly [value: string, text: string])[]
@@ -53,7 +54,7 @@ export function Choice({ onChange, options, ...rest }: ChoiceProps) {
   )
 }
 
-export interface TextProps extends Described {
+export interface TextProps extends Labelled {
   readonly value: string
   readonly onInput: (value: string) => void
   readonly type?: 'text' | 'number' | 'date'

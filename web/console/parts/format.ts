@@ -41,5 +41,9 @@ export const formatTime = (iso: string): string => new Date(iso).toLocaleString(
 /** `2026-08-31`, in UTC as accounts are kept. */
 export const formatDay = (iso: string): string => iso.slice(0, 10)
 
+/** Both ends of a long address, by which people know it. */
+export const shortAddress = (address: string): string =>
+  address.length > 24 ? `${address.slice(0, 8)}…${address.slice(-6)}` : address
+
 /** Enough of an id to tell it from others by eye. */
 export const shortId = (id: string): string => (id.length > 12 ? `${id.slice(0, 8)}…` : id)

@@ -1,5 +1,6 @@
 /** A new budget, or another limit for one that there is. */
 import { useState } from 'preact/hooks'
+import { mayChangeBudget, useSelf } from '../node/self.ts'
 import type { ApiKey, Budget, Model, Project } from '../node/shapes.ts'
 import { Action } from '../parts/action.tsx'
 import { Choice, Field, TextInput } from '../parts/field.tsx'
@@ -27,7 +28,16 @@ const WINDOWS = ['day', 'week', 'month', 'total']
 
 export function BudgetForm({ keys, projects, models, budgets, set, complain }: BudgetFormProps) {
   const [isOpen, setOpen] = useState(false)
-  const [whose, setWhose] = useState('node')
+  const self = useSelf()
+  const owners = [
+    ['node', 'the whole node'] as const,
+    ...projects.map((one) => [`project ${one.id}`, `project ${one.name || one.id}`] as const),
+    ...keys
+      .filter((one) => one.revoked_at === null)
+      .map((one) => [`key ${one.id}`, `key ${one.name || one.id}`] as const),
+  ].filter(([value]) => mayChangeBudget(self, { scope: value.split(' ')[0] as Budget['scope'] }))
+  const [wanted, setWhose] = useState('')
+  const whose = wanted === '' ? (owners[0]?.[0] ?? '') : wanted
   const [model, setModel] = useState('')
   const [window, setWindow] = useState('month')
   const [limit, setLimit] = useState('')
@@ -44,17 +54,7 @@ export function BudgetForm({ keys, projects, models, budgets, set, complain }: B
       <summary>Set a budget</summary>
       <div class="row">
         <Field label="Of">
-          <Choice
-            value={whose}
-            onChange={setWhose}
-            options={[
-              ['node', 'the whole node'],
-              ...projects.map((one) => [`project ${one.id}`, `project ${one.name || one.id}`] as const),
-              ...keys
-                .filter((one) => one.revoked_at === null)
-                .map((one) => [`key ${one.id}`, `key ${one.name || one.id}`] as const),
-            ]}
-          />
+          <Choice value={whose} onChange={setWhose} options={owners} />
         </Field>
         <Field label="Model">
           <Choice
@@ -76,7 +76,7 @@ export function BudgetForm({ keys, projects, models, budgets, set, complain }: B
       {same !== undefined && (
         <p class="hint">There is one of {same.limit_ton} TON: it gets the new limit, what is spent stays spent.</p>
       )}
-      <Action work={save} complain={complain} disabled={limit.trim() === ''} isMain>
+      <Action work={save} complain={complain} disabled={limit.trim() === '' || whose === ''} isMain>
         Set the budget
       </Action>
     </details>

@@ -1,6 +1,7 @@
 /** Budgets: what may be spent, what is, and how that is changed. */
 import { useState } from 'preact/hooks'
 import { useFetched } from '../node/fetched.ts'
+import { mayChangeBudget, maySetBudgets, useSelf } from '../node/self.ts'
 import { useNode } from '../node/session.ts'
 import type { ApiKey, Budget, List, Model, Project } from '../node/shapes.ts'
 import { Action } from '../parts/action.tsx'
@@ -15,6 +16,7 @@ const EVERY_MS = 10_000
 
 export function Budgets() {
   const node = useNode()
+  const self = useSelf()
   const [trouble, setTrouble] = useState<unknown>(null)
   const { value, error, reload } = useFetched(
     'budgets',
@@ -52,16 +54,17 @@ export function Budgets() {
     { head: 'Until', cell: ({ window_ends: at }) => (at === null ? 'for ever' : formatTime(at)), kind: 'detail' },
     {
       head: 'Change',
-      cell: (budget) => (
-        <Action
-          work={() => drop(budget)}
-          complain={setTrouble}
-          label={`Drop the ${budget.window} budget of ${whose(budget)}`}
-          confirm="Drop it: spending is free"
-        >
-          Drop
-        </Action>
-      ),
+      cell: (budget) =>
+        mayChangeBudget(self, budget) && (
+          <Action
+            work={() => drop(budget)}
+            complain={setTrouble}
+            label={`Drop the ${budget.window} budget of ${whose(budget)}`}
+            confirm="Drop it: spending is free"
+          >
+            Drop
+          </Action>
+        ),
     },
   ]
   return (
@@ -69,7 +72,7 @@ export function Budgets() {
       <Complaint error={trouble ?? error} />
       {value !== null && (
         <>
-          <BudgetForm {...value} set={set} complain={setTrouble} />
+          {maySetBudgets(self) && <BudgetForm {...value} set={set} complain={setTrouble} />}
           <Table
             caption="Budgets; windows are those of the calendar in UTC"
             columns={columns}

@@ -1,5 +1,6 @@
 /** What a new API key may do. */
 import { useState } from 'preact/hooks'
+import { useSelf } from '../node/self.ts'
 import type { Project } from '../node/shapes.ts'
 import { Action } from '../parts/action.tsx'
 import { Choice, Field, TextInput } from '../parts/field.tsx'
@@ -30,7 +31,8 @@ const EMPTY = { name: '', use: 'inference models', models: '', requests: '', tok
 
 export function KeyForm({ projects, create, complain }: KeyFormProps) {
   const [isOpen, setOpen] = useState(false)
-  const [project, setProject] = useState('default')
+  const own = useSelf().project
+  const [project, setProject] = useState(own ?? 'default')
   const [form, setForm] = useState(EMPTY)
   const set = (changes: Partial<typeof EMPTY>): void => setForm({ ...form, ...changes })
   async function make(): Promise<void> {
@@ -38,7 +40,7 @@ export function KeyForm({ projects, create, complain }: KeyFormProps) {
     setForm(EMPTY)
     setOpen(false)
   }
-  const names = [...new Set(['default', ...projects.map(({ id }) => id)])]
+  const names = own === null ? [...new Set(['default', ...projects.map(({ id }) => id)])] : [own]
   return (
     <details class="form" open={isOpen} onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>Make a key</summary>

@@ -1,25 +1,28 @@
 /** API keys: what there is, how more are made, how they end. */
 import { useState } from 'preact/hooks'
 import { useFetched } from '../node/fetched.ts'
+import { isNodeOwner, mayMakeKeys, mayRevoke, useSelf } from '../node/self.ts'
 import { useNode } from '../node/session.ts'
-import type { ApiKey, List, Project } from '../node/shapes.ts'
+import type { ApiKey, List, Member, Project } from '../node/shapes.ts'
 import { Action } from '../parts/action.tsx'
 import { Complaint } from '../parts/complaint.tsx'
-import { Copied } from '../parts/copied.tsx'
 import { formatDay } from '../parts/format.ts'
+import { ShownOnce } from '../parts/shown-once.tsx'
 import { type Column, Table } from '../parts/table.tsx'
 import { KeyForm, type NewKey } from './key-form.tsx'
 
 export function Keys() {
   const node = useNode()
+  const self = useSelf()
   const [trouble, setTrouble] = useState<unknown>(null)
   const [made, setMade] = useState<{ readonly key: string; readonly id: string; readonly name: string } | null>(null)
   const { value, error, reload } = useFetched('keys', async (signal) => {
-    const [keys, projects] = await Promise.all([
+    const [keys, projects, members] = await Promise.all([
       node.admin<List<ApiKey>>('/keys', { signal }),
       node.admin<List<Project>>('/projects', { signal }),
+      node.admin<List<Member>>('/members', { signal }),
     ])
-    return { keys: keys.data, projects: projects.data }
+    return { keys: keys.data, projects: projects.data, members: members.data }
   })
   async function create(wanted: NewKey): Promise<void> {
     setTrouble(null)
@@ -34,10 +37,16 @@ export function Keys() {
   const columns: readonly Column<ApiKey>[] = [
     ...COLUMNS,
     {
+      head: 'Made by',
+      cell: ({ made_by: by }) => (by === null ? 'the owner' : (value?.members.find(({ id }) => id === by)?.name ?? by)),
+      kind: 'detail',
+    },
+    {
       head: 'State',
       cell: (key) => {
         if (key.revoked_at !== null) return <span class="odd">revoked</span>
         if (key.expires_at !== null && Date.parse(key.expires_at) <= Date.now()) return <span class="odd">expired</span>
+        if (!mayRevoke(self, key)) return 'in use'
         return (
           <Action
             work={() => revoke(key.id)}
@@ -54,35 +63,24 @@ export function Keys() {
   return (
     <>
       <Complaint error={trouble ?? error} />
-      {made !== null && (
-        <section class="made" aria-label="The new key">
-          <p>
-            The key{made.name === '' ? '' : ` “${made.name}”`}, shown this once. Keep it where it is used; nobody can
-            read it later.
-          </p>
-          <p>
-            <Copied text={made.key} what="the key" />
-          </p>
-          <button type="button" onClick={() => setMade(null)}>
-            I have it
-          </button>
-        </section>
-      )}
+      {made !== null && <ShownOnce what="key" name={made.name} secret={made.key} onKept={() => setMade(null)} />}
       {value !== null && (
         <>
-          <KeyForm projects={value.projects} create={create} complain={setTrouble} />
+          {mayMakeKeys(self) && <KeyForm projects={value.projects} create={create} complain={setTrouble} />}
           <Table
             caption="API keys"
             columns={columns}
             rows={value.keys}
             keyOf={({ id }) => id}
-            none="No keys: everybody who reaches this node is its owner. From the first key on, every caller needs one."
+            none={isNodeOwner(self) ? NO_KEYS : 'No keys in this project yet.'}
           />
         </>
       )}
     </>
   )
 }
+
+const NO_KEYS = 'No keys: everybody who reaches this node is its owner. From the first key on, every caller needs one.'
 
 const COLUMNS: readonly Column<ApiKey>[] = [
   { head: 'Name', cell: ({ name }) => name || '–' },

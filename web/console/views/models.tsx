@@ -1,6 +1,7 @@
 /** Models on offer: price for a million tokens of each class, workers, load. */
 import { useState } from 'preact/hooks'
 import { useFetched } from '../node/fetched.ts'
+import { isNodeOwner, useSelf } from '../node/self.ts'
 import { useNode } from '../node/session.ts'
 import { type List, type Model, type Price, TOKEN_CLASSES } from '../node/shapes.ts'
 import { Complaint } from '../parts/complaint.tsx'
@@ -8,6 +9,7 @@ import { Field, TextInput } from '../parts/field.tsx'
 import { formatAmount, formatMoney } from '../parts/format.ts'
 import { Meter } from '../parts/meter.tsx'
 import { type Column, Table } from '../parts/table.tsx'
+import { keptCallerKey } from './playground/caller-key.tsx'
 
 const EVERY_MS = 10_000
 
@@ -18,13 +20,15 @@ interface Offer extends Price {
 
 export function Models() {
   const node = useNode()
+  // Members' credentials open no models; the key that they gave to the playground does.
+  const apiKey = isNodeOwner(useSelf()) ? '' : keptCallerKey()
   const [wanted, setWanted] = useState('')
   const { value, error } = useFetched(
     'models',
     async (signal) => {
       const [prices, models] = await Promise.all([
-        node.askJson<List<Price>>('/v1/prices', '', { signal }),
-        node.askJson<List<Model>>('/v1/models', '', { signal }),
+        node.askJson<List<Price>>('/v1/prices', apiKey, { signal }),
+        node.askJson<List<Model>>('/v1/models', apiKey, { signal }),
       ])
       return offersOf(prices.data, models.data)
     },

@@ -1,6 +1,7 @@
-/** Projects: what keys belong to, and budgets can be set for. */
+/** Projects: what keys belong to and budgets can be set for, and who looks after them. */
 import { useState } from 'preact/hooks'
 import { useFetched } from '../node/fetched.ts'
+import { isNodeOwner, useSelf } from '../node/self.ts'
 import { useNode } from '../node/session.ts'
 import type { ApiKey, List, Project } from '../node/shapes.ts'
 import { Action } from '../parts/action.tsx'
@@ -8,6 +9,7 @@ import { Complaint } from '../parts/complaint.tsx'
 import { Field, TextInput } from '../parts/field.tsx'
 import { formatDay } from '../parts/format.ts'
 import { type Column, Table } from '../parts/table.tsx'
+import { Members } from './members.tsx'
 
 interface Counted extends Project {
   /** Those that can still be used. */
@@ -23,6 +25,7 @@ const COLUMNS: readonly Column<Counted>[] = [
 
 export function Projects() {
   const node = useNode()
+  const self = useSelf()
   const [trouble, setTrouble] = useState<unknown>(null)
   const { value, error, reload } = useFetched('projects', async (signal) => {
     const [projects, keys] = await Promise.all([
@@ -35,14 +38,16 @@ export function Projects() {
   return (
     <>
       <Complaint error={trouble ?? error} />
-      <ProjectForm
-        complain={setTrouble}
-        create={async (id, name) => {
-          setTrouble(null)
-          await node.admin('/projects', { body: name === '' ? { id } : { id, name } })
-          reload()
-        }}
-      />
+      {isNodeOwner(self) && (
+        <ProjectForm
+          complain={setTrouble}
+          create={async (id, name) => {
+            setTrouble(null)
+            await node.admin('/projects', { body: name === '' ? { id } : { id, name } })
+            reload()
+          }}
+        />
+      )}
       {value !== null && (
         <Table
           caption="Projects"
@@ -52,6 +57,7 @@ export function Projects() {
           none="No projects yet: keys made without one belong to “default”."
         />
       )}
+      {value !== null && <Members projects={value} />}
     </>
   )
 }

@@ -24,7 +24,9 @@ function write(
 ): void {
   const name = qualified(element.name)
   parts.push('<', name)
-  const fresh = [...element.namespaces].filter(([prefix, uri]) => written.get(prefix) !== uri)
+  // An element that declares nothing has its parent's.
+  const fresh =
+    element.namespaces === written ? [] : [...element.namespaces].filter(([prefix, uri]) => written.get(prefix) !== uri)
   for (const [prefix, uri] of fresh.toSorted(([a], [b]) => order(a, b)))
     parts.push(' xmlns', prefix === '' ? '' : ':', prefix, '="', uri, '"')
   const attributes = element.attributes.toSorted(

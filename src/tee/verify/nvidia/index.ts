@@ -21,7 +21,6 @@ export {
   type GpuContext,
   type GpuExpectations,
   type GpuFacts,
-  type GpuProof,
   verifyGpu,
 } from './verify.ts'
 export { type ManifestContext, type ManifestFacts, verifyManifest } from './verify-manifest.ts'

@@ -4,6 +4,7 @@
  * "Verifying a GPU report".
  */
 import { CocoonError, equalBytes, toHex } from '../../../util/index.ts'
+import type { GpuProof } from '../../quote/claims.ts'
 import { type GpuFeature, type GpuReport, parseGpuReport } from '../../quote/nvidia.ts'
 import { GPU_ERRORS, type GpuErrorCode } from '../../quote/nvidia-errors.ts'
 import { type Certificate, parseCertificate } from '../../x509/index.ts'
@@ -16,13 +17,6 @@ import type { Manifest } from './manifest.ts'
 import { checkRevocation, deviceLinks, manifestLinks } from './revocation.ts'
 import { NVIDIA_DEVICE_ROOT } from './roots.ts'
 import { DEFAULT_CLOCK_SKEW_MS, type ManifestContext, need, verifyManifest } from './verify-manifest.ts'
-
-export interface GpuProof {
-  /** SPDM request ‖ response. */
-  readonly report: Uint8Array
-  /** DER, leaf first, root last. */
-  readonly certificates: readonly Uint8Array[]
-}
 
 /** What NVIDIA publishes for the versions that the report names; it need not come from a trusted place. */
 export interface GpuCollateral {

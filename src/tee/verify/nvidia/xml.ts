@@ -38,9 +38,9 @@ const MAX_DEPTH = 16
 const MAX_ATTRIBUTES = 64
 
 const SPACE = /[ \t\n]+/y
-const NAME = /(?:([A-Za-z_][A-Za-z0-9_.-]*):)?([A-Za-z_][A-Za-z0-9_.-]*)/y
+const NAME = /(?:[A-Za-z_][A-Za-z0-9_.-]*:)?[A-Za-z_][A-Za-z0-9_.-]*/y
 /** Printable ASCII without what would need escaping, so that the canonical form is the text itself. */
-const VALUE = /="([ !#-%'-;=?-~]*)"/y
+const VALUE = /="[ !#-%'-;=?-~]*"/y
 const TEXT = /[\t\n -%'-;=?-~]+/y
 
 /** A refusal as `attestation.gpu-rim-format` with field and offset. */
@@ -86,14 +86,14 @@ class Parser {
       name: resolve(one, namespaces, false, where),
       value,
     }))
-    const keys = resolved.map((a) => `${a.name.uri} ${a.name.local}`)
-    if (new Set(keys).size < keys.length) throw manifestError('attribute', at, 'twice')
+    if (hasRepetition(resolved)) throw manifestError('attribute', at, 'twice')
     if (this.#skip('/>')) return { name, attributes: resolved, namespaces, children: [], at }
     this.#expect('>')
     const children: (XmlElement | string)[] = []
     while (!this.#skip('</')) {
-      const text = this.#match(TEXT)?.[0]
-      children.push(text ?? this.#element(namespaces, depth + 1))
+      const textAt = this.#at
+      const isText = this.#match(TEXT)
+      children.push(isText ? this.#text.slice(textAt, this.#at) : this.#element(namespaces, depth + 1))
     }
     const endAt = this.#at
     const end = this.#name()
@@ -106,12 +106,14 @@ class Parser {
   #attributes(): { attributes: Written[]; declared: Map<string, string> } {
     const attributes: Written[] = []
     const declared = new Map<string, string>()
-    while (this.#match(SPACE) !== null) {
+    while (this.#match(SPACE)) {
       const at = this.#at
       if (this.#text[at] === '>' || this.#text[at] === '/') break
       const name = this.#name()
-      const value = this.#match(VALUE)?.[1]
-      if (value === undefined) throw manifestError('attribute', this.#at, textOf(name))
+      const valueAt = this.#at
+      if (!this.#match(VALUE)) throw manifestError('attribute', this.#at, textOf(name))
+      // Without the equals sign and the quotes.
+      const value = this.#text.slice(valueAt + 2, this.#at - 1)
       if (attributes.length + declared.size === MAX_ATTRIBUTES)
         throw manifestError('attributes', at, `more than ${MAX_ATTRIBUTES}`)
       const declares = name.prefix === 'xmlns' ? name.local : name.prefix === '' && name.local === 'xmlns' ? '' : null
@@ -127,16 +129,18 @@ class Parser {
 
   #name(): WrittenName {
     const at = this.#at
-    const match = this.#match(NAME)
-    if (match === null) throw manifestError('name', at)
-    return { prefix: match[1] ?? '', local: match[2] as string }
+    if (!this.#match(NAME)) throw manifestError('name', at)
+    const written = this.#text.slice(at, this.#at)
+    const colon = written.indexOf(':')
+    return { prefix: colon === -1 ? '' : written.slice(0, colon), local: written.slice(colon + 1) }
   }
 
-  #match(pattern: RegExp): RegExpExecArray | null {
+  /** Whether it stands here; then it is passed. Nothing is made of what it matched. */
+  #match(pattern: RegExp): boolean {
     pattern.lastIndex = this.#at
-    const match = pattern.exec(this.#text)
-    if (match !== null) this.#at = pattern.lastIndex
-    return match
+    if (!pattern.test(this.#text)) return false
+    this.#at = pattern.lastIndex
+    return true
   }
 
   #skip(what: string): boolean {
@@ -160,6 +164,12 @@ interface Written {
   readonly value: string
   readonly at: number
 }
+
+/** At most 64, which need no set. */
+const hasRepetition = (attributes: readonly { readonly name: XmlName }[]): boolean =>
+  attributes.some(({ name }, i) =>
+    attributes.some((other, j) => j < i && other.name.local === name.local && other.name.uri === name.uri),
+  )
 
 const textOf = ({ prefix, local }: WrittenName): string => (prefix === '' ? local : `${prefix}:${local}`)
 

@@ -4,7 +4,7 @@ import { useEffect, useState } from 'preact/hooks'
 import type { NodeApi } from '../../node/node-api.ts'
 import { useNode } from '../../node/session.ts'
 import type { Receipt, ReceiptPage } from '../../node/shapes.ts'
-import { formatAmount, formatCount, formatMoney, formatMs, shortId } from '../../parts/format.ts'
+import { formatAmount, formatCount, formatMoney, formatMs, shortAddress, shortId } from '../../parts/format.ts'
 import type { Answer } from './run-chat.ts'
 
 /** Receipts are on the disk a moment after the answer; one that was stopped is settled when the proxy has told its price. */
@@ -47,7 +47,14 @@ function factsOf(answer: Answer, receipt: Receipt | null): readonly Fact[] {
   const facts: (Fact | null)[] = [
     answer.evidence === null ? null : ['Evidence of the proxy', answer.evidence],
     answer.proxy === null ? null : ['Proxy', answer.proxy],
-    receipt === null || receipt.worker === null ? null : ['Worker', receipt.worker],
+    receipt === null || receipt.worker === null
+      ? null
+      : [
+          'Worker',
+          <span key="worker" title={receipt.worker}>
+            {shortAddress(receipt.worker)}
+          </span>,
+        ],
     receipt === null || receipt.attempts === 0 ? null : ['Attempts', formatCount(receipt.attempts)],
     costOf(answer, receipt),
     answer.reservedNano === null ? null : ['Was reserved', formatAmount(answer.reservedNano)],

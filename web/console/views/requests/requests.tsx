@@ -156,6 +156,8 @@ function columnsOf(
         </button>
       ),
     },
+    { head: 'Result', cell: ({ result, code }) => <span class={`result ${result}`}>{code ?? result}</span> },
+    { head: 'Times', cell: (one) => <TimeBar receipt={one} longestMs={longestMs} /> },
     {
       head: 'Ended',
       cell: ({ ended_at: at }) => (
@@ -165,8 +167,6 @@ function columnsOf(
       ),
     },
     { head: 'Model', cell: ({ model }) => model },
-    { head: 'Result', cell: ({ result, code }) => <span class={`result ${result}`}>{code ?? result}</span> },
-    { head: 'Times', cell: (one) => <TimeBar receipt={one} longestMs={longestMs} /> },
     { head: 'Key', cell: ({ key }) => keyNames.get(key) || key, kind: 'detail' },
     { head: 'Tokens', cell: (one) => formatCount(one.total_tokens), kind: 'detail number' },
     {

@@ -1,6 +1,6 @@
 /** What happened to a request, in order, from its receipt. Pure. */
 import type { Receipt, Try } from '../../node/shapes.ts'
-import { formatAmount, formatMs } from '../../parts/format.ts'
+import { formatAmount, formatMs, shortAddress } from '../../parts/format.ts'
 
 export interface Moment {
   readonly atMs: number
@@ -24,7 +24,8 @@ const whose = ({ key }: Receipt): string =>
 
 function momentsOfTry(one: Try, index: number, count: number, isLast: boolean): readonly Moment[] {
   const which = count === 1 ? '' : ` (attempt ${index + 1} of ${count})`
-  const to = one.worker === null ? `the proxy ${one.proxy}` : `worker ${one.worker} through the proxy ${one.proxy}`
+  const to =
+    one.worker === null ? `the proxy ${one.proxy}` : `worker ${shortAddress(one.worker)} through the proxy ${one.proxy}`
   const sent: Moment = { atMs: one.sent_ms, kind: 'sent', text: `It was sent to ${to}${which}.` }
   // How the last one ended is how the request did.
   if (isLast || one.ended_ms === null || one.ended === null) return [sent]

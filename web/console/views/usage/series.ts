@@ -88,7 +88,7 @@ export function daysUntil(todayMs: number, count: number): string[] {
 /** Round values for lines across a chart, from 0 to at least `most`: 1, 2 or 5 times a power of ten apart. */
 export function ticksUpTo(most: bigint, about = 4n): bigint[] {
   if (most <= 0n) return [0n, 1n]
-  const rough = most / about || 1n
+  const rough = (most + about - 1n) / about
   const power = 10n ** BigInt(String(rough).length - 1)
   const step = [1n, 2n, 5n, 10n].map((times) => times * power).find((one) => one >= rough) ?? power
   const count = (most + step - 1n) / step

@@ -9,8 +9,17 @@ import { formatAmount, formatCount, formatMoney } from '../../parts/format.ts'
 import { saveAs } from '../../parts/save-as.ts'
 import { type Column, Table } from '../../parts/table.tsx'
 
-export const GROUPS = ['day', 'key', 'model', 'project'] as const
+export const GROUPS = ['day', 'key', 'model', 'project', 'code'] as const
 export type Group = (typeof GROUPS)[number]
+
+/** Codes are why requests failed or were refused. */
+const NAMES: Readonly<Record<Group, string>> = {
+  day: 'day',
+  key: 'key',
+  model: 'model',
+  project: 'project',
+  code: 'reason',
+}
 
 export interface UsageTableProps {
   readonly by: Group
@@ -23,8 +32,9 @@ export interface UsageTableProps {
 export function UsageTable({ by, rows, nameOf, query }: UsageTableProps) {
   const node = useNode()
   const [trouble, setTrouble] = useState<unknown>(null)
+  const name = NAMES[by]
   const columns: readonly Column<UsageRow>[] = [
-    { head: by[0]?.toUpperCase() + by.slice(1), cell: (row) => nameOf(by, String(row[by])) },
+    { head: `${name[0]?.toUpperCase()}${name.slice(1)}`, cell: (row) => nameOf(by, String(row[by])) },
     { head: 'Requests', cell: (row) => formatCount(row.requests), kind: 'number' },
     { head: 'Failed', cell: (row) => formatCount(row.failed), kind: 'number' },
     { head: 'Prompt tokens', cell: (row) => formatCount(row.prompt_tokens), kind: 'detail number' },
@@ -43,13 +53,13 @@ export function UsageTable({ by, rows, nameOf, query }: UsageTableProps) {
     saveAs(`cocoon-usage-by-${by}.csv`, await node.adminText(`/usage${queryOf({ ...query, by, format: 'csv' })}`))
   }
   return (
-    <section aria-label={`By ${by}`}>
+    <section aria-label={`By ${name}`}>
       <div class="row">
-        <h2>By {by}</h2>
+        <h2>By {name}</h2>
         <Action
           work={save}
           complain={setTrouble}
-          label={`Download the usage by ${by} as CSV`}
+          label={`Download the usage by ${name} as CSV`}
           disabled={rows.length === 0}
         >
           Download CSV
@@ -57,12 +67,12 @@ export function UsageTable({ by, rows, nameOf, query }: UsageTableProps) {
       </div>
       <Complaint error={trouble} />
       <Table
-        caption={`Usage by ${by}`}
+        caption={`Usage by ${name}`}
         isCaptionHidden
         columns={columns}
         rows={by === 'day' ? rows.toReversed() : rows}
         keyOf={(row) => String(row[by])}
-        none="Nothing was used in this time."
+        none={by === 'code' ? 'Every request was answered.' : 'Nothing was used in this time.'}
       />
     </section>
   )

@@ -1,0 +1,3 @@
+/** What nodes keep on this machine's disk for themselves: files with secrets, and locks that go with the process that holds them. */
+export { readPrivateFile, writePrivateFile } from './private-file.ts'
+export { takeProcessLock } from './process-lock.ts'

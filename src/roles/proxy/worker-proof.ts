@@ -1,0 +1,81 @@
+/**
+ * What a worker proves beside its certificate, on extended connections: taken before its first query is answered, kept to be shown to
+ * clients, who need not believe a proxy. Source: docs/attestation.md, "GPUs of workers".
+ */
+import { createHash } from 'node:crypto'
+import type { X1Claims } from '../../tl/index.ts'
+import type { Connection, ProvenGpu, SignedClaims } from '../../transport/index.ts'
+import { CocoonError, toCocoonError } from '../../util/index.ts'
+
+/** What clients are shown. */
+export interface WorkerProof {
+  /** SHA-256 over certificate, claims and signature. */
+  readonly id: Uint8Array
+  readonly certificate: Uint8Array
+  /** Null where it claimed nothing. */
+  readonly claims: SignedClaims | null
+}
+
+export interface ProofOfWorker {
+  /** The worker's claims have come: exactly one of the two is called, later. Throws when they came before. */
+  receive(message: X1Claims, accepted: () => void, refused: (why: CocoonError) => void): void
+  /** Its queries wait until the claims are judged. */
+  readonly isJudging: boolean
+  /** Why the worker must not be used, as it is now; null where it may be. */
+  missing(): CocoonError | null
+  /** Null where it showed none. */
+  readonly gpus: readonly ProvenGpu[] | null
+  /** Null where its certificate was not kept. */
+  shown(): WorkerProof | null
+  close(): void
+}
+
+export function createProofOfWorker(connection: Connection): ProofOfWorker {
+  const { certificate, claims: judge } = connection.peer
+  const closing = new AbortController()
+  let claims: SignedClaims | null = null
+  let gpus: readonly ProvenGpu[] | null = null
+  let isJudging = false
+
+  return {
+    receive(message, accepted, refused) {
+      if (isJudging || claims !== null)
+        throw new CocoonError('protocol.out-of-turn', { message: 'claims were sent twice' })
+      if (judge === undefined) return
+      // The bytes are the connection's until this call returns.
+      const shown = { claims: message.claims.slice(), signature: message.signature.slice() }
+      isJudging = true
+      judge
+        .judge(shown, closing.signal)
+        .then(
+          (verdict) => {
+            isJudging = false
+            ;[claims, gpus] = [shown, verdict.gpus]
+            accepted()
+          },
+          (error: unknown) => refused(toCocoonError(error)),
+        )
+        .catch((error: unknown) => connection.close(toCocoonError(error)))
+    },
+    get isJudging() {
+      return isJudging
+    },
+    missing() {
+      if (judge?.required !== true || claims !== null) return null
+      return new CocoonError('attestation.gpu-required', {
+        message: 'The proxy’s policy demands evidence of GPUs, and this worker shows none: set attestation.gpuSource.',
+      })
+    },
+    get gpus() {
+      return gpus
+    },
+    shown: () => (certificate === undefined ? null : { id: idOf(certificate, claims), certificate, claims }),
+    close: () => closing.abort(new CocoonError('protocol.lost', { message: 'the worker has gone' })),
+  }
+}
+
+function idOf(certificate: Uint8Array, claims: SignedClaims | null): Uint8Array {
+  const hash = createHash('sha256').update(certificate)
+  if (claims !== null) hash.update(claims.claims).update(claims.signature)
+  return new Uint8Array(hash.digest())
+}
