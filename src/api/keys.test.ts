@@ -376,16 +376,6 @@ describe('prices', () => {
   })
 })
 
-test('counting tokens is a request like any other: it counts against the limits of a key, and leaves a receipt', async () => {
-  const { key } = await makeKey({ limits: { requests_per_minute: 1 } })
-  expect((await ask(HELLO, key, '/v1/messages/count_tokens')).statusCode).toBe(200)
-  expect((await ask(HELLO, key)).statusCode).toBe(429)
-  expect((await gateway.receipts({ limit: 9, result: 'ok' })).receipts).toMatchObject([
-    { path: '/v1/chat/completions', total: FINAL.tokens.total, costNano: FINAL.costNano },
-  ])
-  expect(inference.calls[0]?.request.maxTokens).toBe(1)
-})
-
 test('closing an account is the owner’s order: with the admin key, to one proxy or to all, with the proxy’s refusal told', async () => {
   const asked: (string | null)[] = []
   const leave = (proxy: string | null): Promise<void> => {
@@ -407,4 +397,14 @@ test('closing an account is the owner’s order: with the admin key, to one prox
   const busy = await admin('POST', '/accounts/close', { proxy_contract: 'busy' })
   expect([busy.statusCode, busy.json()]).toMatchObject([402, { error: { code: 'payment.in-use' } }])
   expect(asked).toEqual([null, 'EQ', 'busy'])
+})
+
+test('counting tokens is a request like any other: it counts against the limits of a key, and leaves a receipt', async () => {
+  const { key } = await makeKey({ limits: { requests_per_minute: 1 } })
+  expect((await ask(HELLO, key, '/v1/messages/count_tokens')).statusCode).toBe(200)
+  expect((await ask(HELLO, key)).statusCode).toBe(429)
+  expect((await gateway.receipts({ limit: 9, result: 'ok' })).receipts).toMatchObject([
+    { path: '/v1/chat/completions', total: FINAL.tokens.total, costNano: FINAL.costNano },
+  ])
+  expect(inference.calls[0]?.request.maxTokens).toBe(1)
 })

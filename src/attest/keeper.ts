@@ -83,8 +83,8 @@ export interface CollateralKeeper extends CollateralSupply {
 const VAIN_MS = 30_000
 /** Requests that peers can cause; refreshing is not counted. */
 const MAX_ON_DEMAND_PER_MINUTE = 60
-/** Vendors publish some hundred things altogether; certificates of chips are what could be more. */
-const MAX_ITEMS = 1024
+/** Vendors publish some hundred things altogether; certificates of chips, and answers about GPUs, are what could be more. */
+const MAX_ITEMS = 2048
 const FIRST_RETRY_MS = 600_000
 /** As much as responders echo. */
 const NONCE_BYTES = 16
@@ -122,8 +122,12 @@ export function createCollateralKeeper(deps: KeeperDeps, options: KeeperOptions)
     }
     const fault = await faultOfItem(item, context)
     if (fault !== null) return fault
-    const items = mergeItem(bundle.items, item, clock.now())
+    let items = mergeItem(bundle.items, item, clock.now())
     if (items === bundle.items) return null
+    if (items.length > MAX_ITEMS) {
+      forget()
+      items = mergeItem(bundle.items, item, clock.now())
+    }
     if (items.length > MAX_ITEMS) return `${MAX_ITEMS} items are held already`
     bundle = { madeAtMs: clock.now(), items }
     return null

@@ -2,19 +2,10 @@
  * Opening a ledger's file, and the reasons not to. Nothing is repaired and nothing is guessed: a wrong total is money, so
  * every doubt is a refusal that says what to do (`config.ledger-…`).
  */
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
+import { openSqliteFile, sqliteDamage, sqliteTrouble, sqliteVersion } from '../disk/index.ts'
 import { CocoonError } from '../util/index.ts'
 import type { KeptAccount } from './books.ts'
 import { ledgerError } from './errors.ts'
@@ -46,8 +37,7 @@ export interface OpenedStore {
 }
 
 /** "Coco", so that another program's database is never taken for a ledger. */
-const APPLICATION_ID = 0x436f636f
-const SCHEMA_VERSION = 2
+const FORM = { applicationId: 0x436f636f, version: 2 }
 
 const SCHEMA = `
   CREATE TABLE book (
@@ -89,30 +79,12 @@ const SCHEMA = `
   CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 `
 
-/** A predecessor that is just dying still holds the file for a moment. */
-const LOCK_WAIT_MS = 1_000
-
-const [SQLITE_BUSY, SQLITE_NOTADB, SQLITE_CORRUPT, SQLITE_CANTOPEN, SQLITE_READONLY, SQLITE_FULL] = [
-  5, 26, 11, 14, 8, 13,
-]
-
 export function openStore(options: StoreOptions, step: Step): OpenedStore {
   const { path, contract } = options
   const pidFile = `${path}.pid`
-  try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-  } catch (error) {
-    throw unwritable(path, error)
-  }
   let db: DatabaseSync | undefined
   try {
-    // Readable by nobody else. Only where it is new: closing a file that this process has open would free its lock.
-    if (!existsSync(path)) writeFileSync(path, '', { mode: 0o600 })
-    db = new DatabaseSync(path, { timeout: LOCK_WAIT_MS })
-    // Exclusive: the system's lock on the file goes with the process, however it ends. No second process, no stale lock.
-    db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
-    // Where a sync does not reach the medium by itself (macOS), ask for one that does.
-    db.exec('PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON')
+    db = openSqliteFile(path)
     const notes: string[] = []
     const isNew = expectLedger(db, path)
     if (isNew) create(db, options, step)
@@ -156,21 +128,19 @@ function numberOf(db: DatabaseSync, sql: string): bigint {
 
 /** True for a file without content. */
 function expectLedger(db: DatabaseSync, path: string): boolean {
-  if (numberOf(db, 'SELECT count(*) FROM sqlite_schema') === 0n) return true
-  if (numberOf(db, 'PRAGMA application_id') !== BigInt(APPLICATION_ID))
-    throw corrupt(path, 'it is a database of another program')
-  const version = numberOf(db, 'PRAGMA user_version')
-  if (version > BigInt(SCHEMA_VERSION))
+  const version = sqliteVersion(db, FORM)
+  if (typeof version === 'string') throw corrupt(path, version)
+  if (version !== null && version > FORM.version)
     throw ledgerError(
       'config.ledger-newer',
-      `${path} was written by a newer version of this program (format ${version}, this version knows ${SCHEMA_VERSION}): update the program`,
+      `${path} was written by a newer version of this program (format ${version}, this version knows ${FORM.version}): update the program`,
     )
-  return false
+  return version === null
 }
 
 function create(db: DatabaseSync, { contract, earlier }: StoreOptions, step: Step): void {
   db.exec(
-    `BEGIN IMMEDIATE; PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}; ${SCHEMA}`,
+    `BEGIN IMMEDIATE; PRAGMA application_id = ${FORM.applicationId}; PRAGMA user_version = ${FORM.version}; ${SCHEMA}`,
   )
   db.prepare('INSERT INTO book VALUES (1, ?, 0, 0)').run(contract)
   const insert = db.prepare('INSERT INTO account VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)')
@@ -185,9 +155,9 @@ function create(db: DatabaseSync, { contract, earlier }: StoreOptions, step: Ste
 
 /** Format 1 had no facts. */
 function upgrade(db: DatabaseSync): void {
-  if (numberOf(db, 'PRAGMA user_version') >= BigInt(SCHEMA_VERSION)) return
+  if (numberOf(db, 'PRAGMA user_version') >= BigInt(FORM.version)) return
   db.exec(
-    `BEGIN IMMEDIATE; CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT; PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`,
+    `BEGIN IMMEDIATE; CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT; PRAGMA user_version = ${FORM.version}; COMMIT`,
   )
 }
 
@@ -214,8 +184,8 @@ function retire(db: DatabaseSync, path: string, earlier: Earlier, notes: string[
 
 /** Damage to the file, and totals that are not what the journal adds up to. Its time is bounded by what the journal keeps. */
 function expectSound(db: DatabaseSync, path: string): void {
-  const found = db.prepare('PRAGMA quick_check(1)').get() as { quick_check?: string }
-  if (found.quick_check !== 'ok') throw corrupt(path, String(found.quick_check))
+  const damage = sqliteDamage(db)
+  if (damage !== null) throw corrupt(path, damage)
   const gaps = numberOf(
     db,
     `SELECT count(*) FROM book WHERE
@@ -321,10 +291,8 @@ const unwritable = (path: string, cause: unknown): CocoonError =>
 /** What the system or SQLite says, in words that help. */
 function refusal(error: unknown, path: string, pidFile: string): unknown {
   if (error instanceof CocoonError) return error
-  const { errcode, code } = error as { errcode?: number; code?: string }
-  // Extended result codes carry the primary one in their lowest byte.
-  switch (errcode === undefined ? undefined : errcode & 0xff) {
-    case SQLITE_BUSY: {
+  switch (sqliteTrouble(error)) {
+    case 'in-use': {
       const pid = existsSync(pidFile) ? readFileSync(pidFile, 'latin1') : 'unknown'
       return ledgerError(
         'config.ledger-in-use',
@@ -332,15 +300,11 @@ function refusal(error: unknown, path: string, pidFile: string): unknown {
         error,
       )
     }
-    case SQLITE_NOTADB:
-    case SQLITE_CORRUPT:
+    case 'damaged':
       return corrupt(path, 'the file is damaged', error)
-    case SQLITE_CANTOPEN:
-    case SQLITE_READONLY:
-    case SQLITE_FULL:
+    case 'unwritable':
       return unwritable(path, error)
+    case null:
+      return error
   }
-  return ['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'ENOTDIR', 'EEXIST'].includes(code ?? '')
-    ? unwritable(path, error)
-    : error
 }

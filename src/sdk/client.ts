@@ -2,6 +2,7 @@
 import {
   apiError,
   baseName,
+  type AnswerMemory,
   createAnswerMemory,
   createGate,
   errorBodyFor,
@@ -12,7 +13,7 @@ import {
   toHttpError,
 } from '../api/index.ts'
 import { formatAddress } from '../chain/index.ts'
-import { type ClientNode, type Inference, type ModelOffer, OWNER } from '../roles/client/index.ts'
+import { type ClientNode, type ModelOffer, OWNER } from '../roles/client/index.ts'
 import { CocoonError, toCocoonError, toHex } from '../util/index.ts'
 import { type Connection, connectByFile, connectOnChain } from './connection.ts'
 import { type CreateClientOptions, readOptions, type SdkOptions } from './options.ts'
@@ -82,14 +83,7 @@ export function createClient(options: CreateClientOptions): CocoonClient {
     maxCoefficient: api.defaultMaxCoefficient,
     timeoutMs: api.defaultTimeoutMs,
   }
-  /** The node of the moment of the call. */
-  const inference: Inference = {
-    run: (request, sink) => nodeNow().run(request, sink),
-    quote: (request) => nodeNow().quote(request),
-    models: (signal) => nodeNow().models(signal),
-  }
-  const answering = { clock, log, limits: api, firstByte: () => undefined, inference }
-  const memory = createAnswerMemory(clock, inference)
+  const answering = { clock, log, limits: api, firstByte: () => undefined }
   let connection: Connection | null = network.kind === 'file' ? connectByFile(read, network) : null
   const opening = network.kind === 'chain' ? connectOnChain(read, network, closing.signal) : null
   let failure: CocoonError | null = null
@@ -97,6 +91,7 @@ export function createClient(options: CreateClientOptions): CocoonClient {
     (now) => void (connection = now),
     (error: unknown) => void (failure = toCocoonError(error)),
   )
+  let memory: AnswerMemory | undefined
   let closed: Promise<void> | undefined
 
   /** The node, as soon as there is one. */
@@ -147,11 +142,12 @@ export function createClient(options: CreateClientOptions): CocoonClient {
       const body = await readBody(request, api.maxBodyBytes, signal)
       const prepared = prepareInference({ path, headers: request.headers, body, traceId, caller: OWNER, defaults })
       await untilConnected(signal)
+      const inference = nodeNow()
       const key = request.headers.get('idempotency-key')
+      memory ??= createAnswerMemory(clock, inference)
       const kept = key === null ? undefined : memory.inferenceFor(key, path, fingerprintOf(prepared))
-      const deps = kept === undefined ? answering : { ...answering, inference: kept.inference }
       const ownHeaders = kept?.isRepeated === true ? [...idHeaders(traceId), ...REPLAYED] : idHeaders(traceId)
-      const answer = respond(prepared, ownHeaders, signal, deps)
+      const answer = respond(prepared, ownHeaders, signal, { ...answering, inference: kept?.inference ?? inference })
       void answer.over.then(leave)
       const response = await answer.response
       costs.set(response, answer.cost)
@@ -225,7 +221,6 @@ export function createClient(options: CreateClientOptions): CocoonClient {
   return client
 }
 
-const REPLAYED = ['idempotent-replayed', 'true']
 /** Before the chain was read nothing is known but who pays. */
 const unconnected = ({ owner, node }: SdkOptions): ReturnType<ClientNode['status']> => ({
   role: 'client',
@@ -238,6 +233,7 @@ const unconnected = ({ owner, node }: SdkOptions): ReturnType<ClientNode['status
   accounts: [],
 })
 
+const REPLAYED = ['idempotent-replayed', 'true']
 const idHeaders = (traceId: string): string[] => ['x-request-id', traceId, 'x-cocoon-request-id', traceId]
 
 function json(body: unknown, traceId: string, status = 200, headers: Readonly<Record<string, string>> = {}): Response {

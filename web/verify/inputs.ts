@@ -74,6 +74,7 @@ const KINDS: Readonly<Record<DetectedEvidence['form'], string>> = {
   'snp-report': 'AMD SEV-SNP report',
   'gpu-evidence': 'NVIDIA evidence',
   certificate: 'certificate',
+  session: 'recorded session',
   'event-log': 'event log',
 }
 

@@ -17,7 +17,7 @@ export function addVerifyCommands(cocoon: Command, { withSettings, load, run, te
   const verify = withSettings(
     cocoon
       .command('verify')
-      .description('verify evidence: a quote, a report, a certificate, or what a node shows')
+      .description('verify evidence: a quote, a report, a certificate, a recorded session, or what a node shows')
       .argument('<target>', 'a file (detected), or host:port of a node')
       .option(
         '--bundle <file>',
@@ -27,6 +27,7 @@ export function addVerifyCommands(cocoon: Command, { withSettings, load, run, te
       .option('--at <time>', 'judge as of this time, in ISO 8601 (default: now)')
       .option('--image <hash>', 'an image hash to allow besides those of the network (repeatable)', append, [])
       .option('--event-log <file>', 'the TCG event log beside a TDX quote')
+      .option('--save <file>', 'record what a node shows, to verify it again elsewhere or later')
       .option('--json', 'print one JSON object instead of text'),
   )
   verify.action((target: string, flags: VerifyFlags) => run(runVerify(load(verify), target, flags, terminal)))

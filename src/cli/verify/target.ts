@@ -26,7 +26,7 @@ export async function readTarget(text: string, signal: AbortSignal): Promise<Tar
   const evidence = detectEvidence(readInput(text, MAX_EVIDENCE_BYTES, 'config.verify-target'))
   if (evidence === null)
     throw new CocoonError('config.verify-target', {
-      message: `${text} holds no evidence that is known here: an Intel quote or SEV-SNP report (binary, hex or Base64), NVIDIA’s JSON, a certificate (PEM or DER), a TCG event log`,
+      message: `${text} holds no evidence that is known here: an Intel quote or SEV-SNP report (binary, hex or Base64), NVIDIA’s JSON, a certificate (PEM or DER), a recorded session, a TCG event log`,
     })
   return { from: 'file', evidence }
 }

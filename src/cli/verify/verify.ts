@@ -2,7 +2,7 @@
  * `cocoon verify`: evidence from a file or a node, verified with a collateral bundle and judged by a policy. Exit status 0
  * accepted, 1 refused; what cannot be used at all throws `config.*`, which is 2.
  */
-import { existsSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { parseNetworkFile } from '../../chain/index.ts'
 import {
   assessCertificate,
@@ -11,6 +11,7 @@ import {
   type AssessOptions,
   type CollateralBundle,
   EMPTY_BUNDLE,
+  encodeSession,
   type JudgeContext,
   MAX_BUNDLE_CHARACTERS,
   MAX_EVIDENCE_BYTES,
@@ -34,6 +35,8 @@ export interface VerifyFlags {
   readonly image: readonly string[]
   readonly eventLog?: string
   readonly json?: boolean
+  /** Where what a node showed is recorded. */
+  readonly save?: string
 }
 
 /** What the network says: whom it allows, and what it asks for. */
@@ -57,6 +60,7 @@ export async function runVerify(loaded: Loaded, target: string, flags: VerifyFla
   const onInterrupt = (): void => stop.abort()
   process.once('SIGINT', onInterrupt)
   const shown = await readTarget(target, stop.signal).finally(() => process.off('SIGINT', onInterrupt))
+  if (flags.save !== undefined) record(flags.save, shown)
   const assessment = await assess(shown, {
     crypto: nodeVerifyCrypto,
     bundle,
@@ -86,6 +90,12 @@ function assess(target: Target, options: AssessOptions): Promise<Assessment> {
   return form === 'certificate'
     ? assessCertificate(target.evidence.bytes, 'unknown', options)
     : assessEvidence({ ...target.evidence, form }, options)
+}
+
+function record(path: string, shown: Target): void {
+  if (shown.from === 'file')
+    throw new CocoonError('config.value', { message: '--save records what a node shows; the target is a file already' })
+  writeFileSync(path, encodeSession({ certificate: shown.certificate, claims: null }))
 }
 
 function parseTime(text: string): number {

@@ -34,8 +34,8 @@ export interface WorkerProofs {
 }
 
 const QUERY_TIMEOUT_MS = 15_000
-/** The list is short; a proof is asked for once. */
-const AGAIN_MS = 10_000
+/** How often a proxy is asked, and sooner as long as nobody works behind it. */
+const AGAIN_MS = { some: 60_000, none: 10_000 }
 /** Judged in one round: signatures of eight GPUs cost a second. */
 const MAX_PER_ROUND = 8
 /** Of one proxy; more than that is shown by nobody's `/status`. */
@@ -85,7 +85,7 @@ export function createWorkerProofs(
         log.debug('workers behind the proxy could not be looked at', { reason: String(error) }),
       )
       .finally(() => {
-        if (!closing.signal.aborted) timer = clock.after(AGAIN_MS, again)
+        if (!closing.signal.aborted) timer = clock.after(workers.length === 0 ? AGAIN_MS.none : AGAIN_MS.some, again)
       })
   }
 

@@ -103,6 +103,17 @@ test('who comes while the workers are gone is told to come back sooner when they
     ])
 })
 
+test('a proxy that has just started, and knows no worker yet, does not say that it knows no such model', () => {
+  const pool = new WorkerPool(seededRandom(1))
+  const dispatcher = new Dispatcher<Named>(pool, { maxQueued: 100, maxQueueWaitMs: 10_000, startedMs: START })
+  expect(dispatcher.offer(job('a'), START + 9_999)).toMatchObject([
+    { do: 'refuse', refusal: { reason: 'no-workers', retryAfterMs: 500 } },
+  ])
+  expect(said(dispatcher.offer(job('a'), START + 10_000))).toEqual(['a unknown-model'])
+  pool.add({ connectionId: 1, model: 'other', version: 4, capacity: 1, coefficient: 1000 }, START)
+  expect(said(dispatcher.offer(job('a'), START + 1))).toEqual(['a unknown-model'])
+})
+
 test('who has waited for as long as it may is refused by the clock', () => {
   const { dispatcher } = proxy(1)
   dispatcher.offer(job('a'), START)

@@ -65,6 +65,8 @@ export interface DispatchLimits {
   /** Waiting requests of one model; 0 refuses when all workers are busy. */
   readonly maxQueued: number
   readonly maxQueueWaitMs: number
+  /** When this proxy began: workers are on their way to one that has just started. */
+  readonly startedMs?: number
 }
 
 interface ModelQueue<J> {
@@ -107,7 +109,7 @@ export class Dispatcher<J extends Job> {
   offer(job: J, nowMs: number): readonly Effect<J>[] {
     const choice = this.#choose(job, nowMs)
     if ('slot' in choice) return [this.#start(job, choice, 0, nowMs)]
-    if (choice.none !== 'busy') return [refuse(job, refusalOf(choice, nowMs))]
+    if (choice.none !== 'busy') return [refuse(job, this.#refusalOf(choice, nowMs))]
     const expected = this.expectedWaitMs(job)
     const lowest = choice.lowestCoefficient
     const dearer = lowest === undefined ? {} : { lowestCoefficient: lowest }
@@ -129,7 +131,7 @@ export class Dispatcher<J extends Job> {
     if ('slot' in choice) return [this.#start(job, choice, 0, nowMs)]
     const mayWait =
       choice.none === 'busy' || (mayReturn && (choice.none === 'no-workers' || choice.none === 'all-tried'))
-    if (!mayWait || this.#limits.maxQueued === 0) return [refuse(job, refusalOf(choice, nowMs))]
+    if (!mayWait || this.#limits.maxQueued === 0) return [refuse(job, this.#refusalOf(choice, nowMs))]
     const no = (reason: Refusal['reason']): Effect<J> => refuse(job, { reason, waitMs: 0, retryAfterMs: MIN_RETRY_MS })
     return this.#enqueue(job, this.#patience(job, nowMs), nowMs, no)
   }
@@ -225,6 +227,18 @@ export class Dispatcher<J extends Job> {
     }))
   }
 
+  #refusalOf(choice: Exclude<Choice, { slot: WorkerSlot }>, nowMs: number): Refusal {
+    // Nobody has come yet: what this proxy does not know, it may be about to hear of.
+    const sinceMs =
+      choice.none === 'no-workers'
+        ? choice.sinceMs
+        : choice.none === 'unknown-model' && this.#pool.isEmpty
+          ? (this.#limits.startedMs ?? null)
+          : null
+    if (sinceMs === null || nowMs - sinceMs >= BRIEF_ABSENCE_MS) return refusalOf(choice)
+    return { reason: 'no-workers', waitMs: 0, retryAfterMs: BRIEF_RETRY_MS }
+  }
+
   #of(model: string): ModelQueue<J> {
     const name = baseModelName(model)
     let of = this.#queues.get(name)
@@ -280,16 +294,13 @@ const refuse = <J extends Job>(job: J, refusal: Refusal): Effect<J> => ({ do: 'r
 
 const retryAfter = (waitMs: number): number => Math.min(MAX_RETRY_MS, Math.max(MIN_RETRY_MS, Math.ceil(waitMs)))
 
-function refusalOf(choice: Exclude<Choice, { slot: WorkerSlot }>, nowMs: number): Refusal {
+function refusalOf(choice: Exclude<Choice, { slot: WorkerSlot }>): Refusal {
   const rest = { waitMs: 0, retryAfterMs: MIN_RETRY_MS }
   switch (choice.none) {
     case 'too-expensive':
       return { reason: 'price', lowestCoefficient: choice.lowestCoefficient, ...rest }
-    case 'no-workers': {
-      const { sinceMs } = choice
-      const isBrief = sinceMs !== null && nowMs - sinceMs < BRIEF_ABSENCE_MS
-      return { reason: 'no-workers', waitMs: 0, retryAfterMs: isBrief ? BRIEF_RETRY_MS : ABSENT_RETRY_MS }
-    }
+    case 'no-workers':
+      return { reason: 'no-workers', waitMs: 0, retryAfterMs: ABSENT_RETRY_MS }
     case 'unfit':
       return { reason: 'unfit', lacks: choice.lacks, ...rest }
     case 'busy':

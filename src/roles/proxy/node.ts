@@ -146,7 +146,11 @@ export async function startProxyNode(deps: ProxyDeps, options: ProxyOptions): Pr
     trace: deps.trace,
     ledger,
     pool,
-    queue: { maxQueued: options.maxQueuedRequests, maxQueueWaitMs: options.maxQueueWaitMs },
+    queue: {
+      maxQueued: options.maxQueuedRequests,
+      maxQueueWaitMs: options.maxQueueWaitMs,
+      startedMs: clock.now(),
+    },
     prefixKeys: createPrefixKeys(deps.random.bytes(32)),
     rules: () => ({
       configVersion: registry.current().version,

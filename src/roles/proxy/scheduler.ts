@@ -232,6 +232,11 @@ export class WorkerPool {
     return [...this.#slotsById.values()]
   }
 
+  /** Whether no worker of any model has ever come. */
+  get isEmpty(): boolean {
+    return this.#modelsByName.size === 0
+  }
+
   /** Whether anybody ever offered it. */
   knows(model: string): boolean {
     return this.#modelsByName.has(model)

@@ -36,6 +36,8 @@ export function createProofOfWorker(connection: Connection): ProofOfWorker {
   let claims: SignedClaims | null = null
   let gpus: readonly ProvenGpu[] | null = null
   let isJudging = false
+  /** Made when it is first asked for: every client asks, and claims of eight GPUs have 70 kB. */
+  let shown: WorkerProof | null = null
 
   return {
     receive(message, accepted, refused) {
@@ -43,14 +45,14 @@ export function createProofOfWorker(connection: Connection): ProofOfWorker {
         throw new CocoonError('protocol.out-of-turn', { message: 'claims were sent twice' })
       if (judge === undefined) return
       // The bytes are the connection's until this call returns.
-      const shown = { claims: message.claims.slice(), signature: message.signature.slice() }
+      const sent = { claims: message.claims.slice(), signature: message.signature.slice() }
       isJudging = true
       judge
-        .judge(shown, closing.signal)
+        .judge(sent, closing.signal)
         .then(
           (verdict) => {
             isJudging = false
-            ;[claims, gpus] = [shown, verdict.gpus]
+            ;[claims, gpus, shown] = [sent, verdict.gpus, null]
             accepted()
           },
           (error: unknown) => refused(toCocoonError(error)),
@@ -69,7 +71,10 @@ export function createProofOfWorker(connection: Connection): ProofOfWorker {
     get gpus() {
       return gpus
     },
-    shown: () => (certificate === undefined ? null : { id: idOf(certificate, claims), certificate, claims }),
+    shown() {
+      if (certificate !== undefined) shown ??= { id: idOf(certificate, claims), certificate, claims }
+      return shown
+    },
     close: () => closing.abort(new CocoonError('protocol.lost', { message: 'the worker has gone' })),
   }
 }

@@ -5,6 +5,7 @@
 import { CocoonError, equalBytes, toHex } from '../../util/index.ts'
 import { teeError } from '../errors.ts'
 import { type CollateralWant, isCertifiedPlatform, wantsOfQuote, wantsOfReport } from '../collateral/index.ts'
+import type { SignedClaims } from '../quote/index.ts'
 import { judgeEvidence, type KeyEvidence, NO_SURROUNDINGS, type Surroundings } from '../policy/index.ts'
 import { OID } from '../ratls/oids.ts'
 import { examineCertificate, keyEvidenceOf, spkiOf, type TlsRole } from '../ratls/rules.ts'
@@ -20,7 +21,7 @@ import {
   type Findings,
 } from './assessment.ts'
 import { ASSESS_ERRORS } from './errors.ts'
-import { type GpuFindings, sentenceOf, shownOf } from './gpu.ts'
+import { examineClaims, type GpuFindings, sentenceOf, shownOf } from './gpu.ts'
 import { examineQuote } from './quote.ts'
 import { examineSnp } from './snp.ts'
 
@@ -35,18 +36,23 @@ export interface ShownCertificate {
   readonly group: CheckGroup
 }
 
-/** Throws nothing that certificate, evidence or bundle could cause. */
+/** Throws nothing that certificate, evidence, claims or bundle could cause. @param claims what its owner showed beside it */
 export async function assessCertificate(
   der: Uint8Array,
   role: CertificateRole,
   options: AssessOptions,
+  claims: SignedClaims | null = null,
 ): Promise<Assessment> {
   const list = new Checklist()
   const roles = rolesOf(role)
   const verified = await attempt(list, 'certificate', () => verifyAs(roles, der, options))
   const { shown, refused } = presentCertificate(list, der, verified, options)
   if (shown === null) return refused
-  return concludeCertificate(shown, await examineShownEvidence(shown, options), options)
+  const found = await examineShownEvidence(shown, options)
+  const { certificate } = shown
+  const gpus =
+    claims === null ? null : await examineClaims(claims, certificate, { ...options, nowMs: options.context.nowMs })
+  return concludeCertificate(shown, found, options, gpus)
 }
 
 /** A recorded certificate does not say which end it was; either role will do. */

@@ -3,8 +3,9 @@ import { fromBase64, fromHex } from '../../util/index.ts'
 import { MAX_EVENT_LOG_BYTES } from '../quote/eventlog.ts'
 import { SNP_REPORT_BYTES } from '../quote/index.ts'
 import { readPem } from '../x509/index.ts'
+import { SESSION_FORMAT } from './session.ts'
 
-export type EvidenceForm = 'dcap-quote' | 'snp-report' | 'gpu-evidence' | 'certificate' | 'event-log'
+export type EvidenceForm = 'dcap-quote' | 'snp-report' | 'gpu-evidence' | 'certificate' | 'event-log' | 'session'
 
 export interface DetectedEvidence {
   readonly form: EvidenceForm
@@ -29,6 +30,7 @@ export function detectEvidence(bytes: Uint8Array): DetectedEvidence | null {
   if (text === null) return null
   if (text.startsWith('[') || (text.startsWith('{') && text.includes('"evidences"')))
     return { form: 'gpu-evidence', encoding: 'json', bytes }
+  if (text.startsWith('{') && text.includes(`"${SESSION_FORMAT}"`)) return { form: 'session', encoding: 'json', bytes }
   if (text.startsWith('-----BEGIN CERTIFICATE-----')) return fromPem(text)
   const compact = text.replaceAll(/\s+/g, '')
   return decoded('hex', () => fromHex(compact.replace(/^0x/i, ''))) ?? decoded('base64', () => fromBase64(compact))

@@ -4,10 +4,12 @@ import { NO_SURROUNDINGS } from '../policy/index.ts'
 import { parseEventLog, replayEventLog } from '../quote/index.ts'
 import { Checklist, type CheckInputs } from '../verify/checks.ts'
 import { type AssessOptions, type Assessment, attempt, conclude, type Findings } from './assessment.ts'
+import { assessCertificate } from './certificate.ts'
 import type { DetectedEvidence } from './detect.ts'
 import { ASSESS_ERRORS } from './errors.ts'
 import { examineGpus } from './gpu.ts'
 import { examineQuote } from './quote.ts'
+import { parseSession } from './session.ts'
 import { examineSnp } from './snp.ts'
 
 /** Certificates are `assessCertificate`'s. Throws nothing that evidence or bundle could cause. */
@@ -15,11 +17,21 @@ export async function assessEvidence(
   detected: DetectedEvidence & { readonly form: Exclude<DetectedEvidence['form'], 'certificate'> },
   options: AssessOptions,
 ): Promise<Assessment> {
+  if (detected.form === 'session') return assessSession(detected.bytes, options)
   return conclude(await examine(detected.form, detected.bytes, options), options)
 }
 
+async function assessSession(bytes: Uint8Array, options: AssessOptions): Promise<Assessment> {
+  const list = new Checklist()
+  const session = await attempt(list, 'session', () => parseSession(new TextDecoder().decode(bytes)))
+  if (session !== null) return assessCertificate(session.certificate, 'unknown', options, session.claims)
+  const nothing = { shown: {}, facts: null, validUntilMs: null, proven: [], notProven: [] }
+  const groups = [{ title: 'Recorded session', checks: list.checks }]
+  return conclude({ ...nothing, summary: 'recorded session', evidence: 'unknown', groups }, options)
+}
+
 function examine(
-  form: Exclude<DetectedEvidence['form'], 'certificate'>,
+  form: Exclude<DetectedEvidence['form'], 'certificate' | 'session'>,
   bytes: Uint8Array,
   options: AssessOptions,
 ): Promise<Findings> {
