@@ -48,7 +48,7 @@ export function createBatchDesk(deps: BatchDeskDeps, options: BatchDeskOptions):
         return refusedLine(toCocoonError(thrown))
       }
       const { maxCostNano } = deps.inference.quote(prepared)
-      return { model: prepared.model, maxCostNano, run: () => run(prepared, maxCostNano, deps, options) }
+      return { model: prepared.model, maxCostNano, run: (ended) => run(prepared, maxCostNano, ended, deps, options) }
     },
   }
 }
@@ -66,6 +66,7 @@ function refusal(error: CocoonError, cost: LineAnswer['cost']): LineAnswer {
 function run(
   request: PreparedInference,
   maxCostNano: bigint,
+  ended: () => void,
   deps: BatchDeskDeps,
   { limits }: BatchDeskOptions,
 ): ReturnType<PreparedLine['run']> {
@@ -88,7 +89,11 @@ function run(
     },
   }
   const { promise, resolve } = Promise.withResolvers<Collected>()
-  const answer = new Answer(collect(resolve), request, [], { ...deps, inference, limits, firstByte: () => undefined })
+  const done = (collected: Collected): void => {
+    ended()
+    resolve(collected)
+  }
+  const answer = new Answer(collect(done), request, [], { ...deps, inference, limits, firstByte: () => undefined })
   answer.run()
   return {
     answer: promise.then(async (collected): Promise<LineAnswer> => {

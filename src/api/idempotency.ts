@@ -13,18 +13,30 @@ import {
 } from '../roles/client/index.ts'
 import { type Clock, type CocoonError, toHex } from '../util/index.ts'
 import { apiError } from './errors.ts'
+import { formFingerprint, TRANSCRIPTION_PATH } from './transcription.ts'
 
 export interface AnswerMemory {
   /**
    * @param scope who asks: keys of one caller mean nothing to another
+   * @param fingerprint see `fingerprintOf`
    * @returns an inference for one run. Throws `request.idempotency-key` for a key that is malformed, or was used with another body,
    * or whose answer could not be kept
    */
   inferenceFor(
     key: string,
     scope: string,
-    body: Uint8Array,
+    fingerprint: Uint8Array,
   ): { readonly inference: Inference; readonly isRepeated: boolean }
+}
+
+/** What the repetition of a request has in common with it. */
+export function fingerprintOf({
+  path,
+  headers,
+  body,
+}: Pick<InferenceRequest, 'path' | 'headers' | 'body'>): Uint8Array {
+  if (path !== TRANSCRIPTION_PATH) return body
+  return formFingerprint(body, headers.find(([name]) => name === 'content-type')?.[1] ?? '')
 }
 
 export interface AnswerMemoryLimits {
@@ -154,12 +166,12 @@ export function createAnswerMemory(clock: Clock, inference: Inference, limits = 
   })
 
   return {
-    inferenceFor(key, scope, body) {
+    inferenceFor(key, scope, fingerprint) {
       if (!KEY.test(key))
         throw apiError('request.idempotency-key', { message: 'Idempotency-Key must be 1 to 255 printable characters.' })
       makeRoom()
       const id = toHex(new Uint8Array(createHash('sha256').update(`${scope.length} ${scope} ${key}`).digest()))
-      const bodyHash = createHash('sha256').update(body).digest('hex')
+      const bodyHash = createHash('sha256').update(fingerprint).digest('hex')
       const kept = keptById.get(id)
       if (kept !== undefined) {
         if (kept.bodyHash !== bodyHash)

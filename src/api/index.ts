@@ -17,6 +17,7 @@ export {
   toHttpError,
 } from './errors.ts'
 export { createStreamTail, type StreamTail } from './event-stream.ts'
+export { type AnswerMemory, createAnswerMemory, fingerprintOf } from './idempotency.ts'
 export { createGate, type Gate } from './gate.ts'
 export { type ListedModel, listModel, pricesOf } from './models.ts'
 export { openApiDocument } from './openapi.ts'

@@ -398,3 +398,13 @@ test('closing an account is the owner’s order: with the admin key, to one prox
   expect([busy.statusCode, busy.json()]).toMatchObject([402, { error: { code: 'payment.in-use' } }])
   expect(asked).toEqual([null, 'EQ', 'busy'])
 })
+
+test('counting tokens is a request like any other: it counts against the limits of a key, and leaves a receipt', async () => {
+  const { key } = await makeKey({ limits: { requests_per_minute: 1 } })
+  expect((await ask(HELLO, key, '/v1/messages/count_tokens')).statusCode).toBe(200)
+  expect((await ask(HELLO, key)).statusCode).toBe(429)
+  expect((await gateway.receipts({ limit: 9, result: 'ok' })).receipts).toMatchObject([
+    { path: '/v1/chat/completions', total: FINAL.tokens.total, costNano: FINAL.costNano },
+  ])
+  expect(inference.calls[0]?.request.maxTokens).toBe(1)
+})

@@ -4,7 +4,7 @@ import { INFERENCE_PATHS } from './contract.ts'
 import { apiError } from './errors.ts'
 import type { Gate } from './gate.ts'
 import type { RequestDefaults } from './caller.ts'
-import { createAnswerMemory } from './idempotency.ts'
+import { createAnswerMemory, fingerprintOf } from './idempotency.ts'
 import { prepareInference } from './prepare.ts'
 import { answerInference, type HttpAnswerDeps } from './respond.ts'
 import { TRANSCRIPTION_PATH } from './transcription.ts'
@@ -37,7 +37,7 @@ export function addInferenceRoutes(
     const key = request.headers['idempotency-key']
     let { inference } = deps
     if (typeof key === 'string') {
-      const of = memory.inferenceFor(key, `${request.url} ${request.caller}`, prepared.body)
+      const of = memory.inferenceFor(key, `${request.url} ${request.caller}`, fingerprintOf(prepared))
       inference = of.inference
       if (of.isRepeated) reply.header('idempotent-replayed', 'true')
     }

@@ -1,9 +1,10 @@
 /** Forms and rankings through OpenAI's own library and through `fetch`. */
 import OpenAI, { toFile } from 'openai'
 import { afterEach, describe, expect, test } from 'vitest'
-import { parseForm } from '../util/index.ts'
+import { type FormPart, parseForm, writeForm } from '../util/index.ts'
 import { type ApiUnderTest, apiUnderTest, DONE } from './api-under-test.ts'
 import type { ScriptedCall } from './scripted-inference.ts'
+import { formFingerprint } from './transcription.ts'
 
 const open: ApiUnderTest[] = []
 afterEach(async () => {
@@ -142,5 +143,54 @@ describe('a ranking', () => {
     [{ query: 'q', documents: ['a'], max_tokens: 5 }, 'max_tokens'],
   ])('%j is refused, naming %s', async (fields, param) => {
     expect(await rank({ model: 'm', ...fields })).toMatchObject({ status: 400, body: { error: { param } } })
+  })
+})
+
+describe('a form under an Idempotency-Key', () => {
+  const send = async (baseURL: string, fields: Record<string, string>, bytes = 'RIFF') => {
+    const form = new FormData()
+    for (const [name, value] of Object.entries({ model: 'whisper', ...fields })) form.append(name, value)
+    form.append('file', new Blob([bytes], { type: 'audio/wav' }), 'a.wav')
+    // `fetch` draws another boundary each time.
+    const headers = { 'idempotency-key': 'once' }
+    return fetch(`${baseURL}/audio/transcriptions`, { method: 'POST', body: form, headers })
+  }
+
+  test('is answered from memory when it comes again, whatever its boundary', async () => {
+    const { api, baseURL } = await serve(answerText)
+    expect(await (await send(baseURL, {})).json()).toEqual({ text: 'Hello.' })
+    const again = await send(baseURL, {})
+    expect(again.headers.get('idempotent-replayed')).toBe('true')
+    expect(await again.json()).toEqual({ text: 'Hello.' })
+    expect(api.inference.calls).toHaveLength(1)
+  })
+
+  test.each([
+    ['another sound', {}, 'RIFX'],
+    ['another field', { language: 'en' }, 'RIFF'],
+  ])('is refused with %s', async (_, fields, bytes) => {
+    const { api, baseURL } = await serve(answerText)
+    await send(baseURL, {})
+    const other = await send(baseURL, fields, bytes)
+    expect(other.status).toBe(400)
+    expect(await other.json()).toMatchObject({ error: { code: 'request.idempotency-key' } })
+    expect(api.inference.calls).toHaveLength(1)
+  })
+
+  test('has a fingerprint of its parts: none can pass for two, and nothing but the boundary is left out', () => {
+    const of = (boundary: string, ...parts: readonly FormPart[]): string => {
+      const body = writeForm({ boundary, parts })
+      return Buffer.from(formFingerprint(body, `multipart/form-data; boundary=${boundary}`)).toString('hex')
+    }
+    const [a, b] = ['a', 'b'].map((name): FormPart => ({ name, value: Buffer.from(name) })) as [FormPart, FormPart]
+    expect(of('x', a, b)).toBe(of('y', a, b))
+    const others = [
+      of('x', b, a),
+      of('x', a),
+      of('x', { ...a, fileName: 'f' }, b),
+      of('x', { ...a, contentType: 'text/plain' }, b),
+      of('x', { ...a, value: Buffer.from('a["b",null,null,1]b') }),
+    ]
+    expect(new Set([...others, of('x', a, b)]).size).toBe(others.length + 1)
   })
 })

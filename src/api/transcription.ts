@@ -3,7 +3,7 @@
  * on as it is, without the name of its file.
  */
 import { z } from 'zod'
-import { CocoonError, type FormPart, parseForm, utf8, writeForm } from '../util/index.ts'
+import { CocoonError, concatBytes, type FormPart, parseForm, utf8, writeForm } from '../util/index.ts'
 import { baseName, type CallerRequest, headersToForward, type PreparedInference } from './caller.ts'
 import {
   CONTROL_FIELDS,
@@ -94,6 +94,20 @@ export function prepareTranscription(caller: CallerRequest): PreparedInference {
     ...maxCostOf(fields.max_cost, headers),
     stream: fields.stream === true,
   }
+}
+
+/**
+ * Equal for two forms with the same parts: libraries draw another boundary for each attempt. Lengths stand before values, so that
+ * no value can pass for two parts.
+ */
+export function formFingerprint(body: Uint8Array, contentType: string): Uint8Array {
+  const pieces = readForm(body, contentType).parts.flatMap(
+    ({ name, fileName = null, contentType: type = null, value }) => [
+      utf8(JSON.stringify([name, fileName, type, value.length])),
+      value,
+    ],
+  )
+  return concatBytes(...pieces)
 }
 
 function readForm(body: Uint8Array, contentType: string): ReturnType<typeof parseForm> {

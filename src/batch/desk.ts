@@ -33,8 +33,11 @@ export interface LineAnswer {
 export interface PreparedLine {
   readonly model: string
   readonly maxCostNano: bigint
-  /** Once. Resolves when it is over and its cost is known; never rejects. */
-  run(): { readonly answer: Promise<LineAnswer>; cancel(): void }
+  /**
+   * Once. `answer` resolves when it is over and its cost is known; it never rejects.
+   * @param ended called when nothing more comes from the network, maybe before the cost is known
+   */
+  run(ended: () => void): { readonly answer: Promise<LineAnswer>; cancel(): void }
 }
 
 export interface LineDesk {

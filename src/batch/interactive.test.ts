@@ -3,7 +3,8 @@ import type { Inference, InferenceRequest, InferenceSink } from '../roles/client
 import { CocoonError, manualClock } from '../util/index.ts'
 import { watchInteractive } from './interactive.ts'
 
-const REQUEST = { path: '/v1/chat/completions', model: 'm' } as InferenceRequest
+const STREAMED = { path: '/v1/chat/completions', model: 'm', stream: true } as unknown as InferenceRequest
+const WHOLE = { ...STREAMED, stream: false } as InferenceRequest
 const HEAD = { status: 200, headers: [], maxCostNano: 1n, proxy: 'p', evidence: 'none' } as const
 
 function setUp() {
@@ -27,10 +28,10 @@ function setUp() {
     end: () => void seen.push('end'),
     fail: (error) => void seen.push(error.code),
   }
-  return { clock, sinks, watch, seen, run: () => watch.inference.run(REQUEST, caller) }
+  return { clock, sinks, watch, seen, run: (request = STREAMED) => watch.inference.run(request, caller) }
 }
 
-test('a request that has no answer after a second is waiting, until its answer begins', () => {
+test('a stream that has not begun after a second is waiting, until it does', () => {
   const { clock, sinks, watch, run, seen } = setUp()
   run()
   expect(watch.isWaiting()).toBe(false)
@@ -40,6 +41,13 @@ test('a request that has no answer after a second is waiting, until its answer b
   sinks[0]?.part(new Uint8Array(1))
   expect(watch.isWaiting()).toBe(false)
   expect(seen).toEqual(['head', 'part'])
+})
+
+test('a whole answer that takes its time keeps nobody waiting', () => {
+  const { clock, watch, run } = setUp()
+  run(WHOLE)
+  clock.advance(60_000)
+  expect(watch.isWaiting()).toBe(false)
 })
 
 test('for five seconds after a refusal for want of room nothing else goes first; another failure means nothing', () => {

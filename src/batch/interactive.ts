@@ -1,8 +1,9 @@
 /**
  * Requests that somebody waits for go first. This stands in front of the inference of all live endpoints and knows whether they
- * get through: while one of them waits for its answer to begin, or was just refused for want of room, batches start nothing.
+ * get through: while a stream waits for its beginning, or a request was just refused for want of room, batches start nothing. A whole
+ * answer begins when it ends, so that its beginning says nothing about room.
  */
-import type { Inference, InferenceSink } from '../roles/client/index.ts'
+import type { Inference, InferenceRequest, InferenceSink } from '../roles/client/index.ts'
 import type { Clock } from '../util/index.ts'
 
 export interface InteractiveWatch {
@@ -11,13 +12,16 @@ export interface InteractiveWatch {
   isWaiting(): boolean
 }
 
-/** An answer that begins within this had room; most do. */
+/** Live endpoints say so of each request, whatever its API. */
+const isStreamed = (request: InferenceRequest & { readonly stream?: boolean }): boolean => request.stream === true
+
+/** A stream that begins within this had room; most do. */
 const PATIENCE_MS = 1_000
 /** After a refusal the caller tries again, and shall find the place that gets free. */
 const AFTER_REFUSAL_MS = 5_000
 
 export function watchInteractive(inference: Inference, clock: Clock): InteractiveWatch {
-  /** When each of those was sent that have no answer yet. */
+  /** When each stream was asked for that has not begun. */
   const waitingSinceMs = new Map<object, number>()
   let refusedMs = Number.NEGATIVE_INFINITY
 
@@ -27,7 +31,7 @@ export function watchInteractive(inference: Inference, clock: Clock): Interactiv
       quote: (request) => inference.quote(request),
       run(request, sink) {
         const one = {}
-        waitingSinceMs.set(one, clock.now())
+        if (isStreamed(request)) waitingSinceMs.set(one, clock.now())
         const watched: InferenceSink = {
           head(head) {
             waitingSinceMs.delete(one)

@@ -15,6 +15,7 @@ describe('a line of a batch', () => {
     ['goes to a dearer one when the cheap one is full', offer(worker(800, 4, 4), worker(2000, 0, 4)), 4000, 0, 2000],
     ['takes the last share of a single place only when it is free', offer(worker(800, 0, 1)), 4000, 0, 800],
     ['counts workers at one price together', offer(worker(800, 4, 4), worker(800, 0, 4)), 4000, 0, 800],
+    ['offers its cap where nothing is told of workers', offer(), 1000, 7, 1000],
     ['takes a worker that tells no places while it is idle', offer(worker(800, 0, 0)), 4000, 0, 800],
   ] as const)('%s', (_, offered, cap, started, coefficient) => {
     expect(findRoom(offered, cap, 80, started)).toEqual({ at: 'coefficient', coefficient })
@@ -24,7 +25,6 @@ describe('a line of a batch', () => {
     ['for workers within its price', offer(worker(800, 4, 4), worker(2000, 0, 4)), 1000, 0, 'full'],
     ['for a price that nobody asks', offer(worker(2000, 0, 4)), 1000, 0, 'dearer'],
     ['for a model that nobody offers', undefined, 1000, 0, 'nowhere'],
-    ['for a model whose workers are gone', offer(), 1000, 0, 'nowhere'],
     ['for those that went out a moment ago', offer(worker(800, 0, 4)), 1000, 3, 'full'],
     ['rather than take the places left for others', offer(worker(800, 8, 10)), 1000, 0, 'full'],
   ] as const)('waits %s', (_, offered, cap, started, at) => {

@@ -25,7 +25,9 @@ export function findRoom(
   maxLoadPercent: number,
   started: number,
 ): Room {
-  if (offer === undefined || offer.workers.length === 0) return { at: 'nowhere' }
+  if (offer === undefined) return { at: 'nowhere' }
+  // Peers of the oldest version name models and tell nothing of workers: their refusals must do.
+  if (offer.workers.length === 0) return { at: 'coefficient', coefficient: maxCoefficient }
   const cheapestFirst = offer.workers.toSorted((a, b) => a.coefficient - b.coefficient)
   if ((cheapestFirst[0]?.coefficient ?? 0) > maxCoefficient) return { at: 'dearer' }
   let places = 0

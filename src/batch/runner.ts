@@ -22,6 +22,7 @@ import { type BatchRun, type Entry, fitsMaxCost, isDrained, type Lane, newRun, t
 import type { BatchOptions } from './options.ts'
 import { outputLine } from './output-line.ts'
 import { answered, heldUp, refused } from './pace.ts'
+import { createPlaces, type Place } from './places.ts'
 import { added, NO_COST, NO_USAGE } from './progress.ts'
 import type { AttemptCost, PendingLine } from './records.ts'
 import { findRoom } from './room.ts'
@@ -63,6 +64,8 @@ export interface Runner {
 
 /** Offers are asked for this often while lines wait. */
 const OFFERS_MS = 2_000
+/** Older ones say nothing any more: those of the batch before, those of a proxy that has gone. */
+const OFFERS_OLD_MS = 3 * OFFERS_MS
 const TICK_MS = 1_000
 /** A proxy that was just restarted knows no workers yet. */
 const UNKNOWN_MODEL_MS = 5 * 60_000
@@ -76,8 +79,7 @@ export function createRunner(deps: RunnerDeps, options: BatchOptions): Runner {
   const cancels = new Set<() => void>()
   let offers: { readonly atMs: number; readonly byModel: ReadonlyMap<string, ModelOffer> | null } | null = null
   let isAsking = false
-  /** Lines that began less those that ended since the offers were told, by model. */
-  const begunByModel = new Map<string, number>()
+  const places = createPlaces()
   let running = 0
   let turn = 0
   let state: 'open' | 'draining' | 'aborted' = 'open'
@@ -112,14 +114,14 @@ export function createRunner(deps: RunnerDeps, options: BatchOptions): Runner {
       lane.running++
       run.running++
       running++
-      begunByModel.set(model, (begunByModel.get(model) ?? 0) + 1)
-      void attempt(lane, line, room.coefficient)
+      const place = places.take(model)
+      void attempt(lane, line, room.coefficient, place)
         .catch((error: unknown) => giveUp(lane, line, toCocoonError(error)))
         .finally(() => {
           lane.running--
           run.running--
           running--
-          begunByModel.set(model, (begunByModel.get(model) ?? 0) - 1)
+          place.free()
           ended(run)
         })
     }
@@ -133,9 +135,8 @@ export function createRunner(deps: RunnerDeps, options: BatchOptions): Runner {
     if (deps.isInteractiveWaiting()) return 'interactive'
     if (now < pace.pausedUntilMs) return lane.pausedFor
     if (lane.running >= pace.width) return 'busy'
-    if (offers === null || offers.byModel === null) return 'no-proxy'
-    const begun = begunByModel.get(model) ?? 0
-    const room = findRoom(offers.byModel.get(model), maxCoefficient, options.maxLoadPercent, begun)
+    if (offers === null || offers.byModel === null || now - offers.atMs > OFFERS_OLD_MS) return 'no-proxy'
+    const room = findRoom(offers.byModel.get(model), maxCoefficient, options.maxLoadPercent, places.beyondTold(model))
     switch (room.at) {
       case 'coefficient':
         return room
@@ -155,13 +156,14 @@ export function createRunner(deps: RunnerDeps, options: BatchOptions): Runner {
   async function askOffers(): Promise<void> {
     if (isAsking || (offers !== null && clock.now() - offers.atMs < OFFERS_MS)) return
     isAsking = true
+    const told = places.asked()
     const byModel = await deps.inference.models().then(
       (list) => new Map(list.map((offer) => [offer.id, offer])),
       () => null,
     )
     isAsking = false
     offers = { atMs: clock.now(), byModel }
-    begunByModel.clear()
+    told()
     pump()
   }
 
@@ -200,7 +202,7 @@ export function createRunner(deps: RunnerDeps, options: BatchOptions): Runner {
     run.stopped?.()
   }
 
-  async function attempt(lane: Lane, line: PendingLine, coefficient: number): Promise<void> {
+  async function attempt(lane: Lane, line: PendingLine, coefficient: number, place: Place): Promise<void> {
     const { run } = lane
     const { batch } = run.entry
     const bytes = await run.input.at(line.at, line.bytes)
@@ -217,7 +219,9 @@ export function createRunner(deps: RunnerDeps, options: BatchOptions): Runner {
     run.reservedNano += prepared.maxCostNano
     try {
       await store.keep([{ put: 'sent', batch: batch.id, seq: line.seq, request, maxCostNano: prepared.maxCostNano }])
-      const { answer, cancel } = prepared.run()
+      // A worker is free when the answer has come, not when that is on our disk.
+      const { answer, cancel } = prepared.run(() => place.free())
+      place.left()
       cancels.add(cancel)
       const told = await answer.finally(() => cancels.delete(cancel))
       if (state === 'aborted') return

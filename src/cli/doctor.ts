@@ -6,9 +6,9 @@ import net from 'node:net'
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
-import { formatAddress } from '../chain/index.ts'
+import { formatAddress, openChainAccess } from '../chain/index.ts'
 import { listModels } from '../models/index.ts'
-import { toCocoonError } from '../util/index.ts'
+import { noMetrics, silentLog, systemClock, systemRandom, toCocoonError } from '../util/index.ts'
 import { type Finding, finding } from './finding.ts'
 import { describeMachine, runTool } from './machine/description.ts'
 import { judgeGpuSettings, judgeMachine } from './machine/judge.ts'
@@ -30,6 +30,7 @@ export async function examine(config: Config): Promise<readonly Finding[]> {
     await models(config),
     engine,
     network(config),
+    await chain(config),
     ...(await Promise.all(portsOf(config).map(([name, host, port, setting]) => portFree(name, host, port, setting)))),
     await gpu(),
     ...judgeMachine(machine),
@@ -162,6 +163,35 @@ function network(config: Config): Finding {
     return finding('network', 'missing', toCocoonError(error).message, 'correct the setting')
   }
 }
+
+const CHAIN_TIMEOUT_MS = 5_000
+
+/** Whether endpoints answer, serve the network that is meant, and go by the same time as this machine. */
+async function chain(config: Config): Promise<Finding> {
+  let asked = ''
+  try {
+    const chosen = chooseNetwork(config)
+    if (chosen.kind === 'file') return finding('chain', 'ok', 'none: this network has no chain')
+    asked = chosen.chain.endpoints.map((e) => new URL(e.url).host).join(', ')
+    const deps = { clock: systemClock, random: systemRandom, log: silentLog, metrics: noMetrics }
+    const { seqno, atMs } = await openChainAccess(chosen.chain, deps).masterchainInfo({
+      signal: AbortSignal.timeout(CHAIN_TIMEOUT_MS),
+    })
+    const ageS = Math.max(0, Math.round((systemClock.now() - atMs) / 1000))
+    return finding('chain', 'ok', `${asked}: block ${seqno}, ${ageS} s old`)
+  } catch (error) {
+    const { code, message } = toCocoonError(error)
+    if (code === 'chain.clock' || code === 'chain.other-network')
+      return finding('chain', 'missing', message, MENDS[code])
+    return finding(
+      'chain',
+      'note',
+      `${asked}: ${message}`,
+      'start `cocoon devnet`, or look at ton.endpoints and the network',
+    )
+  }
+}
+const MENDS = { 'chain.clock': 'set the clock, best by NTP', 'chain.other-network': 'correct ton.endpoints' } as const
 
 function portsOf(config: Config): readonly (readonly [string, string, number, string])[] {
   const { client, proxy, worker } = config

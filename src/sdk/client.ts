@@ -2,8 +2,11 @@
 import {
   apiError,
   baseName,
+  type AnswerMemory,
+  createAnswerMemory,
   createGate,
   errorBodyFor,
+  fingerprintOf,
   listModel,
   prepareInference,
   pricesOf,
@@ -20,7 +23,7 @@ import { type Cost, respond } from './respond.ts'
 export interface CocoonClient extends AsyncDisposable {
   /**
    * Answers the inference paths of the HTTP API, `/v1/models` and `/v1/models/ID` from the network, whatever host the URL
-   * names; statuses, headers and error bodies are those of the HTTP API. Hand it to any library that
+   * names; statuses, headers and error bodies are those of the HTTP API, `Idempotency-Key` included. Hand it to any library that
    * takes a `fetch`, with a base URL that ends in `/v1`. It rejects only with the reason of an aborted signal, and with a
    * TypeError for arguments that `fetch` itself would refuse. A body that fails without being a stream of events ends with
    * a CocoonError.
@@ -88,6 +91,7 @@ export function createClient(options: CreateClientOptions): CocoonClient {
     (now) => void (connection = now),
     (error: unknown) => void (failure = toCocoonError(error)),
   )
+  let memory: AnswerMemory | undefined
   let closed: Promise<void> | undefined
 
   /** The node, as soon as there is one. */
@@ -138,7 +142,12 @@ export function createClient(options: CreateClientOptions): CocoonClient {
       const body = await readBody(request, api.maxBodyBytes, signal)
       const prepared = prepareInference({ path, headers: request.headers, body, traceId, caller: OWNER, defaults })
       await untilConnected(signal)
-      const answer = respond(prepared, idHeaders(traceId), signal, { ...answering, inference: nodeNow() })
+      const inference = nodeNow()
+      const key = request.headers.get('idempotency-key')
+      memory ??= createAnswerMemory(clock, inference)
+      const kept = key === null ? undefined : memory.inferenceFor(key, path, fingerprintOf(prepared))
+      const ownHeaders = kept?.isRepeated === true ? [...idHeaders(traceId), ...REPLAYED] : idHeaders(traceId)
+      const answer = respond(prepared, ownHeaders, signal, { ...answering, inference: kept?.inference ?? inference })
       void answer.over.then(leave)
       const response = await answer.response
       costs.set(response, answer.cost)
@@ -224,6 +233,7 @@ const unconnected = ({ owner, node }: SdkOptions): ReturnType<ClientNode['status
   accounts: [],
 })
 
+const REPLAYED = ['idempotent-replayed', 'true']
 const idHeaders = (traceId: string): string[] => ['x-request-id', traceId, 'x-cocoon-request-id', traceId]
 
 function json(body: unknown, traceId: string, status = 200, headers: Readonly<Record<string, string>> = {}): Response {

@@ -130,6 +130,7 @@ test('a batch is cancelled, and one that is over cannot be', async () => {
   const id = await create(chatLines(3))
   await until(() => held.length > 0, 'a line is under way')
   expect(await cancelBatch(config, id, out)).toBe(0)
+  engine.script = answerChat()
   for (const answer of held) answer()
   expect(await waitForBatch(config, id, out, progress, soon)).toBe(1)
   await expect(cancelBatch(config, id, out)).rejects.toMatchObject({ code: 'request.batch-over' })

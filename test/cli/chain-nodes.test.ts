@@ -6,6 +6,7 @@ import {
   Address,
   clientState,
   formatAddress,
+  NETWORKS,
   nodeWalletAddress,
   ownCode,
   proxyState,
@@ -13,6 +14,7 @@ import {
 } from '../../src/chain/index.ts'
 import { call } from '../devnet/support.ts'
 import { type ChainTestNetwork, startChainNetwork, type TestProxy, TON } from '../support/chain-network.ts'
+import { startLyingEndpoint } from '../support/lying-endpoint.ts'
 import { until } from '../support/network.ts'
 import { type Cocoon, cocoonHome, type Ended, type Started } from '../support/processes.ts'
 import { type ScriptedEngine, startScriptedEngine } from '../support/scripted-engine.ts'
@@ -79,6 +81,37 @@ afterAll(async () => {
   cocoon?.close()
   await network?.close()
   await engine?.close()
+})
+
+test('doctor says whether the chain answers, is the one that is meant, and goes by the same time', async () => {
+  const looks = async (ton: string): Promise<{ readonly verdict: string; readonly what: string }> => {
+    const ended = await cocoon.run(['doctor', '--json'], { ...env, COCOON_TON_ENDPOINTS: ton })
+    const findings = JSON.parse(ended.stdout) as readonly { about: string; verdict: string; what: string }[]
+    return findings.find((one) => one.about === 'chain') ?? { verdict: '', what: '' }
+  }
+  expect(await looks(`${network.url}/api/v2`)).toMatchObject({
+    verdict: 'ok',
+    what: expect.stringMatching(/block \d+, \d+ s old/),
+  })
+  expect(await looks('http://127.0.0.1:1/api/v2')).toMatchObject({
+    verdict: 'note',
+    what: expect.stringContaining('127.0.0.1:1'),
+  })
+  const between = await startLyingEndpoint(`${network.url}/api/v2`)
+  try {
+    between.lie = { zeroState: Buffer.from(NETWORKS.mainnet.zeroState, 'hex').toString('base64') }
+    expect(await looks(between.url)).toMatchObject({
+      verdict: 'missing',
+      what: expect.stringContaining('serves mainnet'),
+    })
+    between.lie = { clockMs: -7_200_000 }
+    expect(await looks(between.url)).toMatchObject({
+      verdict: 'missing',
+      what: expect.stringMatching(/s ahead of the chain’s/),
+    })
+  } finally {
+    await between.close()
+  }
 })
 
 describe('a client', () => {

@@ -1,4 +1,7 @@
 /** Files and batches as OpenAI's own library drives them, through a whole network. */
+import { readdirSync } from 'node:fs'
+import http from 'node:http'
+import { join } from 'node:path'
 import OpenAI from 'openai'
 import type { Batch } from 'openai/resources/batches'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
@@ -198,6 +201,7 @@ test('a batch is cancelled: what was answered is kept, the rest is told so', asy
   expect(refused).toMatchObject({ status: 409, code: 'request.file-in-use' })
   // Those under way are let end.
   await until(() => held.length > 0, 'a line is under way')
+  engine.script = answerChat()
   for (const answer of held) answer()
   const batch = await untilOver(id)
   expect(batch.status).toBe('cancelled')
@@ -256,4 +260,38 @@ test('files and batches are listed page by page, the newest first', async () => 
   const outputs = await openai.files.list({ purpose: 'batch_output' })
   expect(outputs.data.length).toBeGreaterThan(0)
   expect(outputs.data.every((file) => file.purpose === 'batch_output')).toBe(true)
+})
+
+test('lines go to the cheapest worker while it has room, and cost what that one asks', async () => {
+  const cheap = network.startWorker({ coefficient: 500, maxActiveRequests: 8 })
+  await until(
+    async () => (await network.client.models())[0]?.workers.some((worker) => worker.coefficient === 500) === true,
+    'the cheap worker is known',
+  )
+  const file = await upload(chatLines(6))
+  const { id } = await openai.batches.create({
+    input_file_id: file.id,
+    endpoint: '/v1/chat/completions',
+    completion_window: '24h',
+  })
+  const batch = (await untilOver(id)) as Batch & { cost_nano: string }
+  expect(batch).toMatchObject({ status: 'completed', request_counts: { completed: 6 } })
+  // Eight tokens a line at half the price; the first may have gone out before the new offers were known.
+  expect(BigInt(batch.cost_nano)).toBeLessThanOrEqual(8n * PRICE_NANO + (5n * 8n * PRICE_NANO) / 2n)
+  await cheap.close(0)
+})
+
+test('an upload whose sender leaves is as if it had never been', async () => {
+  const before = (await openai.files.list()).data.length
+  const request = http.request(`${openai.baseURL}/files`, {
+    method: 'POST',
+    headers: { 'content-type': 'multipart/form-data; boundary=XyZ' },
+  })
+  request.on('error', () => undefined)
+  request.write('--XyZ\r\nContent-Disposition: form-data; name="file"; filename="a.jsonl"\r\n\r\nbeginning')
+  const parts = (): string[] => readdirSync(join(node.folder, 'files')).filter((name) => name.endsWith('.part'))
+  await until(() => parts().length === 1, 'the upload has begun')
+  request.destroy()
+  await until(() => parts().length === 0, 'what came of it is gone')
+  expect((await openai.files.list()).data).toHaveLength(before)
 })

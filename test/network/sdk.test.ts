@@ -263,3 +263,14 @@ test('both doors charge the same for the same', async () => {
   const viaHttp = await chargeOf(network, () => openaiAt(network.baseURL).chat.completions.create(HELLO))
   expect(await chargeOf(network, () => openai().chat.completions.create(HELLO))).toBe(viaHttp)
 })
+
+test('a request that is repeated under its Idempotency-Key reaches the engine once and gets the same answer', async () => {
+  const before = engine.seen.length
+  const once = { headers: { 'content-type': 'application/json', 'idempotency-key': 'sdk-1' } }
+  const [first, second] = await Promise.all([post(HELLO, once), post(HELLO, once)])
+  expect(await second.json()).toEqual(await first.json())
+  expect([first, second].filter((one) => one.headers.has('idempotent-replayed'))).toHaveLength(1)
+  expect(engine.seen.length - before).toBe(1)
+  const other = await post({ ...HELLO, max_tokens: 7 }, once)
+  expect(await other.json()).toMatchObject({ error: { code: 'request.idempotency-key' } })
+})

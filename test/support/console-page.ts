@@ -1,6 +1,6 @@
 /** The console in a browser, on a network with a scripted engine. Whatever the page does that it must not fails the test. */
 import type { Browser, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, vi } from 'vitest'
 import { openBrowser } from './chromium.ts'
 import { ADMIN_KEY, type GatewayUnderTest, startGateway } from './gateway.ts'
 import { type NetworkOptions, startNetwork, type TestNetwork } from './network.ts'
@@ -21,8 +21,13 @@ export interface ConsoleUnderTest {
   ask(body?: Readonly<Record<string, unknown>>, key?: string): Promise<Response>
 }
 
-/** Registers what starts and ends it around the tests of the calling file. */
-export function useConsole(options: Partial<NetworkOptions> = {}): ConsoleUnderTest {
+/**
+ * Registers what starts and ends it around the tests of the calling file.
+ * @param described what the engine's list of models says of each besides its name
+ */
+export function useConsole(options: Partial<NetworkOptions> = {}, described: object = {}): ConsoleUnderTest {
+  // A browser on a machine that does much else takes its time; nothing here is measured.
+  vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })
   const parts: { engine?: ScriptedEngine; network?: TestNetwork; front?: GatewayUnderTest } = {}
   const browsing: { browser?: Browser; page?: Page } = {}
   let failures: string[] = []
@@ -32,7 +37,7 @@ export function useConsole(options: Partial<NetworkOptions> = {}): ConsoleUnderT
   }
 
   beforeAll(async () => {
-    parts.engine = await startScriptedEngine()
+    parts.engine = await startScriptedEngine(answerChat(), ['test-model'], described)
     parts.network = await startNetwork({ engineUrl: parts.engine.url, ...options })
     parts.front = await startGateway(parts.network)
     browsing.browser = await openBrowser()
@@ -48,7 +53,6 @@ export function useConsole(options: Partial<NetworkOptions> = {}): ConsoleUnderT
     failures = []
     const page = await there(browsing.browser).newPage({ reducedMotion: 'reduce' })
     browsing.page = page
-    page.setDefaultTimeout(15_000)
     page.on('request', (request) => {
       if (!/^(?:data|blob):/.test(request.url()) && !request.url().startsWith(`${url}/`))
         failures.push(`asked for ${request.url()}`)

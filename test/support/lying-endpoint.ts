@@ -76,6 +76,8 @@ export async function startLyingEndpoint(chainUrl: string): Promise<LyingEndpoin
 function twist(method: string, params: { address?: string }, result: Record<string, unknown>, lie: Lie): void {
   if (method === 'getMasterchainInfo' && lie.zeroState !== undefined)
     result['init'] = { ...(result['init'] as object), root_hash: lie.zeroState }
+  if (method === 'getBlockHeader' && lie.clockMs !== undefined)
+    result['gen_utime'] = (result['gen_utime'] as number) + lie.clockMs / 1000
   if (method !== 'getAddressInformation') return
   const address = Address.parse(params.address ?? '')
   Object.assign(result, lie.accounts?.find(([one]) => one.equals(address))?.[1])

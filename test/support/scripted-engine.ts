@@ -33,12 +33,14 @@ export interface ScriptedEngine {
 export async function startScriptedEngine(
   script: Script = answerChat(),
   models: readonly string[] = ['test-model'],
+  /** What its list of models says of each besides. */
+  described: object = {},
 ): Promise<ScriptedEngine> {
   const engine = { script, isUp: true, hungUp: 0, seen: [] as ScriptedEngine['seen'] }
   const server = http.createServer((request, reply) => {
     if (!engine.isUp) return void reply.writeHead(503).end()
     if (request.method === 'GET') {
-      const data = models.map((id) => ({ id, object: 'model' }))
+      const data = models.map((id) => ({ id, object: 'model', ...described }))
       return void reply
         .writeHead(200, { 'content-type': 'application/json' })
         .end(JSON.stringify({ object: 'list', data }))

@@ -19,6 +19,18 @@ describe('the owner’s key', () => {
     await page.getByRole('button', { name: 'Ask', exact: true }).waitFor()
   })
 
+  test('is forgotten with every other key when the page is locked', async () => {
+    const { page } = consoleAt
+    await consoleAt.open()
+    await page.getByLabel('API key').fill('ck_another')
+    await page.getByLabel('API key').blur()
+    await page.getByRole('button', { name: 'Lock' }).click()
+    await page.getByLabel('Admin key').waitFor()
+    expect(await page.evaluate<number>('sessionStorage.length')).toBe(0)
+    await page.reload()
+    await page.getByLabel('Admin key').waitFor()
+  })
+
   test('is asked for where the address did not bring it; a wrong one is refused with what to do', async () => {
     const { page, front } = consoleAt
     await page.goto(`${front.url}/console/`)
@@ -134,8 +146,7 @@ describe.each([
   { scheme: 'light', width: 360 },
   { scheme: 'dark', width: 360 },
 ] as const)('in $scheme, $width px wide', ({ scheme, width }) => {
-  // Many views at once: on a busy machine that takes its time.
-  test('every view has names, contrast, order and room for everybody', { timeout: 180_000 }, async () => {
+  test('every view has names, contrast, order and room for everybody', async () => {
     const { page, front } = consoleAt
     await (await consoleAt.ask()).text()
     await (await consoleAt.ask({ model: 'none-such' })).text()

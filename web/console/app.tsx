@@ -3,7 +3,7 @@ import type { ComponentChildren, ComponentType } from 'preact'
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { KeyGate } from './key-gate.tsx'
 import { createNodeApi } from './node/node-api.ts'
-import { forgetAdminKey, keepAdminKey, NodeContext, takeAdminKey } from './node/session.ts'
+import { forgetKeys, keepAdminKey, NodeContext, takeAdminKey } from './node/session.ts'
 import { NodeState } from './node-state.tsx'
 import { Opened } from './opened.tsx'
 import { ThemeChoice } from './theme-choice.tsx'
@@ -47,10 +47,15 @@ export function App() {
     return () => removeEventListener('hashchange', moved)
   }, [])
   const keyRefused = useCallback(() => {
-    forgetAdminKey()
+    forgetKeys()
     setRefused(true)
     setKey(null)
   }, [])
+  function lock(): void {
+    forgetKeys()
+    setRefused(false)
+    setKey(null)
+  }
   const node = useMemo(() => (key === null ? null : createNodeApi(key, keyRefused)), [key, keyRefused])
 
   if (node === null)
@@ -69,7 +74,18 @@ export function App() {
   const { title, View } = VIEWS[name] as (typeof VIEWS)[string]
   return (
     <NodeContext.Provider value={node}>
-      <Frame current={name} state={<NodeState />} title={title}>
+      <Frame
+        current={name}
+        state={
+          <>
+            <NodeState />
+            <button type="button" class="small" onClick={lock}>
+              Lock
+            </button>
+          </>
+        }
+        title={title}
+      >
         <Opened>
           {View !== null && <View key={name} rest={rest} />}
           <div hidden={View !== null}>

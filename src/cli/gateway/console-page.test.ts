@@ -106,6 +106,12 @@ describe('a checkout', () => {
     expect(await shown(createPage())).toBe('page 1')
   })
 
+  test('that nothing can be written into tells why', async () => {
+    writeFileSync(join(root, 'dist'), 'a file where a folder should be')
+    expect(await shown(createPage())).toMatch(/^The console cannot be built: E[A-Z]+: /)
+    expect(builds).toBe(0)
+  })
+
   test('leaves nothing but the page behind', async () => {
     writeBuilt('older', -5)
     await shown(createPage())

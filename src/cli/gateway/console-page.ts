@@ -42,9 +42,10 @@ export function createConsolePage({ root, log, build }: ConsolePageDeps): Consol
 
   async function buildAnew(sourceMs: number): Promise<Files | { readonly missing: string }> {
     log.info('building the console')
-    mkdirSync(dirname(built), { recursive: true })
-    const folder = mkdtempSync(`${built}-`)
+    let folder: string | null = null
     try {
+      mkdirSync(dirname(built), { recursive: true })
+      folder = mkdtempSync(`${built}-`)
       await build(root, folder)
       // As old as its sources were: an edit during the build is newer. Rounded up, since files keep finer times than numbers.
       const seconds = Math.ceil(sourceMs) / 1000
@@ -59,7 +60,7 @@ export function createConsolePage({ root, log, build }: ConsolePageDeps): Consol
       log.warn(older === null ? 'the console cannot be built' : 'the console is an older build', { why })
       return older?.files ?? { missing: `The console cannot be built: ${why}` }
     } finally {
-      rmSync(folder, { recursive: true, force: true })
+      if (folder !== null) rmSync(folder, { recursive: true, force: true })
     }
     held = readBuilt(built)
     return held?.files ?? { missing: `The console was built, but ${built} cannot be read: check its rights.` }

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { createMemoryLedger } from '../../ledger/index.ts'
 import { decode, encode, httpRequest } from '../../tl/index.ts'
 import { admit, type AdmissionView, type Ask, sayRefusal } from './admission.ts'
@@ -115,4 +115,43 @@ test.each([
   ['whole', { max_tokens: 1 }],
 ] as const)('a body says whether its answer comes %s', (kind, body) => {
   expect(admit(ask(body), view())).toMatchObject({ kind })
+})
+
+describe('a form', () => {
+  const TYPE = 'multipart/form-data; boundary=xyz'
+  const part = (name: string, value: string): string =>
+    `--xyz\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`
+  const form = (...parts: readonly string[]): string => `${parts.join('')}--xyz--\r\n`
+  const SOUND = part('file', 'RIFF\r\n--xy\r\n')
+  const asking = (payload: string, type = TYPE, maxTokens = 100): Ask => {
+    const headers = [{ name: 'Content-Type', value: type }]
+    const http = { method: 'POST', url: '/v1/audio/transcriptions', httpVersion: 'HTTP/1.1', headers }
+    const query = encode(httpRequest, { ...http, payload: new TextEncoder().encode(payload) })
+    return { ...ask({}), query, maxTokens }
+  }
+
+  test.each([
+    ['more than its envelope', form(SOUND, part('max_tokens', '101'))],
+    ['more in the other field', form(SOUND, part('max_completion_tokens', '5000'))],
+    ['more in one of two fields of a name, whichever', form(part('max_tokens', '101'), SOUND, part('max_tokens', '5'))],
+    ['more, in another spelling', form(SOUND, part('max_tokens', ' 1e3 '))],
+  ])('that asks for %s is refused', (_, payload) => {
+    expect(admit(asking(payload), view())).toMatchObject({ code: 621, reason: 'limit-mismatch' })
+  })
+
+  test.each([
+    ['that stays within its envelope', asking(form(SOUND, part('max_tokens', '100')))],
+    ['whose limit is no number: the worker judges it', asking(form(SOUND, part('max_tokens', 'many')))],
+    ['that is none: the worker judges it', asking('not a form')],
+    ['of another type', asking(form(SOUND, part('max_tokens', '101')), 'application/json')],
+    ['without a limit, where nothing is reserved for one', asking(form(SOUND), TYPE, 0)],
+  ])('%s passes unchanged', (_, asked) => {
+    expect(admit(asked, view())).toMatchObject({ query: asked.query })
+  })
+
+  test('without a limit gets the envelope’s, and stays the same otherwise', () => {
+    const admitted = admit(asking(form(SOUND, part('model', 'm'))), view())
+    const { payload } = decode(httpRequest, 'query' in admitted ? admitted.query : new Uint8Array())
+    expect(new TextDecoder().decode(payload)).toBe(form(SOUND, part('model', 'm'), part('max_tokens', '100')))
+  })
 })

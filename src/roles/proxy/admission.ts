@@ -5,8 +5,8 @@
  */
 import type { Multipliers } from '../../chain/index.ts'
 import { type ClientAccount, upperBound } from '../../ledger/index.ts'
-import { decode, encode, httpRequestToPass, type ValueOf } from '../../tl/index.ts'
-import { isZero, toHex } from '../../util/index.ts'
+import { decode, encode, httpRequest, httpRequestToPass, type ValueOf } from '../../tl/index.ts'
+import { type Form, isZero, parseForm, toHex, writeForm } from '../../util/index.ts'
 import type { Refusal } from './dispatcher.ts'
 import { type Lack, type Needs, needsOf, needsOfPath } from './needs.ts'
 import type { AnswerKind } from './worker-record.ts'
@@ -130,6 +130,7 @@ function agreeOnLimit({ query, maxTokens }: Ask): Omit<Admitted, 'hold'> | Refus
   const { payload } = request
   const path = request.url.split('?', 1)[0] as string
   const plain = { query, payload: null, kind: 'whole', needs: needsOfPath(path) } as const
+  if (path === FORM_PATH) return agreeOnFormLimit(request, plain, maxTokens)
   if (!GENERATING.has(path)) return plain
   const body = parseObject(payload)
   if (body === null) return plain
@@ -137,17 +138,49 @@ function agreeOnLimit({ query, maxTokens }: Ask): Omit<Admitted, 'hold'> | Refus
   const limits = [body['max_tokens'], body['max_completion_tokens']].filter((v) => typeof v === 'number')
   const choices = Math.max(1, count(body['n']), count(body['best_of'])) * promptsIn(body['prompt'])
   const asked = Math.max(0, ...limits) * choices
-  if (asked > maxTokens)
-    return refuse(
-      621,
-      'limit-mismatch',
-      `the body asks for up to ${asked} tokens, the envelope reserves max_tokens=${maxTokens}`,
-    )
+  if (asked > maxTokens) return limitMismatch(asked, maxTokens)
   if (limits.length > 0) return { query, payload, kind, needs: needsOf(path, body, Math.max(...limits)) }
   const perChoice = Math.floor(maxTokens / choices)
   const limited = withLimit(payload, perChoice)
   const needs = needsOf(path, body, perChoice)
   return { query: encode(httpRequestToPass, { ...request, payload: limited }), payload, kind, needs }
+}
+
+const limitMismatch = (asked: number, maxTokens: number): Refused =>
+  refuse(
+    621,
+    'limit-mismatch',
+    `the body asks for up to ${asked} tokens, the envelope reserves max_tokens=${maxTokens}`,
+  )
+
+/** The one path whose body is a form; its values are texts. */
+const FORM_PATH = '/v1/audio/transcriptions'
+const LIMITS: ReadonlySet<string> = new Set(['max_tokens', 'max_completion_tokens'])
+
+/** The same for a form. Of several values the largest counts: nobody knows which one an engine takes. */
+function agreeOnFormLimit(
+  request: ValueOf<typeof httpRequestToPass>,
+  plain: Omit<Admitted, 'hold'>,
+  maxTokens: number,
+): Omit<Admitted, 'hold'> | Refused {
+  const { payload } = request
+  // The whole head of the request is only skipped over when it is passed on: here one header of it counts.
+  const { headers } = decode(httpRequest, plain.query)
+  const type = headers.find(({ name }) => name.toLowerCase() === 'content-type')?.value ?? ''
+  let form: Form
+  try {
+    form = parseForm(payload, type)
+  } catch {
+    // The worker judges bodies.
+    return plain
+  }
+  const limits = form.parts.filter(({ name }) => LIMITS.has(name)).map(({ value }) => decoder.decode(value).trim())
+  const asked = Math.max(0, ...limits.map(Number).filter(Number.isFinite))
+  if (asked > maxTokens) return limitMismatch(asked, maxTokens)
+  // An engine might take zero for a wish. What it reports is held against the reservation in any case.
+  if (limits.length > 0 || maxTokens === 0) return plain
+  const parts = [...form.parts, { name: 'max_tokens', value: new TextEncoder().encode(String(maxTokens)) }]
+  return { ...plain, query: encode(httpRequestToPass, { ...request, payload: writeForm({ ...form, parts }) }) }
 }
 
 /** `/v1/completions` takes several prompts at once: a list of texts or of token lists. One list of tokens is one prompt. */

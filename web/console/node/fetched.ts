@@ -30,20 +30,20 @@ export function useFetched<T>(
   const [round, setRound] = useState(0)
   const current = useRef(load)
   current.current = load
+  const isUnderWay = useRef(false)
   useEffect(() => {
     const stop = new AbortController()
+    isUnderWay.current = true
     setFetching(true)
+    const take = (change: (before: T | null) => { value: T | null; error: unknown }): void => {
+      if (stop.signal.aborted) return
+      isUnderWay.current = false
+      setAnswer((before) => change(before.value))
+      setFetching(false)
+    }
     current.current(stop.signal).then(
-      (value) => {
-        if (stop.signal.aborted) return
-        setAnswer({ value, error: null })
-        setFetching(false)
-      },
-      (error: unknown) => {
-        if (stop.signal.aborted) return
-        setAnswer((before) => ({ value: before.value, error }))
-        setFetching(false)
-      },
+      (value) => take(() => ({ value, error: null })),
+      (error: unknown) => take((value) => ({ value, error })),
     )
     return () => stop.abort()
   }, [key, round])
@@ -52,7 +52,8 @@ export function useFetched<T>(
   useEffect(() => {
     if (everyMs === undefined) return
     const timer = setInterval(() => {
-      if (document.visibilityState === 'visible') reload()
+      // A node that answers slowly is not asked again before it has: that would take its answer away, each time.
+      if (document.visibilityState === 'visible' && !isUnderWay.current) reload()
     }, everyMs)
     return () => clearInterval(timer)
   }, [everyMs, reload])

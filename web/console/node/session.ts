@@ -18,7 +18,8 @@ export function takeAdminKey(): string | null {
 }
 
 export const keepAdminKey = (key: string): void => sessionStorage.setItem(KEPT, key)
-export const forgetAdminKey = (): void => sessionStorage.removeItem(KEPT)
+/** And every other key that the tab has. */
+export const forgetKeys = (): void => sessionStorage.clear()
 
 export const NodeContext = createContext<NodeApi | null>(null)
 

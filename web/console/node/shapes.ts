@@ -114,13 +114,27 @@ export interface Worker {
   readonly coefficient: number
   readonly running_requests: number
   readonly max_running_requests: number
+  /** What it says it can and cannot do: `chat`, `tools`, `vision`, …. Null where it says nothing. */
+  readonly capabilities: readonly string[] | null
+  readonly missing: readonly string[] | null
+  /** Tokens of prompt and answer together. */
+  readonly context_length: number | null
+  readonly evidence: string | null
 }
 
+/** The first four say what some worker, or the weakest, says; null where none does. */
 export interface Model {
-  readonly id: string
   readonly load: number | null
+  readonly capabilities: readonly string[] | null
+  readonly context_length: number | null
+  readonly evidence: string | null
+  readonly id: string
   readonly workers: readonly Worker[]
 }
+
+/** Unless every worker says that it does not: what is not said is not known. */
+export const answersChat = ({ workers }: Model): boolean =>
+  workers.length === 0 || workers.some(({ missing }) => missing?.includes('chat') !== true)
 
 export const TOKEN_CLASSES = ['prompt', 'cached', 'completion', 'reasoning'] as const
 type ClassPrices = MoneyFields<`${(typeof TOKEN_CLASSES)[number]}_per_million`>

@@ -4,7 +4,7 @@ import { useId } from 'preact/hooks'
 
 export interface FieldProps {
   readonly label: string
-  readonly hint?: string
+  readonly hint?: string | undefined
   readonly isWide?: boolean
   /** The one control. */
   readonly children: VNode

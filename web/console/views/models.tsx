@@ -1,12 +1,12 @@
-/** Models on offer: price for a million tokens of each class, workers, load. */
+/** Models on offer: price for a million tokens of each class, load, what they can do, and each of their workers. */
 import { useState } from 'preact/hooks'
 import { useFetched } from '../node/fetched.ts'
 import { isNodeOwner, useSelf } from '../node/self.ts'
 import { useNode } from '../node/session.ts'
-import { type List, type Model, type Price, TOKEN_CLASSES } from '../node/shapes.ts'
+import { answersChat, type List, type Model, type Price, TOKEN_CLASSES } from '../node/shapes.ts'
 import { Complaint } from '../parts/complaint.tsx'
 import { Field, TextInput } from '../parts/field.tsx'
-import { formatAmount, formatMoney } from '../parts/format.ts'
+import { formatAmount, formatCount, formatMoney } from '../parts/format.ts'
 import { Meter } from '../parts/meter.tsx'
 import { type Column, Table } from '../parts/table.tsx'
 import { keptCallerKey } from './playground/caller-key.tsx'
@@ -14,6 +14,8 @@ import { keptCallerKey } from './playground/caller-key.tsx'
 const EVERY_MS = 10_000
 
 interface Offer extends Price {
+  /** Null between two answers of the node. */
+  readonly model: Model | null
   readonly running: number
   readonly room: number
 }
@@ -23,6 +25,7 @@ export function Models() {
   // Members' credentials open no models; the key that they gave to the playground does.
   const apiKey = isNodeOwner(useSelf()) ? '' : keptCallerKey()
   const [wanted, setWanted] = useState('')
+  const [opened, setOpened] = useState('')
   const { value, error } = useFetched(
     'models',
     async (signal) => {
@@ -46,9 +49,10 @@ export function Models() {
       {value !== null && (
         <Table
           caption="Prices for a million tokens, at the cheapest worker; looked up again every ten seconds"
-          columns={COLUMNS}
+          columns={columnsOf(opened, setOpened)}
           rows={shown}
           keyOf={({ id }) => id}
+          details={({ id, model }) => (id === opened && model !== null ? <Workers model={model} /> : null)}
           none={value.length === 0 ? 'No worker offers a model at the moment.' : 'No model has this in its name.'}
         />
       )}
@@ -56,9 +60,26 @@ export function Models() {
   )
 }
 
-const COLUMNS: readonly Column<Offer>[] = [
-  { head: 'Model', cell: ({ id }) => <a href={`#/playground/${encodeURIComponent(id)}`}>{id}</a> },
-  { head: 'Workers', cell: ({ workers }) => workers, kind: 'number' },
+const columnsOf = (opened: string, open: (id: string) => void): readonly Column<Offer>[] => [
+  {
+    head: 'Model',
+    cell: ({ id, model }) =>
+      model !== null && !answersChat(model) ? id : <a href={`#/playground/${encodeURIComponent(id)}`}>{id}</a>,
+  },
+  {
+    head: 'Workers',
+    cell: ({ id, workers }) => (
+      <button
+        type="button"
+        class="small"
+        aria-expanded={id === opened}
+        aria-label={`Workers of ${id}: ${workers}`}
+        onClick={() => open(id === opened ? '' : id)}
+      >
+        <span aria-hidden="true">{id === opened ? '▾' : '▸'}</span> {workers}
+      </button>
+    ),
+  },
   {
     head: 'Busy',
     cell: ({ running, room }) =>
@@ -71,7 +92,44 @@ const COLUMNS: readonly Column<Offer>[] = [
       kind: kind === 'prompt' || kind === 'completion' ? 'number' : 'detail number',
     }),
   ),
+  { head: 'Context', cell: ({ model }) => contextOf(model?.context_length ?? null), kind: 'detail number' },
+  { head: 'Can', cell: ({ model }) => listOf(model?.capabilities ?? null), kind: 'detail' },
+  { head: 'Evidence', cell: ({ model }) => model?.evidence ?? NOT_TOLD, kind: 'detail' },
 ]
+
+const NOT_TOLD = 'not told'
+const contextOf = (tokens: number | null): string => (tokens === null ? NOT_TOLD : formatCount(tokens))
+const listOf = (words: readonly string[] | null): string =>
+  words === null || words.length === 0 ? NOT_TOLD : words.join(', ')
+
+/** Coefficients are per mille. */
+const WHOLE_COEFFICIENT = 1_000
+
+function Workers({ model }: { readonly model: Model }) {
+  return (
+    <ol class="request workers" aria-label={`Workers of ${model.id}`}>
+      {model.workers.map((worker, i) => (
+        <li key={i}>
+          <dl class="facts">
+            <Fact name="Price" value={`${worker.coefficient / WHOLE_COEFFICIENT} × the network’s`} />
+            <Fact name="Busy" value={`${worker.running_requests} of ${worker.max_running_requests}`} />
+            <Fact name="Context" value={contextOf(worker.context_length)} />
+            <Fact name="Can" value={listOf(worker.capabilities)} />
+            <Fact name="Cannot" value={listOf(worker.missing)} />
+            <Fact name="Evidence" value={worker.evidence ?? NOT_TOLD} />
+          </dl>
+        </li>
+      ))}
+    </ol>
+  )
+}
+
+const Fact = ({ name, value }: { readonly name: string; readonly value: string }) => (
+  <div>
+    <dt>{name}</dt>
+    <dd>{value}</dd>
+  </div>
+)
 
 function ClassPrice({ price, kind }: { readonly price: Price; readonly kind: (typeof TOKEN_CLASSES)[number] }) {
   const { cheapest, dearest } = price
@@ -87,9 +145,10 @@ function ClassPrice({ price, kind }: { readonly price: Price; readonly kind: (ty
 
 function offersOf(prices: readonly Price[], models: readonly Model[]): readonly Offer[] {
   return prices.map((price) => {
-    const workers = models.find(({ id }) => id === price.id)?.workers ?? []
+    const model = models.find(({ id }) => id === price.id) ?? null
+    const workers = model?.workers ?? []
     const sum = (of: 'running_requests' | 'max_running_requests'): number =>
       workers.reduce((total, worker) => total + worker[of], 0)
-    return { ...price, running: sum('running_requests'), room: sum('max_running_requests') }
+    return { ...price, model, running: sum('running_requests'), room: sum('max_running_requests') }
   })
 }

@@ -2,10 +2,11 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
 import { useFetched } from '../../node/fetched.ts'
 import { useNode } from '../../node/session.ts'
-import type { List, Model } from '../../node/shapes.ts'
+import { answersChat, type List, type Model } from '../../node/shapes.ts'
 import { Complaint } from '../../parts/complaint.tsx'
 import { CopyButton } from '../../parts/copied.tsx'
 import { Choice, Field } from '../../parts/field.tsx'
+import { formatCount } from '../../parts/format.ts'
 import { AnsweredTurn } from './answered-turn.tsx'
 import { CallerKey, keptCallerKey } from './caller-key.tsx'
 import { asCurl, chatBody, PARAMETERS, type Parameters, type Turn } from './chat-request.ts'
@@ -43,7 +44,8 @@ export function Playground({ model: named, isShown }: PlaygroundProps) {
     (signal) => node.askJson<List<Model>>('/v1/models', apiKey, { signal }),
     { everyMs },
   )
-  const offered = models.value?.data ?? []
+  // What is known to answer no chat is no choice here.
+  const offered = (models.value?.data ?? []).filter(answersChat)
   useEffect(() => setModel((before) => (named !== '' ? named : before)), [named])
   const chosen = model !== '' || offered[0] === undefined ? model : offered[0].id
   useEffect(() => () => running.current?.abort(), [])
@@ -58,8 +60,21 @@ export function Playground({ model: named, isShown }: PlaygroundProps) {
       setRunning(true)
       const show = (answer: Answer): void => setExchanges([...before, { question: asked, model: chosen, answer }])
       show(NO_ANSWER)
+      // Pieces come faster than anybody reads: they are drawn once a frame.
+      let newest = NO_ANSWER
+      let frame: number | null = null
+      const showSoon = (answer: Answer): void => {
+        newest = answer
+        frame ??= requestAnimationFrame(() => {
+          frame = null
+          show(newest)
+        })
+      }
       const turns: readonly Turn[] = [...turnsOf(before), { role: 'user', content: asked }]
-      await runChat(node, { body: chatBody(chosen, turns, parameters), key: apiKey, signal: stop.signal, show })
+      const body = chatBody(chosen, turns, parameters)
+      const last = await runChat(node, { body, key: apiKey, signal: stop.signal, show: showSoon })
+      if (frame !== null) cancelAnimationFrame(frame)
+      show(last)
       setRunning(false)
     },
     [node, chosen, parameters, apiKey],
@@ -116,7 +131,7 @@ export function Playground({ model: named, isShown }: PlaygroundProps) {
         </form>
       </section>
       <section class="parameters" aria-label="Parameters">
-        <Field label="Model">
+        <Field label="Model" hint={aboutModel(offered.find(({ id }) => id === chosen))}>
           <Choice value={chosen} onChange={setModel} options={optionsOf(offered, chosen)} />
         </Field>
         <Complaint error={models.error} />
@@ -125,14 +140,31 @@ export function Playground({ model: named, isShown }: PlaygroundProps) {
         )}
         <CallerKey onChange={setApiKey} />
         <ParameterFields value={parameters} onChange={setParameters} />
-        <details>
-          <summary>As a command</summary>
-          <pre tabIndex={0}>{asCurl(location.origin, body)}</pre>
-          <CopyButton text={asCurl(location.origin, body)} what="the command" />
-        </details>
+        <AsCommand body={body} />
       </section>
     </div>
   )
+}
+
+/** Written only while somebody looks at it. */
+function AsCommand({ body }: { readonly body: Readonly<Record<string, unknown>> }) {
+  const [isOpen, setOpen] = useState(false)
+  const command = isOpen ? asCurl(location.origin, body) : ''
+  return (
+    <details open={isOpen} onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>As a command</summary>
+      <pre tabIndex={0}>{command}</pre>
+      <CopyButton text={command} what="the command" />
+    </details>
+  )
+}
+
+/** `8 192 tokens of context; chat, tools` */
+function aboutModel(model: Model | undefined): string | undefined {
+  const { context_length: length = null, capabilities = null } = model ?? {}
+  const context = length === null ? [] : [`${formatCount(length)} tokens of context`]
+  const can = capabilities === null || capabilities.length === 0 ? [] : [capabilities.join(', ')]
+  return [...context, ...can].join('; ') || undefined
 }
 
 /** What was answered, in part or in whole, goes along with the next question. */

@@ -34,6 +34,18 @@ test('more new ones than a page holds leave no hole in the list', () => {
   expect(seqs(withHeld(held, LIMIT))).toEqual({ shown: [20, 19, 18], held: [] })
 })
 
+test('a list that is looked at for days lets go of its oldest, and brings them back when asked', () => {
+  let list = first
+  for (let seq = 6; seq < 1_100; seq++) list = withNewest(list, page(seq, seq - 1, seq - 2), LIMIT, true)
+  expect(list.shown).toHaveLength(1_000)
+  expect(list.shown[0]?.seq).toBe(1_099)
+  expect(list.isComplete).toBe(false)
+  let reading = first
+  for (let seq = 6; seq < 1_100; seq++) reading = withNewest(reading, page(seq, seq - 1, seq - 2), LIMIT, false)
+  expect(seqs({ ...reading, held: [] })).toEqual({ shown: [5, 4, 3], held: [] })
+  expect(reading.held).toHaveLength(1_000)
+})
+
 test('the list is complete when an older page is not full', () => {
   expect(first.isComplete).toBe(false)
   const all = withOlder(first, page(2, 1), LIMIT)

@@ -12,6 +12,14 @@ export interface ReceiptList {
 
 export const EMPTY_LIST: ReceiptList = { shown: [], held: [], isComplete: false }
 
+/** Older ones are let go: a page that stays open for days keeps its size. */
+const MOST_SHOWN = 1_000
+
+function cut(list: ReceiptList): ReceiptList {
+  if (list.shown.length <= MOST_SHOWN) return list
+  return { ...list, shown: list.shown.slice(0, MOST_SHOWN), isComplete: false }
+}
+
 /** The first page of a question. */
 export const firstPage = (page: readonly Receipt[], limit: number): ReceiptList => ({
   shown: page,
@@ -34,14 +42,15 @@ export function withNewest(list: ReceiptList, page: readonly Receipt[], limit: n
   if (mayMove)
     return hasGap
       ? firstPage(page, limit)
-      : { ...list, shown: [...fresh, ...renewed(list.held), ...renewed(list.shown)], held: [] }
-  return { ...list, shown: renewed(list.shown), held: [...fresh, ...(hasGap ? [] : renewed(list.held))] }
+      : cut({ ...list, shown: [...fresh, ...renewed(list.held), ...renewed(list.shown)], held: [] })
+  const held = [...fresh, ...(hasGap ? [] : renewed(list.held))]
+  return { ...list, shown: renewed(list.shown), held: held.slice(0, MOST_SHOWN) }
 }
 
 /** The reader wants to see what has come. */
 export function withHeld(list: ReceiptList, limit: number): ReceiptList {
   if (list.held.length >= limit) return { ...firstPage(list.held, limit), isComplete: false }
-  return { ...list, shown: [...list.held, ...list.shown], held: [] }
+  return cut({ ...list, shown: [...list.held, ...list.shown], held: [] })
 }
 
 export const withOlder = (list: ReceiptList, page: readonly Receipt[], limit: number): ReceiptList => ({

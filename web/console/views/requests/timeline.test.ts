@@ -21,6 +21,7 @@ const told = (changes: Partial<Receipt>): readonly string[] =>
 test('an answer has come, been sent, begun and ended', () => {
   expect(told({})).toEqual([
     '0: It came, from the owner of the node.',
+    '5: It had waited 3 ms for a worker.',
     '5: It was sent to worker W through the proxy p:1.',
     '20: The first of the answer went to the caller.',
     '45: Done. 16 nanoTON were charged.',
@@ -29,7 +30,7 @@ test('an answer has come, been sent, begun and ended', () => {
 
 test('each attempt is told with why it ended, in the order of time', () => {
   const lost: Try = { ...TRY, worker: null, first_byte_ms: null, ended_ms: 11, ended: 'protocol.worker-lost' }
-  expect(told({ key: 'a1', tries: [lost, { ...TRY, sent_ms: 12 }] })).toEqual([
+  expect(told({ key: 'a1', queued_ms: 0, tries: [lost, { ...TRY, sent_ms: 12 }] })).toEqual([
     '0: It came, from key a1.',
     '5: It was sent to the proxy p:1 (attempt 1 of 2).',
     '11: Attempt 1 ended: protocol.worker-lost.',

@@ -4,14 +4,24 @@ import { formatAmount, formatMs, shortAddress } from '../../parts/format.ts'
 
 export interface Moment {
   readonly atMs: number
-  readonly kind: 'came' | 'sent' | 'answered' | 'lost' | 'ended'
+  readonly kind: 'came' | 'queued' | 'sent' | 'answered' | 'lost' | 'ended'
   readonly text: string
 }
 
 export function momentsOf(receipt: Receipt): readonly Moment[] {
   const { first_byte_ms: firstMs, duration_ms: allMs, tries } = receipt
   const came: Moment = { atMs: 0, kind: 'came', text: `It came, from ${whose(receipt)}.` }
-  const moments = tries.flatMap((one, i) => momentsOfTry(one, i, tries.length, i === tries.length - 1))
+  const waited: Moment[] =
+    receipt.queued_ms === null || receipt.queued_ms === 0 || tries.length === 0
+      ? []
+      : [
+          {
+            atMs: tries.at(-1)?.sent_ms ?? 0,
+            kind: 'queued',
+            text: `It had waited ${formatMs(receipt.queued_ms)} for a worker.`,
+          },
+        ]
+  const moments = [...waited, ...tries.flatMap((one, i) => momentsOfTry(one, i, tries.length, i === tries.length - 1))]
   const answered: Moment[] =
     firstMs === null ? [] : [{ atMs: firstMs, kind: 'answered', text: 'The first of the answer went to the caller.' }]
   const ended: Moment = { atMs: allMs, kind: 'ended', text: endOf(receipt) }

@@ -26,6 +26,8 @@ const SPLITS = [
 ] as const
 
 const EVERY_MS = 30_000
+/** Stands in the node's answers for a key, project or model that nobody could name. */
+const NOBODY = '-'
 
 export function Usage() {
   const node = useNode()
@@ -82,7 +84,8 @@ async function load(node: NodeApi, dayCount: number, split: string, measure: Mea
     Record<Group, readonly UsageRow[]>
   >
   const keyNames = new Map(keys.data.map(({ id, name }) => [id, name]))
-  const nameOf = (by: string, name: string): string => (by === 'key' && keyNames.get(name)) || name
+  const nameOf = (by: string, name: string): string =>
+    name === NOBODY ? 'not known' : (by === 'key' && keyNames.get(name)) || name
   const named = split === '' ? [] : rowsBy[split as Group].map((row) => ({ name: String(row[split as Group]), row }))
   const parts = await Promise.all(
     largest(named, measure).map(async (name) => ({
