@@ -88,7 +88,7 @@ export async function openAttestation(
     throw new CocoonError('config.evidence-source', {
       message: 'attestation.gpuSource is set, and this machine has no evidence of its own that GPUs could belong to',
     })
-  const tls = source === null ? null : await openNetworkIdentity(identityDeps(deps), source, gpus)
+  const tls = source === null ? null : await openNetworkIdentity(identityDeps(deps), source, gpus, statedBy(options))
   try {
     return createAttestation(deps, options, tls)
   } catch (error) {
@@ -137,6 +137,11 @@ export function createAttestation(
     throw error
   }
 }
+
+const statedBy = ({ provider, region }: Pick<AttestationOptions, 'provider' | 'region'>) => ({
+  provider: provider === '' ? null : provider,
+  region: region === '' ? null : region,
+})
 
 const identityDeps = ({ clock, log, random }: AttestationDeps): NetworkIdentityDeps => ({
   clock,

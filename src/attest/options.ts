@@ -7,6 +7,11 @@ const server = z.union([
   z.url({ protocol: /^https?$/, error: 'must be an http or https address, or "off"' }),
 ])
 
+const claimed = z
+  .string()
+  .regex(/^[\x21-\x7e]{0,64}$/, 'must be a word in ASCII, of at most 64 characters')
+  .default('')
+
 /** What a node proves and asks of others, and where it learns what vendors publish. */
 export const attestationOptions = z.strictObject({
   policy: z
@@ -43,6 +48,8 @@ export const attestationOptions = z.strictObject({
     .describe(
       'Program and arguments that print evidence of the GPUs; `{nonce}` stands for the nonce: docs/evidence.md',
     ),
+  provider: claimed.describe('Who runs this worker, in a word that its key signs; empty says nothing'),
+  region: claimed.describe('Where this worker stands, in a word that its key signs; empty says nothing'),
   intelServer: server
     .default(VENDOR_SERVERS.intel)
     .describe('Where Intel’s collateral is fetched: Intel’s own service, a PCCS, or `off`'),

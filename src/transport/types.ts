@@ -40,8 +40,8 @@ export interface SignedClaims {
 
 /** Takes what a peer sends of that, on extended connections. */
 export interface ClaimsJudge {
-  /** Without them the peer must not be used. */
-  readonly required: boolean
+  /** Why the peer must not be used without them; null where it may be. */
+  missing(): CocoonError | null
   /** Asked once for each connection. Rejects with `attestation.*`: the connection must be closed then. */
   judge(claims: SignedClaims, signal: AbortSignal): Promise<ClaimsVerdict>
 }

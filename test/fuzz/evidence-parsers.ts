@@ -89,6 +89,8 @@ export const FUZZED: Readonly<Record<string, FuzzedParser>> = {
       encodeClaims({
         publicKey: new Uint8Array(32),
         issuedAtMs: 1_800_000_000_000,
+        provider: 'cloud-7',
+        region: null,
         gpus: ['hopper-550', 'hopper-580'].map((name) => ({
           report: vectorBytes(`gpu/${name}-report.bin`),
           certificates: certificatesIn(`gpu/${name}-chain.pem`),

@@ -63,6 +63,8 @@ export async function mutateClaims(seed: number, count: number): Promise<Record<
   const claims = encodeClaims({
     publicKey: certificate.key,
     issuedAtMs: NOW_MS,
+    provider: null,
+    region: 'eu',
     gpus: [
       { report: vectorBytes('gpu/hopper-580-report.bin'), certificates: certificatesIn('gpu/hopper-580-chain.pem') },
     ],

@@ -1,5 +1,5 @@
 /**
- * A network whose proxy demands GPUs of its workers, on processors and GPUs that exist in tests only: six workers with one thing wrong
+ * A network whose proxy demands GPUs of its workers, on processors and GPUs that exist in tests only: eight workers with one thing wrong
  * each, and one good. Everything else is what nodes do: claims behind the handshake, manifests and answers about revocation over HTTP.
  */
 import { randomBytes } from 'node:crypto'
@@ -54,12 +54,13 @@ function gpuSource(chips: readonly number[], nonceOf = (nonce: Uint8Array): Uint
   }
 }
 
-async function identityWith(gpus: GpuSource | null): Promise<TlsIdentity> {
+async function identityWith(gpus: GpuSource | null, region: string | null = 'eu'): Promise<TlsIdentity> {
   const identity = await openIdentity({
     source: platform.source(),
     clock,
     log: silentLog,
     random: randomBytes,
+    stated: { region },
     ...(gpus === null ? {} : { gpus }),
   })
   identity.close()
@@ -67,6 +68,8 @@ async function identityWith(gpus: GpuSource | null): Promise<TlsIdentity> {
 }
 
 const bad = {
+  'a region that is not allowed': 'attestation.region',
+  'no word of its region': 'attestation.region',
   'no GPU': 'attestation.gpu-required',
   'a GPU that answers another nonce': 'attestation.gpu-nonce',
   'one GPU that stands for two': 'attestation.gpu-repeated',
@@ -78,6 +81,10 @@ type Wrong = keyof typeof bad
 
 async function identityOf(wrong: Wrong): Promise<TlsIdentity> {
   switch (wrong) {
+    case 'a region that is not allowed':
+      return identityWith(gpuSource([1]), 'moon')
+    case 'no word of its region':
+      return identityWith(gpuSource([1]), null)
     case 'no GPU':
       return identityWith(null)
     case 'a GPU that answers another nonce':
@@ -116,6 +123,7 @@ const DEMANDING: Policy = {
   ...BUILT_IN_POLICIES.mainnet,
   name: 'with-gpus',
   gpu: { ...BUILT_IN_POLICIES.mainnet.gpu, required: true },
+  regions: ['eu'],
 }
 const peers = () => {
   const { peers: known } = network.attestation.proxy.status()
@@ -147,6 +155,7 @@ beforeAll(async () => {
       amdServer: 'off',
       nvidiaServer: collateral.url,
       nvidiaOcspServer: collateral.url,
+      region: 'eu',
     },
     registry: { proxy_hashes: [platform.imageHash], worker_hashes: [platform.imageHash] },
     cocoon: {
@@ -178,9 +187,9 @@ async function ask(): Promise<number> {
   return reply.status
 }
 
-test('of seven workers only the one whose GPUs prove themselves is ever used, and the status says why for each', async () => {
-  const due = Object.values(bad).filter((code) => code !== 'attestation.gpu-required')
-  await until(() => due.every((code) => refusals().includes(code)), 'five are refused for their claims', LONG_MS)
+test('of nine workers only the one whose GPUs prove themselves is ever used, and the status says why for each', async () => {
+  const due = Object.values(bad)
+  await until(() => due.every((code) => refusals().includes(code)), 'each code is there', LONG_MS)
   const { workers } = network.proxy.status()
   expect(workers.map(({ gpus, evidence }) => ({ gpus, evidence }))).toEqual([
     {

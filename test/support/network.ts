@@ -52,9 +52,7 @@ export interface NetworkOptions {
   /** Default: the system's. */
   readonly clock?: Clock
   /** Where collateral comes from, where the network's evidence is real. */
-  readonly attestation?: Partial<
-    Pick<AttestationOptions, 'intelServer' | 'amdServer' | 'nvidiaServer' | 'nvidiaOcspServer'>
-  >
+  readonly attestation?: Partial<AttestationOptions>
   /** Where other than what the network asks for. */
   readonly policies?: Partial<Readonly<Record<NodeAttestationOptions['role'], Policy>>>
   /** Of workers that bring no identity of their own. */

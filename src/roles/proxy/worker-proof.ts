@@ -62,12 +62,7 @@ export function createProofOfWorker(connection: Connection): ProofOfWorker {
     get isJudging() {
       return isJudging
     },
-    missing() {
-      if (judge?.required !== true || claims !== null) return null
-      return new CocoonError('attestation.gpu-required', {
-        message: 'The proxy’s policy demands evidence of GPUs, and this worker shows none: set attestation.gpuSource.',
-      })
-    },
+    missing: () => (claims === null ? (judge?.missing() ?? null) : null),
     get gpus() {
       return gpus
     },

@@ -186,7 +186,14 @@ export function concludeCertificate(
       facts:
         found.facts === null || gpus?.facts === null
           ? null
-          : { ...found.facts, certificate: around.certificate, gpus: [...(gpus?.judged ?? [])] },
+          : {
+              ...found.facts,
+              certificate: around.certificate,
+              gpus: [...(gpus?.judged ?? [])],
+              // What AMD certifies counts more than what a node says.
+              provider: found.facts.provider ?? gpus?.stated.provider ?? null,
+              region: found.facts.region ?? gpus?.stated.region ?? null,
+            },
       summary: `RA-TLS certificate with ${found.summary}`,
       groups: [group, ...found.groups, ...(gpus?.groups ?? [])],
       shown: { publicKey: key, ...found.shown, ...(gpus?.facts ? shownOf(gpus.facts) : {}) },

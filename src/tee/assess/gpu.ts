@@ -27,10 +27,13 @@ export interface GpuFindings {
   /** Null when one of them, or what they came in, was refused. */
   readonly facts: readonly GpuFacts[] | null
   readonly judged: Surroundings['gpus']
+  /** What the key's owner says of itself, and nobody certifies. */
+  readonly stated: Pick<Surroundings, 'provider' | 'region'>
   /** The first certificate or answer behind them ends then; null where nothing ends. */
   readonly validUntilMs: number | null
 }
 
+const NOTHING_STATED = { provider: null, region: null }
 /** Judged by the policy; asked for nothing here, they would only confuse. */
 const FOR_POLICY: readonly string[] = ['gpu-architecture', 'gpu-feature']
 const SKEW_MS = 5 * 60_000
@@ -76,8 +79,8 @@ export async function examineClaims(
   const list = new Checklist()
   const group: CheckGroup = { title: 'Claims', checks: list.checks }
   const said = await attempt(list, 'claims', () => parseClaims(claims))
-  if (said === null) return { groups: [group], facts: null, judged: [], validUntilMs: null }
-  const { publicKey, issuedAtMs, gpus } = said
+  if (said === null) return { groups: [group], facts: null, judged: [], stated: NOTHING_STATED, validUntilMs: null }
+  const { publicKey, issuedAtMs, gpus, provider, region } = said
   const need = (id: string, holds: boolean, code: keyof typeof CLAIMS_ERRORS, passed: string, inputs = {}): boolean =>
     list.require(id, holds, code, { passed, failed: CLAIMS_ERRORS[code] }, inputs)
   need('claims', true, 'attestation.claims-malformed', 'The claims are well formed.', { gpus: gpus.length })
@@ -98,9 +101,9 @@ export async function examineClaims(
   need('claims-time', inTime, 'attestation.claims-time', 'The claims were made in the certificate’s time.', {
     issuedAt: new Date(issuedAtMs).toISOString(),
   })
-  if (list.failed) return { groups: [group], facts: null, judged: [], validUntilMs: null }
+  if (list.failed) return { groups: [group], facts: null, judged: [], stated: NOTHING_STATED, validUntilMs: null }
   const found = await examineAll(gpus, certificate.key, options)
-  return { ...found, groups: [group, ...found.groups] }
+  return { ...found, groups: [group, ...found.groups], stated: { provider, region } }
 }
 
 interface Shown extends GpuProof {
@@ -136,6 +139,7 @@ async function examineAll(
     groups,
     facts: isWhole ? facts : null,
     judged: judged.filter((one) => one !== null),
+    stated: NOTHING_STATED,
     validUntilMs: endsMs.length === 0 ? null : Math.min(...endsMs),
   }
 }

@@ -6,7 +6,7 @@
 import { type Clock, CocoonError, fromHex, type Log } from '../../util/index.ts'
 import type { TrustedRoots } from '../assess/index.ts'
 import { BUILT_IN_POLICIES, type Policy } from '../policy/index.ts'
-import { createIdentity, type IdentityStatus, type NodeIdentity, openIdentity } from '../ratls/identity.ts'
+import { createIdentity, type IdentityStatus, type NodeIdentity, openIdentity, type Stated } from '../ratls/identity.ts'
 import { createVerifier, type VerifiedPeer } from '../ratls/verifier.ts'
 import type { TlsRole } from '../ratls/rules.ts'
 import type { GpuSource } from '../source/gpu-command.ts'
@@ -129,7 +129,8 @@ export const openNetworkIdentity = (
   deps: NetworkIdentityDeps,
   source: EvidenceSource,
   gpus?: GpuSource,
-): Promise<NetworkIdentity> => openIdentity({ ...deps, source, ...(gpus === undefined ? {} : { gpus }) })
+  stated: Stated = {},
+): Promise<NetworkIdentity> => openIdentity({ ...deps, source, stated, ...(gpus === undefined ? {} : { gpus }) })
 
 const refuse = (
   code: 'config.evidence' | 'config.evidence-source' | 'config.policy' | 'config.test-roots',

@@ -72,7 +72,8 @@ export interface JudgedPeer {
 
 /** What the transport calls a `ClaimsJudge`. */
 export interface PeerClaims {
-  readonly required: boolean
+  /** Why the peer must not be used without them; null where it may be. */
+  missing(): CocoonError | null
   judge(claims: SignedClaims, signal: AbortSignal): Promise<{ readonly gpus: readonly ShownGpu[] }>
 }
 
@@ -138,7 +139,7 @@ export function createPeerVerifier(deps: PeerVerifierDeps, options: PeerVerifier
   let generation = 0
   let collateralEdition = 0
 
-  const assessOptions = (nowMs: number, gpusMayFollow = false): AssessOptions => ({
+  const assessOptions = (nowMs: number, claimsMayFollow = false): AssessOptions => ({
     crypto: nodeVerifyCrypto,
     bundle: collateral.current(),
     policy,
@@ -148,7 +149,7 @@ export function createPeerVerifier(deps: PeerVerifierDeps, options: PeerVerifier
       allowedImageHashes: images.current(),
       networkEvidence: options.networkEvidence,
       about: options.about ?? 'peer',
-      gpusMayFollow,
+      claimsMayFollow,
     },
     ...(options.testRoots === undefined ? {} : { roots: options.testRoots }),
     collateralMemory,
@@ -229,6 +230,15 @@ export function createPeerVerifier(deps: PeerVerifierDeps, options: PeerVerifier
     return (gpus?.facts ?? []).map(shownGpu)
   }
 
+  /** The verdict on a peer that claims nothing more. */
+  function missingOf(subject: Subject, found: Findings): CocoonError | null {
+    const nowMs = clock.now()
+    const assessment = concludeCertificate(subject.shown, found, assessOptions(nowMs))
+    if (assessment.outcome !== 'refused') return null
+    record(subject, assessment, nowMs, true)
+    return refusalOf(assessment)
+  }
+
   /** Throws when the policy refuses. */
   function settle(subject: Subject, found: Findings, since: number): JudgedPeer {
     const nowMs = clock.now()
@@ -247,7 +257,7 @@ export function createPeerVerifier(deps: PeerVerifierDeps, options: PeerVerifier
       ...(subject.mayClaim
         ? {
             claims: {
-              required: policy.gpu.required,
+              missing: () => missingOf(subject, found),
               judge: async (by: SignedClaims, signal: AbortSignal) => ({
                 gpus: await judgeClaims(subject, by, signal),
               }),

@@ -26,7 +26,8 @@ export const POLICY_ERRORS = {
   'attestation.certificate-required': 'A peer must show its evidence in a certificate; this one has none.',
   'attestation.certificate-age': 'The certificate is older than the policy allows, or dated in the future.',
   'attestation.report-data': 'The evidence was made for another key than that of the certificate.',
-  'attestation.gpu-required': 'The policy demands evidence of a GPU, and there is none.',
+  'attestation.gpu-required':
+    'The policy demands evidence of a GPU, and there is none; a worker shows its own with attestation.gpuSource.',
   'attestation.gpu-architecture': 'A GPU is of an architecture that the policy does not allow.',
   'attestation.gpu-feature': 'A GPU’s confidential-computing mode is not one that the policy allows.',
   'attestation.gpu-rim-missing':

@@ -20,8 +20,8 @@ export interface JudgeContext {
   readonly networkEvidence: 'none' | 'simulated' | 'real' | null
   /** A peer on a connection must show its evidence in a certificate; a document may be a report by itself. */
   readonly about: 'peer' | 'document'
-  /** GPUs may still be shown, and who asks now will ask again then, before the peer is used. Absent: what is not there is missing. */
-  readonly gpusMayFollow?: boolean
+  /** The peer may still claim GPUs, provider and region, and who asks now will ask again then, before it is used. Absent: what is not there is missing. */
+  readonly claimsMayFollow?: boolean
 }
 
 export interface PolicyDecision {
@@ -69,8 +69,8 @@ function apply(list: Checklist, facts: EvidenceFacts, policy: Policy, context: J
   if (facts.kind === 'sev-snp' && policy.sevSnp !== null) judgeSnp(list, facts, policy.sevSnp)
   judgeCertificate(list, facts, policy, context)
   judgeGpus(list, facts, policy.gpu, context)
-  judgeClaim(list, 'provider', facts.provider, policy.providers)
-  judgeClaim(list, 'region', facts.region, policy.regions)
+  judgeClaim(list, 'provider', facts.provider, policy.providers, context)
+  judgeClaim(list, 'region', facts.region, policy.regions, context)
 }
 
 function judgeKind(list: Checklist, facts: EvidenceFacts, policy: Policy, context: JudgeContext): void {
@@ -238,9 +238,9 @@ function judgeGpus(
   list: Checklist,
   { gpus, kind }: EvidenceFacts,
   policy: Policy['gpu'],
-  { gpusMayFollow = false }: JudgeContext,
+  { claimsMayFollow = false }: JudgeContext,
 ): void {
-  if (gpus.length === 0 && policy.required && gpusMayFollow && kind !== 'gpu')
+  if (gpus.length === 0 && policy.required && claimsMayFollow && kind !== 'gpu')
     return list.info('policy-gpu', 'GPUs are due, and are shown after the handshake: the peer is not used before.')
   const isThere = gpus.length > 0 || (!policy.required && kind !== 'gpu')
   const words = gpus.length > 0 ? 'GPUs prove themselves.' : 'No GPU proves itself, and none has to.'
@@ -289,7 +289,13 @@ function judgeClaim(
   what: 'provider' | 'region',
   stated: string | null,
   allowed: 'any' | readonly string[],
+  { claimsMayFollow = false }: JudgeContext,
 ): void {
+  if (allowed !== 'any' && stated === null && claimsMayFollow)
+    return list.info(
+      `policy-${what}`,
+      `The ${what} is due, and is claimed after the handshake: the peer is not used before.`,
+    )
   const isAllowed = allowed === 'any' || (stated !== null && allowed.includes(stated))
   const words = allowed === 'any' ? `Any ${what} will do.` : `The ${what} is an allowed one.`
   need(list, what, isAllowed, `attestation.${what}`, words, {

@@ -308,6 +308,26 @@ describe('what is missing', () => {
         ])
   })
 
+  test('what may still be claimed is not missing yet, and nothing else is spared', () => {
+    const policy: Policy = {
+      ...mainnet,
+      gpu: { ...mainnet.gpu, required: true },
+      regions: ['eu'],
+      providers: ['cloud'],
+    }
+    const follow = { ...real, claimsMayFollow: true }
+    expect(judge(tdx, policy, real).outcome).toBe('refused')
+    expect(judge(tdx, policy, follow).outcome).toBe('verified')
+    expect(judge({ ...tdx, region: 'moon' }, policy, follow).code).toBe('attestation.region')
+    expect(judge({ ...tdx, gpus: [{ ...gpu, revocationChecked: false }] }, policy, follow).code).toBe(
+      'attestation.gpu-ocsp-missing',
+    )
+    expect(judge({ ...tdx, debug: true }, policy, follow).code).toBe('attestation.debug')
+    expect(judge({ kind: 'gpu', ...around, gpus: [] }, policy, { ...follow, about: 'document' }).outcome).toBe(
+      'refused',
+    )
+  })
+
   const arbitraryFacts = fc.record({
     debug: fc.boolean(),
     imageHash: fc.constantFrom(IMAGE, 'ef'.repeat(32), SIMULATED_TDX_IMAGE_HASH),

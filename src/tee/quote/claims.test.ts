@@ -13,6 +13,8 @@ const claims: Claims = {
     { report: Uint8Array.of(1, 2, 3), certificates: [certificate, certificate] },
     { report: new Uint8Array(), certificates: [certificate] },
   ],
+  provider: null,
+  region: null,
 }
 const good = encodeClaims(claims)
 const refused = (bytes: Uint8Array): unknown => {
@@ -42,7 +44,7 @@ test.each([
   ['another magic', changed(0, '43434c33'), 'magic'],
   ['version 1', changed(4, '01'), 'version'],
   ['no key', changed(5, '01'), 'count'],
-  ['seventeen GPUs', changed(5, '13'), 'count'],
+  ['twenty-one entries', changed(5, '15'), 'count'],
   ['a GPU in the place of the key', changed(6, '02'), 'publicKey'],
   ['a short key', changed(7, '1f'), 'publicKey'],
   ['a time after the end of time', changed(at - 1, '7f'), 'issuedAt'],
@@ -53,6 +55,18 @@ test.each([
   ['too much', new Uint8Array(MAX_CLAIMS_BYTES + 1), 'length'],
 ])('%s is refused, and the field is named', (_, bytes, field) => {
   expect(refused(bytes)).toEqual(['attestation.claims-malformed', field])
+})
+
+test('provider and region are read as they were written, and are words', () => {
+  const stated = { ...claims, provider: 'cloud-7', region: 'eu' }
+  expect(parseClaims(encodeClaims(stated))).toEqual(stated)
+  expect(parseClaims(encodeClaims({ ...claims, gpus: [], region: 'eu' }))).toMatchObject({
+    provider: null,
+    region: 'eu',
+  })
+  expect(refused(encodeClaims({ ...claims, region: 'two words' }))).toEqual(['attestation.claims-malformed', 'region'])
+  const many = { ...claims, gpus: Array.from({ length: 17 }, () => claims.gpus[1] as (typeof claims.gpus)[number]) }
+  expect(refused(encodeClaims(many))).toEqual(['attestation.claims-malformed', 'count'])
 })
 
 test('every proper beginning is refused', () => {

@@ -14,6 +14,9 @@ export interface Claims {
   readonly issuedAtMs: number
   /** In the order of the nonces that they answer. */
   readonly gpus: readonly GpuProof[]
+  /** Words of the node's operator, which nobody certifies; null where they say nothing. */
+  readonly provider: string | null
+  readonly region: string | null
 }
 
 /** Claims, and the key's signature over `signedClaims` of them. */
@@ -35,7 +38,9 @@ export const MAX_CLAIMS_BYTES = 256 * 1024
 const MAX_GPUS = 16
 const MAGIC = utf8('CCL2')
 const VERSION = 2
-const TYPE = { publicKey: 1, gpu: 2, issuedAt: 3 } as const
+const TYPE = { publicKey: 1, gpu: 2, issuedAt: 3, provider: 6, region: 7 } as const
+/** As policies write them. */
+const WORD = /^[\x21-\x7e]{1,64}$/
 const PUBLIC_KEY_BYTES = 32
 const MAX_CHAIN = 8
 /** Before what is signed: the same key signs certificates. */
@@ -44,10 +49,12 @@ const SIGNED_PREFIX = utf8('cocoon-claims-2')
 /** What the key signs. */
 export const signedClaims = (claims: Uint8Array): Uint8Array => concatBytes(SIGNED_PREFIX, claims)
 
-export function encodeClaims({ publicKey, issuedAtMs, gpus }: Claims): Uint8Array {
+export function encodeClaims({ publicKey, issuedAtMs, gpus, provider, region }: Claims): Uint8Array {
   const entries = [
     entry(TYPE.publicKey, publicKey),
     entry(TYPE.issuedAt, u64(issuedAtMs)),
+    ...(provider === null ? [] : [entry(TYPE.provider, utf8(provider))]),
+    ...(region === null ? [] : [entry(TYPE.region, utf8(region))]),
     ...gpus.map(({ report, certificates }) =>
       entry(TYPE.gpu, concatBytes(u32(report.length), report, ...certificates)),
     ),
@@ -62,15 +69,19 @@ export function parseClaims(bytes: Uint8Array): Claims {
   if (!equalBytes(reader.bytes(MAGIC.length, 'magic'), MAGIC)) throw reader.refuse('magic', 0)
   if (reader.u8('version') !== VERSION) throw reader.refuse('version', reader.at - 1)
   const count = reader.u8('count')
-  if (count < 2 || count > 2 + MAX_GPUS) throw reader.refuse('count', reader.at - 1)
+  if (count < 2 || count > 4 + MAX_GPUS) throw reader.refuse('count', reader.at - 1)
   const publicKey = partOf(reader, 'publicKey', TYPE.publicKey).rest('publicKey', PUBLIC_KEY_BYTES)
   const time = partOf(reader, 'issuedAt', TYPE.issuedAt)
   const issuedAt = time.u64('issuedAt')
   time.finish('issuedAt')
   if (issuedAt > MAX_TIME_MS) throw reader.refuse('issuedAt', reader.at - 8)
-  const gpus = Array.from({ length: count - 2 }, (_, i) => readGpu(partOf(reader, `gpus.${i}`, TYPE.gpu), i))
+  const provider = wordOf(reader, 'provider', TYPE.provider)
+  const region = wordOf(reader, 'region', TYPE.region)
+  const gpuCount = count - 2 - (provider === null ? 0 : 1) - (region === null ? 0 : 1)
+  if (gpuCount < 0 || gpuCount > MAX_GPUS) throw reader.refuse('count', MAGIC.length + 1)
+  const gpus = Array.from({ length: gpuCount }, (_, i) => readGpu(partOf(reader, `gpus.${i}`, TYPE.gpu), i))
   reader.finish('claims')
-  return { publicKey, issuedAtMs: Number(issuedAt), gpus }
+  return { publicKey, issuedAtMs: Number(issuedAt), gpus, provider, region }
 }
 
 const MALFORMED = {
@@ -84,6 +95,15 @@ function partOf(reader: EvidenceReader, field: string, type: number): EvidenceRe
   const { at } = reader
   if (reader.u8(field) !== type) throw reader.refuse(field, at)
   return reader.part(reader.u32(field), field)
+}
+
+/** The next entry where it is of this type, else null. */
+function wordOf(reader: EvidenceReader, field: string, type: number): string | null {
+  if (reader.left === 0 || reader.peek() !== type) return null
+  const { at } = reader
+  const word = new TextDecoder('latin1').decode(partOf(reader, field, type).rest(field))
+  if (!WORD.test(word)) throw reader.refuse(field, at)
+  return word
 }
 
 function readGpu(part: EvidenceReader, i: number): GpuProof {

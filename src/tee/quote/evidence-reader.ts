@@ -47,6 +47,11 @@ export class EvidenceReader {
     return this.#end - this.#at
   }
 
+  /** The next byte, which stays where it is; there must be one. */
+  peek(): number {
+    return this.#view.getUint8(this.#at)
+  }
+
   u8(field: string): number {
     return this.#view.getUint8(this.#take(1, field))
   }

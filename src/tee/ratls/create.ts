@@ -2,7 +2,7 @@
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto'
 import { concatBytes, utf8 } from '../../util/index.ts'
 import type { EvidenceKind } from '../policy/evidence.ts'
-import { encodeClaims, type GpuProof, type SignedClaims, signedClaims } from '../quote/index.ts'
+import { type Claims, encodeClaims, type SignedClaims, signedClaims } from '../quote/index.ts'
 import type { SourcedEvidence } from '../source/source.ts'
 import {
   bitString,
@@ -50,6 +50,9 @@ export function createCertificate({ evidence, nowMs, random }: CreateCertificate
   return certify(createNodeKey(random), evidence, nowMs, random)
 }
 
+/** What a node claims beside its certificate. */
+export type Claimed = Pick<Claims, 'gpus' | 'provider' | 'region'>
+
 /** A key that has no certificate yet: evidence can be made for it. */
 export interface NodeKey {
   readonly privateKey: KeyObject
@@ -74,14 +77,14 @@ export const endOfCertificate = (nowMs: number): number => nowMs - BACKDATE_MS +
 
 /**
  * The certificate of a key, signed with it. Evidence of hardware must have been made for the key; that is not checked here.
- * @param gpus null where the node shows none
+ * @param claims null where the node claims nothing beside it
  */
 export function certify(
   { privateKey, publicKey }: NodeKey,
   evidence: EvidenceKind | SourcedEvidence,
   nowMs: number,
   random: (count: number) => Uint8Array,
-  gpus: readonly GpuProof[] | null = null,
+  claims: Claimed | null = null,
 ): NodeCertificate {
   const tbs = sequence(
     der(explicitTag(0), unsignedInteger(Uint8Array.of(2))),
@@ -98,17 +101,17 @@ export function certify(
     certificatePem: writePem(certificate),
     privateKeyPem: privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(),
     publicKey,
-    claims: gpus === null ? null : claim({ privateKey, publicKey }, gpus, nowMs),
+    claims: claims === null ? null : claim({ privateKey, publicKey }, claims, nowMs),
   }
 }
 
 /** The key signs what it claims, so that it can be shown to others as well. */
 function claim(
   { privateKey, publicKey }: Pick<NodeKey, 'privateKey' | 'publicKey'>,
-  gpus: readonly GpuProof[],
+  claimed: Claimed,
   nowMs: number,
 ): SignedClaims {
-  const claims = encodeClaims({ publicKey, issuedAtMs: nowMs, gpus })
+  const claims = encodeClaims({ publicKey, issuedAtMs: nowMs, ...claimed })
   return { claims, signature: new Uint8Array(sign(null, signedClaims(claims), privateKey)) }
 }
 

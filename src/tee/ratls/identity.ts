@@ -76,6 +76,8 @@ export interface EvidencedIdentityOptions {
   readonly source: EvidenceSource
   /** Evidence of GPUs over every new key; absent where the node shows none. */
   readonly gpus?: GpuSource
+  /** What the node says of itself; absent where it says nothing. */
+  readonly stated?: Stated
   readonly clock: Clock
   readonly log: Log
   /** Secure random bytes. */
@@ -83,6 +85,12 @@ export interface EvidencedIdentityOptions {
   readonly renewAfterMs?: number
   /** Ends the first attempt. */
   readonly signal?: AbortSignal
+}
+
+/** Words of the operator, which nobody certifies. */
+export interface Stated {
+  readonly provider?: string | null
+  readonly region?: string | null
 }
 
 /** A renewal that failed is tried again after this, then after twice as long, up to the longest. */
@@ -95,7 +103,7 @@ const QUOTE_TIMEOUT_MS = 60_000
  * while that fails the old one stays, until peers refuse it. Rejects with `attestation.evidence-source`.
  */
 export async function openIdentity(options: EvidencedIdentityOptions): Promise<EvidencedIdentity> {
-  const { source, gpus, clock, log, random, renewAfterMs = DEFAULT_RENEW_AFTER_MS } = options
+  const { source, gpus, stated = {}, clock, log, random, renewAfterMs = DEFAULT_RENEW_AFTER_MS } = options
   const closing = new AbortController()
   let failure: IdentityStatus['failure'] = null
   let timer: Timer | undefined
@@ -113,7 +121,10 @@ export async function openIdentity(options: EvidencedIdentityOptions): Promise<E
       const found = gpus === undefined ? null : await collectGpusFor(gpus, key.publicKey, stop)
       const proofs = found?.map(({ report, certificates }) => ({ report, certificates: readPem(certificates) })) ?? null
       const madeMs = clock.now()
-      return { pair: certify(key, evidence, madeMs, random, proofs), madeMs, gpuCount: proofs?.length ?? 0 }
+      const { provider = null, region = null } = stated
+      const isSilent = proofs === null && provider === null && region === null
+      const claimed = isSilent ? null : { gpus: proofs ?? [], provider, region }
+      return { pair: certify(key, evidence, madeMs, random, claimed), madeMs, gpuCount: proofs?.length ?? 0 }
     } finally {
       late.cancel()
     }
