@@ -61,11 +61,11 @@ export function createReceiptWriter(
   function writeRefusals(): void {
     const change = writingRefusals === null ? refusals.take() : null
     if (change === null) return
-    const done = (): void => {
+    const written = (): void => {
       writingRefusals = null
       writeSoon()
     }
-    writingRefusals = commit.add(change).then(done, done)
+    writingRefusals = commit.add(change).then(written, written)
   }
 
   async function write(change: Change): Promise<void> {

@@ -103,7 +103,7 @@ test('a caller that leaves stops the generation and pays at most for what was ge
   const health = async (): Promise<{ busy: number }> =>
     (await (await fetch(`${llama.url}/health`)).json()) as { busy: number }
   const tokens = await chargeOf(network, async () => {
-    const stream = await openai.chat.completions.create({ ...ASK, max_tokens: 3000, stream: true })
+    const stream = await openai.chat.completions.create({ ...ASK, max_tokens: 1900, stream: true })
     for await (const _ of stream) break
     await until(async () => (await health()).busy === 0, 'the engine is idle', 5_000)
   })
