@@ -59,7 +59,7 @@ async function upload(url: string): Promise<{ readonly id: string; readonly byte
 }
 
 test('ten thousand lines of 4 kB, asked and answered, hold less than one of their files', {
-  timeout: 300_000,
+  timeout: 600_000,
 }, async () => {
   const node = await startBatchNode({ inference, batch: { maxRunning: 100 } })
   const url = `${await node.api.listen()}/v1`
@@ -85,7 +85,7 @@ test('ten thousand lines of 4 kB, asked and answered, hold less than one of thei
     body: JSON.stringify(order),
   })
   const { id } = (await made.json()) as { id: string }
-  await until(() => node.batches.get(null, id).batch.status === 'completed', 'the batch is completed', 240_000)
+  await until(() => node.batches.get(null, id).batch.status === 'completed', 'the batch is completed', 540_000)
   const { batch, progress } = node.batches.get(null, id)
   expect(progress).toMatchObject({ total: LINES, completed: LINES, failed: 0, costNano: 2n * BigInt(LINES) })
   let lines = 0
