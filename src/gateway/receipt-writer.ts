@@ -65,7 +65,10 @@ export function createReceiptWriter(
       writingRefusals = null
       writeSoon()
     }
-    writingRefusals = commit.add(change).then(done, done)
+    writingRefusals = commit
+      .add(change)
+      .catch(() => undefined)
+      .then(done)
   }
 
   async function write(change: Change): Promise<void> {
