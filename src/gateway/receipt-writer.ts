@@ -61,11 +61,13 @@ export function createReceiptWriter(
   function writeRefusals(): void {
     const change = writingRefusals === null ? refusals.take() : null
     if (change === null) return
-    const written = (): void => {
-      writingRefusals = null
-      writeSoon()
-    }
-    writingRefusals = commit.add(change).then(written, written)
+    writingRefusals = commit
+      .add(change)
+      .catch(() => undefined)
+      .then(() => {
+        writingRefusals = null
+        writeSoon()
+      })
   }
 
   async function write(change: Change): Promise<void> {
