@@ -1,4 +1,6 @@
 /** Batches as callers meet them, over HTTP: whose they are, what they may spend, what they wait for. Time is the test's. */
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Receipt } from '../gateway/index.ts'
@@ -274,6 +276,22 @@ describe('what they wait for', () => {
     expect(batch).toMatchObject({ status: 'completed', request_counts: { total: 6, completed: 6, failed: 0 } })
   })
 
+  test('a key’s limit per minute slows its batch down and fails no line', async () => {
+    const { key } = await node.gateway.createKey({
+      project: 'default',
+      name: '',
+      scopes: ['inference'],
+      models: [],
+      limits: { requestsPerMinute: 4 },
+      expiresMs: null,
+    })
+    const beganMs = clock.now()
+    const batch = await untilOver(await create(chatLines(9), key), key, 1_000)
+    expect(batch).toMatchObject({ status: 'completed', request_counts: { total: 9, completed: 9, failed: 0 } })
+    // Four at once, then one in fifteen seconds.
+    expect(clock.now() - beganMs).toBeGreaterThanOrEqual(5 * 15_000)
+  })
+
   test('workers above the price are waited for, and the cheapest that is free is what a line offers', async () => {
     inference.offers = offer(2000)
     const id = await create(chatLines(3), undefined, { max_coefficient: 1500 })
@@ -421,6 +439,22 @@ describe('after a restart', () => {
     // Once: another start enters nothing again.
     await node.restart()
     expect(spentNano()).toBe(23n + 4n * COST_NANO)
+  })
+
+  test('an input that is gone from the disk ends its batch with that reason, and keeps what was answered', async () => {
+    let answered = 0
+    script = (call) => (++answered <= 3 ? answer(call) : call.fail(new CocoonError('capacity.busy')))
+    const id = await create(chatLines(6))
+    await eventually(
+      async () => (await ask('GET', `/v1/batches/${id}`))['request_counts'].completed === 3,
+      'three are answered',
+    )
+    const { input_file_id: file } = await ask('GET', `/v1/batches/${id}`)
+    await node.restart({}, async () => rmSync(join(node.folder, 'files', file as string)))
+    const batch = await untilOver(id)
+    expect(batch).toMatchObject({ status: 'failed', errors: { data: [{ code: 'request.file-gone' }] } })
+    expect(await linesOf(batch['output_file_id'])).toHaveLength(3)
+    expect(codesOf(await linesOf(batch['error_file_id']))).toEqual(Array(3).fill('request.file-gone'))
   })
 
   test('what was being checked, cancelled or written is brought to its end', async () => {

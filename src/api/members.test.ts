@@ -42,7 +42,10 @@ beforeEach(async () => {
     call.end()
   })
   const metered = meterInference({ inference, gateway, clock })
-  api = apiUnderTest({ clock, deps: { inference: metered, gateway, admin: { key: new Secret(NODE) } } })
+  api = apiUnderTest({
+    clock,
+    deps: { inference: metered, gateway, admin: { key: new Secret(NODE), leave: () => Promise.resolve() } },
+  })
   for (const id of ['shop', 'other']) await admin(NODE, 'POST', '/projects', { id })
   const member = (role: MemberRole, project = 'shop') => make(NODE, '/members', { name: role, role, project })
   as = {
@@ -120,6 +123,7 @@ describe('what may be done', () => {
       () => ({ ...KEY_BUDGET, scope: 'project', id: 'shop' }),
       [403, 403, 403],
     ],
+    ['closes accounts', 'POST', () => '/accounts/close', () => ({}), [403, 403, 403]],
     ['gives the node a budget', 'PUT', () => '/budgets', () => ({ ...KEY_BUDGET, scope: 'node' }), [403, 403, 403]],
   ] as const)('who %s', async (_, method, url, body, expected) => {
     const { id } = await make(NODE, '/keys', { project: 'shop' })

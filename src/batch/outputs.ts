@@ -3,6 +3,7 @@
  * the order of the input. A file has its name when it is whole and on the disk. Runs on the store's thread.
  */
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { outputLine } from './output-line.ts'
 import { selectLines } from './select.ts'
@@ -10,7 +11,7 @@ import { diskFull } from './store.ts'
 
 export interface OutputOrder {
   readonly batch: string
-  /** Full paths: for lines that were answered, and for the others. */
+  /** Full paths in one folder: for lines that were answered, and for the others. */
   readonly answersPath: string
   readonly failuresPath: string
   /** What lines without an answer are told. */
@@ -36,11 +37,25 @@ export function writeOutputs(db: DatabaseSync, order: OutputOrder): Outputs {
       const line = answer ?? outputLine(order.batch, seq, customId, { error: order.unanswered })
       ;(isGood ? answers : failures).add(line)
     }
-    return { answersBytes: answers.finish(), failuresBytes: failures.finish() }
+    const sizes = { answersBytes: answers.finish(), failuresBytes: failures.finish() }
+    // The lines are dropped next: by then the new names must last.
+    syncFolder(dirname(order.answersPath))
+    return sizes
   } catch (error) {
     answers.discard()
     failures.discard()
     throw (error as NodeJS.ErrnoException).code === 'ENOSPC' ? diskFull(error) : error
+  }
+}
+
+/** Windows cannot sync folders, and needs not. */
+function syncFolder(path: string): void {
+  if (process.platform === 'win32') return
+  const folder = openSync(path, 'r')
+  try {
+    fsyncSync(folder)
+  } finally {
+    closeSync(folder)
   }
 }
 

@@ -3,7 +3,7 @@
  * changes by the owner are on the disk before they hold, receipts follow in groups and nobody waits for them.
  */
 import { createGroupCommit, type GroupCommit, startStoreThread } from '../ledger/index.ts'
-import { type Clock, CocoonError, type Log, type Metrics, type Random, type Timer } from '../util/index.ts'
+import { type Clock, CocoonError, type Log, type Metrics, type Random } from '../util/index.ts'
 import {
   type ApiKey,
   type Budget,
@@ -25,7 +25,7 @@ import { createFiatRate } from './fiat-rate.ts'
 import type { GatewayOptions } from './options.ts'
 import type { ReceiptFilter, ReceiptPage, UsageFilter, UsageRow } from './queries.ts'
 import { createRateGate, type RateGate } from './rate-limits.ts'
-import { createRefusals } from './refusals.ts'
+import { createReceiptWriter, RECEIPTS_A_GROUP } from './receipt-writer.ts'
 import { createSpending } from './spending.ts'
 import type { Change } from './store.ts'
 import type { StoreAnswer, StoreJob } from './store-thread.ts'
@@ -93,13 +93,7 @@ export interface Gateway {
 }
 
 /** Changes in one transaction; a thousand receipts take milliseconds. */
-const GROUP = { items: 1_000, groups: 2 }
-/** Nobody waits for a receipt: those of a moment share one write to the disk. */
-const RECEIPTS_EVERY_MS = 100
-/** A full disk is looked at again after this. */
-const RETRY_MS = 2_000
-/** More than this waiting for a disk that takes nothing: no further requests. */
-const MAX_UNWRITTEN = 10_000
+const GROUP = { items: RECEIPTS_A_GROUP, groups: 2 }
 const PROJECT_ID = /^[a-z0-9][a-z0-9-]{0,62}$/
 
 /** Throws `config.gateway-…`. */
@@ -136,84 +130,10 @@ export async function openGateway(
   const budgets = createBudgets(clock, spending, (state) => void warn(state))
   for (const budget of kept.budgets) budgets.set(budget)
 
-  let unwritten = 0
-  let trouble: CocoonError | null = null
   const commit: GroupCommit<Change> = createGroupCommit(GROUP, async (changes) => {
     await thread.do({ do: 'apply', changes })
   })
-  deps.metrics.gauge(
-    'gateway_unwritten_receipts',
-    'Receipts that are not on the disk yet',
-    () => unwritten + fresh.length,
-  )
-
-  let fresh: Receipt[] = []
-  const refusals = createRefusals((id) => keyById.get(id))
-  /** One write at a time: behind a slow disk more are counted together. */
-  let writingRefusals: Promise<void> | null = null
-  let timer: Timer | null = null
-
-  function record(receipt: Receipt): void {
-    fresh.push(receipt)
-    if (fresh.length >= GROUP.items) writeFresh()
-    else writeSoon()
-  }
-
-  function writeSoon(): void {
-    timer ??= clock.after(RECEIPTS_EVERY_MS, writeFresh)
-  }
-
-  function refused(one: Refused): void {
-    refusals.add(one, clock.now())
-    if (writingRefusals === null) writeSoon()
-  }
-
-  function writeRefusals(): void {
-    if (writingRefusals !== null) return
-    const change = refusals.take()
-    if (change === null) return
-    writingRefusals = write(change).then(() => {
-      writingRefusals = null
-      writeSoon()
-    })
-  }
-
-  function writeFresh(): void {
-    timer?.cancel()
-    timer = null
-    const receipts = fresh
-    fresh = []
-    for (const receipt of receipts) void write({ put: 'receipt', receipt })
-    writeRefusals()
-  }
-
-  /** Resolves when all that was recorded is on the disk. */
-  async function written(): Promise<void> {
-    writeFresh()
-    while (writingRefusals !== null) {
-      await writingRefusals
-      writeRefusals()
-    }
-    return commit.idle()
-  }
-
-  async function write(change: Change): Promise<void> {
-    unwritten++
-    for (;;)
-      try {
-        await commit.add(change)
-        unwritten--
-        trouble = null
-        return
-      } catch (error) {
-        const why = error as CocoonError
-        if (trouble === null) log.error('the gateway cannot write receipts', { code: why.code, message: why.message })
-        trouble = why
-        // Only reading the file anew could tell what it holds; receipts stay countable in the log of the proxy.
-        if (why.code === 'capacity.gateway-failed') return
-        await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve))
-      }
-  }
+  const writer = createReceiptWriter(deps, commit, (id) => keyById.get(id))
 
   async function warn(state: BudgetState): Promise<void> {
     const { scope, id, model, window } = state.budget
@@ -229,7 +149,7 @@ export async function openGateway(
     if (webhook !== null && !(await webhook.send(state))) return
     // The owner may have changed it meanwhile.
     const now = budgets.list().find(({ budget }) => isSame(budget, state.budget))?.budget
-    if (now !== undefined) await write({ put: 'budget', budget: { ...now, warnedFromMs: state.fromMs } })
+    if (now !== undefined) await writer.write({ put: 'budget', budget: { ...now, warnedFromMs: state.fromMs } })
   }
 
   function checked(key: ApiKey | undefined): ApiKey {
@@ -292,9 +212,9 @@ export async function openGateway(
       return gate
     },
     budgets,
-    record,
-    refused,
-    trouble: () => (trouble?.code === 'capacity.gateway-failed' || unwritten > MAX_UNWRITTEN ? trouble : null),
+    record: writer.record,
+    refused: writer.refused,
+    trouble: writer.trouble,
 
     projects: () => [...projects.values()],
     keys: () => [...keyById.values()],
@@ -338,19 +258,19 @@ export async function openGateway(
       budgets.remove(name)
     },
     async receipts(filter) {
-      await written()
+      await writer.written()
       return (await thread.do({ do: 'receipts', filter })).receipts as ReceiptPage
     },
     async usage(filter) {
-      await written()
+      await writer.written()
       return (await thread.do({ do: 'usage', filter })).usage as readonly UsageRow[]
     },
     fiat: fiatRate.current,
-    written,
+    written: writer.written,
     async close() {
       webhook?.close()
       fiatRate.close()
-      await written()
+      await writer.written()
       await thread.close()
     },
   }

@@ -152,6 +152,11 @@ test.each([
     () => createBatch(config, input(chatLines(1)), { window: 'soon' }, out, progress),
     'request.bad-field',
   ],
+  [
+    'a coefficient that is no number',
+    () => createBatch(config, input(chatLines(1)), { window: '24h', maxCoefficient: 'low' }, out, progress),
+    'config.flags',
+  ],
   ['a batch that does not exist', () => showBatch(config, 'batch_no', false, out), 'request.no-batch'],
   [
     'a client that is not there',

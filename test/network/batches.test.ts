@@ -268,16 +268,19 @@ test('lines go to the cheapest worker while it has room, and cost what that one 
     async () => (await network.client.models())[0]?.workers.some((worker) => worker.coefficient === 500) === true,
     'the cheap worker is known',
   )
-  const file = await upload(chatLines(6))
-  const { id } = await openai.batches.create({
-    input_file_id: file.id,
-    endpoint: '/v1/chat/completions',
-    completion_window: '24h',
-  })
-  const batch = (await untilOver(id)) as Batch & { cost_nano: string }
-  expect(batch).toMatchObject({ status: 'completed', request_counts: { completed: 6 } })
-  // Eight tokens a line at half the price; the first may have gone out before the new offers were known.
-  expect(BigInt(batch.cost_nano)).toBeLessThanOrEqual(8n * PRICE_NANO + (5n * 8n * PRICE_NANO) / 2n)
+  // A node that has heard of no other offers.
+  const fresh = await startBatchNode({ inference: network.client })
+  const own = new OpenAI({ baseURL: `${await fresh.api.listen()}/v1`, apiKey: 'unused', maxRetries: 0 })
+  const file = await own.files.create({ file: new File([chatLines(6)], 'in.jsonl'), purpose: 'batch' })
+  const order = { input_file_id: file.id, endpoint: '/v1/chat/completions', completion_window: '24h' } as const
+  const { id } = await own.batches.create(order)
+  await until(async () => (await own.batches.retrieve(id)).status === 'completed', 'the batch is completed')
+  const batch = (await own.batches.retrieve(id)) as Batch & { cost_nano: string }
+  expect(batch.request_counts).toEqual({ total: 6, completed: 6, failed: 0 })
+  // Eight tokens a line at half the price, rounded by class.
+  expect(BigInt(batch.cost_nano)).toBeLessThanOrEqual((6n * 8n * PRICE_NANO) / 2n)
+  expect(BigInt(batch.cost_nano)).toBeGreaterThan(0n)
+  await fresh.close()
   await cheap.close(0)
 })
 

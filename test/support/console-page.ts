@@ -1,6 +1,6 @@
 /** The console in a browser, on a network with a scripted engine. Whatever the page does that it must not fails the test. */
 import type { Browser, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, beforeEach, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, vi } from 'vitest'
 import { openBrowser } from './chromium.ts'
 import { ADMIN_KEY, type GatewayUnderTest, startGateway } from './gateway.ts'
 import { type NetworkOptions, startNetwork, type TestNetwork } from './network.ts'
@@ -108,3 +108,6 @@ export function useConsole(options: Partial<NetworkOptions> = {}, described: obj
       }),
   }
 }
+
+/** `expect` for what comes true a moment later, however busy the machine is. */
+export const eventually = <T>(read: () => T | Promise<T>) => expect.poll(read, { timeout: 60_000 })

@@ -329,6 +329,8 @@ describe('believing endpoints', () => {
       code: 'chain.other-network',
       message: expect.stringMatching(/^e0 serves testnet, and this node is set for mainnet: correct --ton-endpoints/),
     })
+    // While it rests, why it does is still what is told.
+    await expect(until(clock, wrong.getAccount(wallet))).rejects.toMatchObject({ code: 'chain.other-network' })
     await expect(until(clock, wrong.sendBoc(Cell.EMPTY))).rejects.toMatchObject({ code: 'chain.unavailable' })
     const both = of([other, meant])
     expect((await until(clock, both.getAccount(wallet))).status).toBe('active')

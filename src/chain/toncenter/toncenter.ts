@@ -73,24 +73,30 @@ export function createToncenter(options: ToncenterOptions, deps: ToncenterDeps):
     () => -endpoints.map((e) => (e.serverAheadMs() ?? 0) / 1000).reduce((a, b) => (Math.abs(a) < Math.abs(b) ? b : a)),
   )
 
+  /** Why endpoints rest; null while one answers. */
+  let trouble: CocoonError | null = null
+
   /** Runs `ask` on `count` endpoints that are well, best first; on others when they fail. */
   async function withEndpoints<T>(
     count: 1 | 2,
     ask: (chosen: readonly Endpoint[]) => Promise<T>,
     signal: AbortSignal | undefined,
   ): Promise<T> {
-    let last = new CocoonError('chain.unavailable', { message: 'no toncenter endpoint could be asked' })
+    let last = trouble ?? new CocoonError('chain.unavailable', { message: 'no toncenter endpoint could be asked' })
     for (let round = 0; round < ROUNDS; round++) {
       if (round > 0) await pause(clock, random.fraction() * FIRST_PAUSE_MS * 2 ** round, signal)
       const well = endpoints.filter((e) => e.circuit.restMs() === 0)
       for (const chosen of choices(well, count)) {
         signal?.throwIfAborted()
         try {
-          return await ask(chosen)
+          const answer = await ask(chosen)
+          trouble = null
+          return answer
         } catch (error) {
           signal?.throwIfAborted()
           last = toCocoonError(error)
           if (!RETRIED.has(last.code)) throw error
+          trouble = last
           log.debug('a TON endpoint failed', { code: last.code, why: last.message })
         }
       }

@@ -30,6 +30,8 @@ export async function createBatch(
   out: Terminal,
   progress: Terminal,
 ): Promise<number> {
+  if (o.maxCoefficient !== undefined && !/^\d{1,10}$/.test(o.maxCoefficient))
+    throw new CocoonError('config.flags', { message: '--max-coefficient must be a whole number, per mille' })
   const endpoint = o.endpoint ?? (await endpointOf(path))
   const client = adminClient(config)
   const form = new FormData()

@@ -20,7 +20,13 @@ export function adminClient(config: Config): AdminClient {
   const { host, port } = config.client.http
   const base = `http://${host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '[::1]' : host}:${port}`
 
-  async function send(method: string, path: string, body?: unknown, timeoutMs = TIMEOUT_MS): Promise<Response> {
+  /** @param timeoutMs for the whole answer; null where that depends on its size */
+  async function send(
+    method: string,
+    path: string,
+    body?: unknown,
+    timeoutMs: number | null = TIMEOUT_MS,
+  ): Promise<Response> {
     const key = path.startsWith('/admin') ? actingKeyOf(config) : ownerKeyOf(config)
     const isForm = body instanceof FormData
     const headers: Record<string, string> = body === undefined || isForm ? {} : { 'content-type': 'application/json' }
@@ -31,7 +37,7 @@ export function adminClient(config: Config): AdminClient {
         method,
         headers,
         body: body === undefined ? null : isForm ? body : JSON.stringify(body),
-        ...(isForm ? {} : { signal: AbortSignal.timeout(timeoutMs) }),
+        ...(timeoutMs === null ? {} : { signal: AbortSignal.timeout(timeoutMs) }),
       })
     } catch (error) {
       throw new CocoonError(
@@ -52,9 +58,9 @@ export function adminClient(config: Config): AdminClient {
       return reply.status === 204 ? {} : ((await reply.json()) as Record<string, unknown>)
     },
     text: async (path) => (await send('GET', path)).text(),
-    form: async (path, form) => (await send('POST', path, form)).json() as Promise<Record<string, unknown>>,
+    form: async (path, form) => (await send('POST', path, form, null)).json() as Promise<Record<string, unknown>>,
     async bytes(path) {
-      const { body } = await send('GET', path)
+      const { body } = await send('GET', path, undefined, null)
       return body as ReadableStream<Uint8Array>
     },
   }

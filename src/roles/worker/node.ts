@@ -116,7 +116,7 @@ export function startWorkerNode(deps: WorkerDeps, options: WorkerOptions): Worke
   /** Asked whenever the engine has come: another may have taken its place. */
   async function askEngine(): Promise<void> {
     const told = await deps.engine.describe?.(model, closing.signal).catch((error: unknown) => {
-      log.warn('the engine does not say what its model can do', { reason: String(error) })
+      if (!stopping) log.warn('the engine does not say what its model can do', { reason: String(error) })
     })
     abilities = told === undefined ? configured : firstOf(configured, told)
     for (const target of targets.all()) target.link?.announceAbilities()
