@@ -100,7 +100,7 @@ export const FUZZED: Readonly<Record<string, FuzzedParser>> = {
   },
   'GPU manifest': {
     parse: parseManifest,
-    maxRatio: 60,
+    maxRatio: 100,
     examples: () =>
       ['vbios-1010-0200-882-96005e0001.xml', 'driver-gh100-550.144.03.xml'].map((f) => vectorBytes(`gpu/rim/${f}`)),
   },
@@ -123,7 +123,7 @@ export const FUZZED: Readonly<Record<string, FuzzedParser>> = {
       ...certificatesIn('snp/v5-turin-ms.leaf.pem'),
     ],
   },
-  CRL: { parse: parseCrl, maxRatio: 80, examples: () => [part('rootCaCrl'), part('pckCrl')] },
+  CRL: { parse: parseCrl, maxRatio: 100, examples: () => [part('rootCaCrl'), part('pckCrl')] },
   PEM: { parse: readPem, examples: () => [part('tcbInfoIssuerChain')] },
   signature: {
     parse: (bytes) => ecdsaRaw(bytes, 32),
@@ -138,7 +138,7 @@ export const FUZZED: Readonly<Record<string, FuzzedParser>> = {
   'QE identity': { parse: parseQeIdentity, examples: () => [part('qeIdentity')] },
   'collateral bundle': {
     parse: (bytes) => parseBundle(text(bytes)),
-    maxRatio: 60,
+    maxRatio: 100,
     examples: () => {
       const items = [...amdItems().slice(0, 2), ...nvidiaItems().slice(1)]
       return items.map((item) => utf8(encodeBundle({ madeAtMs: 0, items: [item] })))
