@@ -10,8 +10,8 @@ const LEAST_SUCCESS = 0.999
 export interface Outcome {
   readonly story: Story
   readonly totals: Totals
-  /** Requests that a proxy charged although its answer never left it, and another served: see docs/scheduling.md. */
-  readonly chargedByTheDead: bigint
+  /** Charged by a proxy that was lost before it could say so, of requests that failed: `unsettled` in their receipts. */
+  readonly chargedUnsaid: bigint
 }
 
 export async function surviveKilling(options: { readonly seed: number; readonly seconds: number }): Promise<Outcome> {
@@ -31,5 +31,7 @@ export async function surviveKilling(options: { readonly seed: number; readonly 
   expect(totals.dearestNano).toBe(COST_NANO)
   expect(paidNano).toBeGreaterThanOrEqual(BigInt(answered) * COST_NANO)
   expect(chargedNano).toBeGreaterThanOrEqual(paidNano)
-  return { story, totals, chargedByTheDead: (chargedNano - paidNano) / COST_NANO }
+  expect(chargedNano).toBeLessThanOrEqual(paidNano + totals.unsettledNano)
+  expect(totals.chargedTwice).toBe(0)
+  return { story, totals, chargedUnsaid: (chargedNano - paidNano) / COST_NANO }
 }

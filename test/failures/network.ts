@@ -32,6 +32,8 @@ export interface Totals {
   readonly receipts: number
   /** The most that one request was charged, all its attempts together. */
   readonly dearestNano: bigint
+  /** Requests that more than one proxy says it has charged, or one twice. */
+  readonly chargedTwice: number
 }
 
 export interface MortalNetwork extends AsyncDisposable {
@@ -75,8 +77,16 @@ export async function startMortalNetwork(): Promise<MortalNetwork> {
   )
   const engineUrl = (home: Cocoon): string => `http://127.0.0.1:${home.env['COCOON_ENGINE_PORT']}`
   const common = ['--network', network]
+  /** What proxies wrote, in all their lives. */
+  const logs: (() => string)[] = []
   const mortals = [
-    ...proxies.map((home, i) => mortal(`proxy ${i}`, () => home.start(['proxy', ...common]).child)),
+    ...proxies.map((home, i) =>
+      mortal(`proxy ${i}`, () => {
+        const { child, output } = home.start(['proxy', ...common])
+        logs.push(output)
+        return child
+      }),
+    ),
     ...homes.map((home, i) => mortal(`engine ${i}`, () => startEngine(home))),
     ...homes.map((home, i) =>
       mortal(
@@ -90,7 +100,7 @@ export async function startMortalNetwork(): Promise<MortalNetwork> {
     ),
   ]
   for (const each of mortals) each.start()
-  first.start(['client', ...common, '--proxy-connections', String(PROXIES)])
+  const client = first.start(['client', ...common, '--proxy-connections', String(PROXIES)])
 
   const json = async <T>(url: string): Promise<T | null> => {
     try {
@@ -101,7 +111,7 @@ export async function startMortalNetwork(): Promise<MortalNetwork> {
   }
   const statuses = (): Promise<(ProxyStatus | null)[]> =>
     Promise.all(proxies.map(({ env }) => json<ProxyStatus>(`http://127.0.0.1:${env['COCOON_PROXY_HTTP_PORT']}/status`)))
-  const client = (): Promise<{
+  const clientStatus = (): Promise<{
     readonly requests: { readonly running: number }
     readonly proxies: readonly { readonly ready: boolean }[]
   } | null> => json(`${first.clientUrl}/status`)
@@ -113,14 +123,14 @@ export async function startMortalNetwork(): Promise<MortalNetwork> {
       until(
         async () =>
           (await statuses()).every((s) => s?.workers.filter((w) => w.enabled).length === WORKERS) &&
-          (await client())?.proxies.filter((p) => p.ready).length === PROXIES,
+          (await clientStatus())?.proxies.filter((p) => p.ready).length === PROXIES,
         'everybody is connected',
         60_000,
       ),
     quiet: () =>
       until(
         async () =>
-          (await client())?.requests.running === 0 &&
+          (await clientStatus())?.requests.running === 0 &&
           (await statuses()).every(
             (s) => s?.requests.running === 0 && s.clients.every((c) => BigInt(c.reservedTokens) === 0n),
           ),
@@ -140,6 +150,10 @@ export async function startMortalNetwork(): Promise<MortalNetwork> {
         paidNano: sum('cost_nano'),
         unsettledNano: sum('unsettled_nano'),
         receipts: usage.reduce((n, row) => n + row.requests, 0),
+        chargedTwice: chargedTwice(
+          client.output(),
+          logs.map((log) => log()),
+        ),
         dearestNano: newest.data.reduce((most, r) => (BigInt(r.cost_nano) > most ? BigInt(r.cost_nano) : most), 0n),
       }
     },
@@ -150,6 +164,28 @@ export async function startMortalNetwork(): Promise<MortalNetwork> {
     },
   }
 }
+
+/** Each attempt has an id that the proxy's log names; the client's log says which request it was an attempt of. */
+function chargedTwice(clientLog: string, proxyLogs: readonly string[]): number {
+  const requestOf = new Map(endedIn(clientLog).map((entry) => [entry['request'], entry['trace']]))
+  const charged = proxyLogs
+    .flatMap(endedIn)
+    .filter(({ result, tokens }) => result === 'ok' && Number(tokens) > 0)
+    .map((entry) => {
+      const request = requestOf.get(entry['clientRequest'])
+      if (request === undefined) throw new Error(`a proxy charged what no client asked: ${JSON.stringify(entry)}`)
+      return request
+    })
+  if (charged.length === 0) throw new Error('the logs of the proxies name no charge')
+  return charged.length - new Set(charged).size
+}
+
+/** A line may be cut off by the death of who wrote it. */
+const endedIn = (log: string): Record<string, unknown>[] =>
+  log.split('\n').flatMap((line) => {
+    if (!line.includes('request ended') || !line.endsWith('}')) return []
+    return [JSON.parse(line) as Record<string, unknown>]
+  })
 
 function mortal(name: string, spawn: () => ChildProcess): Mortal {
   let child: ChildProcess | null = null
