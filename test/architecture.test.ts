@@ -11,6 +11,7 @@ import { filesBelow, type Import, lineAt, ROOT, readSource, readText, type Sourc
 const RANKS: Readonly<Record<string, number>> = {
   util: 0,
   disk: 1,
+  sqlite: 1,
   tl: 1,
   transport: 2,
   tee: 2,

@@ -5,6 +5,7 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
+import { syncFolderNow } from '../disk/index.ts'
 import { outputLine } from './output-line.ts'
 import { selectLines } from './select.ts'
 import { diskFull } from './store.ts'
@@ -39,23 +40,12 @@ export function writeOutputs(db: DatabaseSync, order: OutputOrder): Outputs {
     }
     const sizes = { answersBytes: answers.finish(), failuresBytes: failures.finish() }
     // The lines are dropped next: by then the new names must last.
-    syncFolder(dirname(order.answersPath))
+    syncFolderNow(dirname(order.answersPath))
     return sizes
   } catch (error) {
     answers.discard()
     failures.discard()
     throw (error as NodeJS.ErrnoException).code === 'ENOSPC' ? diskFull(error) : error
-  }
-}
-
-/** Windows cannot sync folders, and needs not. */
-function syncFolder(path: string): void {
-  if (process.platform === 'win32') return
-  const folder = openSync(path, 'r')
-  try {
-    fsyncSync(folder)
-  } finally {
-    closeSync(folder)
   }
 }
 

@@ -1,6 +1,7 @@
 /** This end of the store's thread: changes in groups, each durable when its promise resolves. */
-import { createGroupCommit, startStoreThread } from '../ledger/index.ts'
-import { type Clock, CocoonError, type Log } from '../util/index.ts'
+import { startStoreThread } from '../disk/index.ts'
+import { createGroupCommit } from '../ledger/index.ts'
+import { type Clock, type CocoonError, type Log } from '../util/index.ts'
 import { batchError } from './errors.ts'
 import type { OutputOrder, Outputs } from './outputs.ts'
 import type { PendingLine } from './records.ts'
@@ -40,14 +41,13 @@ export async function openStoreAccess(
       {},
       why,
     )
-  const thread = startStoreThread<StoreJob, StoreAnswer>({
+  const thread = startStoreThread<Kept, StoreJob, StoreAnswer>({
     beside: import.meta.url,
     name: 'batches',
     workerData,
     ended,
   })
-  const { kept } = await thread.opened
-  if (kept === undefined) throw new CocoonError('bug.batches-not-open')
+  const kept = await thread.opened
   let trouble: CocoonError | null = null
   const commit = createGroupCommit<readonly Change[]>(GROUP, async (groups) => {
     await thread.do({ do: 'apply', changes: groups.flat() })

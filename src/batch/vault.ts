@@ -6,6 +6,7 @@ import { createReadStream, existsSync, mkdirSync, readdirSync, rmSync } from 'no
 import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
+import { syncFolder } from '../disk/index.ts'
 import { CocoonError } from '../util/index.ts'
 import { batchError } from './errors.ts'
 import { diskFull } from './store.ts'
@@ -111,17 +112,6 @@ function createUpload(file: FileHandle, path: string, folder: string): Upload {
       await close()
       await rm(`${path}.part`, { force: true })
     },
-  }
-}
-
-/** A new name is durable when its folder is. Windows cannot sync folders, and needs not. */
-async function syncFolder(path: string): Promise<void> {
-  if (process.platform === 'win32') return
-  const folder = await open(path, 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
   }
 }
 

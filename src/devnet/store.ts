@@ -11,7 +11,6 @@ import {
   closeSync,
   createReadStream,
   fdatasyncSync,
-  fsyncSync,
   ftruncateSync,
   mkdirSync,
   openSync,
@@ -24,6 +23,7 @@ import {
 import { open, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { syncFolderNow } from '../disk/index.ts'
 import { type Log, type Random, toHex } from '../util/index.ts'
 import { devnetError } from './errors.ts'
 import { decodeLine, encodeLine } from './lines.ts'
@@ -86,7 +86,7 @@ export function openStore(
       await file.close()
     }
     await rename(temporary, path('snapshot', n))
-    syncNames(folder)
+    syncFolderNow(folder)
     for (const kind of ['snapshot', 'journal'] as const)
       for (const old of numbers(kind)) if (old < n) rmSync(path(kind, old), { force: true })
   }
@@ -124,7 +124,7 @@ export function openStore(
       if (journal !== null) closeSync(journal)
       journal = next
       bytes = 0
-      if (options.syncToDisk) syncNames(folder)
+      if (options.syncToDisk) syncFolderNow(folder)
       const before = saving
       const mine = (async () => {
         await before
@@ -147,14 +147,6 @@ export function openStore(
       rmSync(lock, { force: true })
     },
   }
-}
-
-/** Makes the names in a folder outlive the machine, as a file's own flush does not. Windows has no such call and needs none. */
-function syncNames(folder: string): void {
-  if (process.platform === 'win32') return
-  const handle = openSync(folder, 'r')
-  fsyncSync(handle)
-  closeSync(handle)
 }
 
 async function* readLines(path: string): AsyncGenerator<unknown> {

@@ -1,7 +1,5 @@
-/**
- * What nodes keep on this machine's disk for themselves: files with secrets, databases, and locks that go with the process that holds
- * them.
- */
+/** What nodes keep on this machine's disk for themselves: files with secrets, locks and threads that go with the process that holds them. */
 export { readPrivateFile, writePrivateFile } from './private-file.ts'
 export { takeProcessLock } from './process-lock.ts'
-export { openSqliteFile, type SqliteForm, sqliteDamage, sqliteTrouble, sqliteVersion } from './sqlite-file.ts'
+export { serveStoreThread, startStoreThread, type StoreThread } from './store-thread.ts'
+export { syncFolder, syncFolderNow } from './sync-folder.ts'

@@ -13,6 +13,7 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { CocoonError } from '../util/index.ts'
+import { syncFolderNow } from './sync-folder.ts'
 
 /** A key or a wallet is a few hundred bytes. */
 const MAX_BYTES = 64 * 1024
@@ -63,24 +64,13 @@ export function writePrivateFile(path: string, text: string, { replace = false }
     if (replace) renameSync(beside, path)
     // A link, unlike a rename, never takes the place of another file.
     else linkSync(beside, path)
-    syncFolder(dirname(path))
+    syncFolderNow(dirname(path))
     return true
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
     throw unusable(path, (error as Error).message, error)
   } finally {
     rmSync(beside, { force: true })
-  }
-}
-
-/** A new name is durable when its folder is. Windows cannot sync folders, and needs not. */
-function syncFolder(path: string): void {
-  if (!isPosix) return
-  const folder = openSync(path, 'r')
-  try {
-    fsyncSync(folder)
-  } finally {
-    closeSync(folder)
   }
 }
 

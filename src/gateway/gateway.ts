@@ -2,8 +2,9 @@
  * The gateway of a client node: who may ask, how much they may spend, what they have spent. Decisions are made in memory;
  * changes by the owner are on the disk before they hold, receipts follow in groups and nobody waits for them.
  */
-import { createGroupCommit, type GroupCommit, startStoreThread } from '../ledger/index.ts'
-import { type Clock, CocoonError, type Log, type Metrics, type Random } from '../util/index.ts'
+import { startStoreThread } from '../disk/index.ts'
+import { createGroupCommit, type GroupCommit } from '../ledger/index.ts'
+import { type Clock, type CocoonError, type Log, type Metrics, type Random } from '../util/index.ts'
 import {
   type ApiKey,
   type Budget,
@@ -28,6 +29,7 @@ import { createRateGate, type RateGate } from './rate-limits.ts'
 import { createReceiptWriter, RECEIPTS_A_GROUP } from './receipt-writer.ts'
 import { createSpending } from './spending.ts'
 import type { Change } from './store.ts'
+import type { Kept } from './select.ts'
 import type { StoreAnswer, StoreJob } from './store-thread.ts'
 import type { StoreOptions } from './open-store.ts'
 import { createWebhook } from './webhook.ts'
@@ -110,14 +112,13 @@ export async function openGateway(
   }
   const ended = (why: unknown): CocoonError =>
     gatewayError('capacity.gateway-failed', `The gateway’s thread ended (${String(why)}): restart the client.`, {}, why)
-  const thread = startStoreThread<StoreJob, StoreAnswer>({
+  const thread = startStoreThread<Kept, StoreJob, StoreAnswer>({
     beside: import.meta.url,
     name: 'gateway',
     workerData,
     ended,
   })
-  const { kept } = await thread.opened
-  if (kept === undefined) throw new CocoonError('bug.gateway-not-open')
+  const kept = await thread.opened
 
   const projects = new Map(kept.projects.map((p) => [p.id, p]))
   const keyById = new Map(kept.keys.map((k) => [k.id, k]))

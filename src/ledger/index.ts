@@ -16,7 +16,6 @@ export type {
   Totals,
   WorkerAccount,
 } from './ledger.ts'
-export { startStoreThread, type StoreFailure, type StoreThread } from './start-store-thread.ts'
 export {
   adjust,
   adjustUsage,

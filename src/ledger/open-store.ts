@@ -2,10 +2,11 @@
  * Opening a ledger's file, and the reasons not to. Nothing is repaired and nothing is guessed: a wrong total is money, so
  * every doubt is a refusal that says what to do (`config.ledger-…`).
  */
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
-import { openSqliteFile, sqliteDamage, sqliteTrouble, sqliteVersion } from '../disk/index.ts'
+import { syncFolderNow } from '../disk/index.ts'
+import { openSqliteFile, sqliteDamage, sqliteTrouble, sqliteVersion } from '../sqlite/index.ts'
 import { CocoonError } from '../util/index.ts'
 import type { KeptAccount } from './books.ts'
 import { ledgerError } from './errors.ts'
@@ -102,7 +103,7 @@ export function openStore(options: StoreOptions, step: Step): OpenedStore {
     const witness = openWitness(witnessOf(path), contract, state.writes)
     if (accepted) rmSync(acceptFileOf(path))
     writeFileSync(pidFile, String(process.pid), { mode: 0o600 })
-    syncFolder(path)
+    syncFolderNow(dirname(path))
     step('after opening', db)
     const store = createStore(db, witness, state, {
       keepEntries: BigInt(options.keepEntries),
@@ -261,17 +262,6 @@ interface AccountRow {
   readonly sc_tokens_used: string | null
   readonly total: bigint
   readonly chain: bigint
-}
-
-/** The names of new files are on the disk, too. Folders cannot be synced on Windows. */
-function syncFolder(path: string): void {
-  if (process.platform === 'win32') return
-  const folder = openSync(dirname(path), 'r')
-  try {
-    fsyncSync(folder)
-  } finally {
-    closeSync(folder)
-  }
 }
 
 const corrupt = (path: string, why: string, cause?: unknown): CocoonError =>

@@ -3,6 +3,7 @@
  * writes and syncs one group while the next one collects, so the event loop never waits for the disk. Totals in memory move
  * only when the thread says that the group is on the disk. Shape, files and failure cases: docs/ledger.md.
  */
+import { startStoreThread } from '../disk/index.ts'
 import { type Clock, CocoonError, type Log, type Metrics, toCocoonError } from '../util/index.ts'
 import { type Account, type Charge, committedTotal, createBooks, type FundedAccount } from './books.ts'
 import { ledgerError } from './errors.ts'
@@ -10,8 +11,7 @@ import { createGroupCommit } from './group-commit.ts'
 import type { Commitment, DurableLedger, Facts } from './ledger.ts'
 import { readSnapshot } from './snapshot.ts'
 import { ENTRY_FIELDS, type Group, REQUEST_ID_BYTES } from './store.ts'
-import { startStoreThread } from './start-store-thread.ts'
-import type { StoreAnswer, StoreJob, StoreThreadData } from './store-thread.ts'
+import type { StoreFound, StoreJob, StoreThreadData } from './store-thread.ts'
 
 export interface SqliteLedgerDeps {
   readonly clock: Clock
@@ -53,7 +53,7 @@ export async function createSqliteLedger(deps: SqliteLedgerDeps, options: Sqlite
   const accounts = importFrom === undefined ? null : readSnapshot(importFrom)
   const earlier = importFrom === undefined || accounts === null ? undefined : { file: importFrom, accounts }
   const workerData: StoreThreadData = { options: { path, contract, keepEntries, earlier }, faults: options.faults }
-  const thread = startStoreThread<StoreJob, StoreAnswer>({
+  const thread = startStoreThread<StoreFound, StoreJob, null>({
     beside: import.meta.url,
     name: 'ledger',
     workerData,
@@ -61,8 +61,7 @@ export async function createSqliteLedger(deps: SqliteLedgerDeps, options: Sqlite
       ledgerError('capacity.ledger-failed', `The ledger’s thread ended (${String(why)}): restart the proxy.`, why),
   })
   const openedAt = performance.now()
-  const { opened } = await thread.opened
-  if (opened === undefined) throw new CocoonError('bug.ledger-not-open')
+  const opened = await thread.opened
   for (const note of opened.notes) log.warn(note)
   log.info('the ledger is open', {
     path,

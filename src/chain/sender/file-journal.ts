@@ -4,6 +4,7 @@
  */
 import { open, rename, type FileHandle, mkdir, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { syncFolder } from '../../disk/index.ts'
 import { CocoonError } from '../../util/index.ts'
 import { decodeRecord, encodeRecord, type SendJournal, type SendRecord } from './journal.ts'
 
@@ -112,18 +113,6 @@ async function writeAnew(path: string, records: readonly SendRecord[]): Promise<
   await rename(beside, path)
   await syncFolder(dirname(path))
   return file
-}
-
-/** A new name is durable when its folder is. */
-async function syncFolder(path: string): Promise<void> {
-  // Windows cannot sync folders, and needs not.
-  if (process.platform === 'win32') return
-  const folder = await open(path, 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
-  }
 }
 
 async function guarded<T>(path: string, what: 'read' | 'write', run: () => Promise<T>): Promise<T> {
