@@ -4,6 +4,7 @@
  * verdict, and never change it. Source: docs/attestation.md, "Collateral".
  */
 import { readFileSync } from 'node:fs'
+import { writeWhole } from '../disk/index.ts'
 import {
   type CollateralBundle,
   type CollateralItem,
@@ -31,7 +32,6 @@ import {
 } from '../util/index.ts'
 import { unavailable } from './errors.ts'
 import { httpGet, type VendorGet } from './http-get.ts'
-import { writeWhole } from './write-whole.ts'
 import { type CollateralServers, requestFor } from './vendors.ts'
 
 export interface KeeperDeps {

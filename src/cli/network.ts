@@ -1,6 +1,6 @@
 /** Which network the configuration names: a file, or a chain. The one place that knows what `--network` may say. */
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import {
   type Address,
   type ChainNetwork,
@@ -10,6 +10,7 @@ import {
   type NetworkName,
   NETWORKS,
 } from '../chain/index.ts'
+import { writeWhole } from '../disk/index.ts'
 import { CocoonError } from '../util/index.ts'
 import type { Config } from './schema.ts'
 
@@ -66,8 +67,8 @@ function deployedRoot(home: string, name: NetworkName): string | undefined {
 
 /** Written before the contract is sent: its address is known, and whoever goes on must find it. */
 export function rememberRoot(home: string, name: NetworkName, root: Address): void {
-  const path = recordPath(home, name)
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-  writeFileSync(`${path}.new`, `${JSON.stringify({ root: formatAddress(root, NETWORKS[name].isTest) }, null, 2)}\n`)
-  renameSync(`${path}.new`, path)
+  writeWhole(
+    recordPath(home, name),
+    `${JSON.stringify({ root: formatAddress(root, NETWORKS[name].isTest) }, null, 2)}\n`,
+  )
 }

@@ -1,8 +1,8 @@
 /** The network that `cocoon up` makes: one proxy on this machine, simulated evidence, prices without money. */
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { existsSync, readFileSync } from 'node:fs'
 import { Address, formatAddress } from '../../chain/index.ts'
+import { writeWhole } from '../../disk/index.ts'
 import { devnetFile } from '../compose.ts'
 import type { Config } from '../schema.ts'
 
@@ -24,9 +24,7 @@ export function writeDevnet(config: Config): string {
   const before = existsSync(path) ? readOld(path) : { version: 0 }
   const { version, ...rest } = before
   if (JSON.stringify(rest) === JSON.stringify(content)) return path
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-  writeFileSync(`${path}.new`, `${JSON.stringify({ ...content, version: version + 1 }, null, 2)}\n`)
-  renameSync(`${path}.new`, path)
+  writeWhole(path, `${JSON.stringify({ ...content, version: version + 1 }, null, 2)}\n`)
   return path
 }
 

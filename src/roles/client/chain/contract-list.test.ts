@@ -67,11 +67,11 @@ test.skipIf(process.platform !== 'linux')(
     const path = freshPath()
     const list = openContractList(path, wallet)
     mkdirSync(join(path, '..'))
-    symlinkSync('/dev/full', `${path}.new`)
+    symlinkSync('/dev/full', `${path}.${process.pid}.new`)
     expect(() => list.add({ proxy, params })).toThrow('ENOSPC')
     expect(list.all()).toHaveLength(1)
     expect(() => list.save()).toThrow('ENOSPC')
-    rmSync(`${path}.new`)
+    rmSync(`${path}.${process.pid}.new`)
     list.save()
     expect(openContractList(path, wallet).all()).toHaveLength(1)
   },

@@ -2,8 +2,7 @@
  * Which contracts a client has money in, on the disk: whoever starts again after the network has moved on must find the old ones.
  * Nothing in it is secret, and what is lost can be found again by whoever knows the proxy's key.
  */
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { existsSync, readFileSync } from 'node:fs'
 import { z } from 'zod'
 import {
   Address,
@@ -13,6 +12,7 @@ import {
   formatAddress,
   type RootParams,
 } from '../../../chain/index.ts'
+import { writeWhole } from '../../../disk/index.ts'
 import { CocoonError, fromHex, toHex } from '../../../util/index.ts'
 import type { ProxyParties } from './client-chain.ts'
 
@@ -78,9 +78,7 @@ export function openContractList(path: string, wallet: Address): ContractList {
       contract: proxy.ownContract.toRawString(),
       params: encodeParams(params),
     }))
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-    writeFileSync(`${path}.new`, `${JSON.stringify({ contracts }, null, 2)}\n`, { mode: 0o600 })
-    renameSync(`${path}.new`, path)
+    writeWhole(path, `${JSON.stringify({ contracts }, null, 2)}\n`, 0o600)
     isUnsaved = false
   }
   return {
