@@ -22,7 +22,6 @@ export interface CallerRequest {
 }
 
 export interface PreparedInference extends InferenceRequest {
-  /** Whether the caller asked for the answer in pieces. */
   readonly stream: boolean
   /** How the answer is said in the API that the caller speaks; absent when that is the engine's. */
   readonly translation?: AnswerTranslation

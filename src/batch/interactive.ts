@@ -3,7 +3,7 @@
  * get through: while a stream waits for its beginning, or a request was just refused for want of room, batches start nothing. A whole
  * answer begins when it ends, so that its beginning says nothing about room.
  */
-import type { Inference, InferenceRequest, InferenceSink } from '../roles/client/index.ts'
+import type { Inference, InferenceSink } from '../roles/client/index.ts'
 import type { Clock } from '../util/index.ts'
 
 export interface InteractiveWatch {
@@ -11,9 +11,6 @@ export interface InteractiveWatch {
   readonly inference: Inference
   isWaiting(): boolean
 }
-
-/** Live endpoints say so of each request, whatever its API. */
-const isStreamed = (request: InferenceRequest & { readonly stream?: boolean }): boolean => request.stream === true
 
 /** A stream that begins within this had room; most do. */
 const PATIENCE_MS = 1_000
@@ -31,7 +28,7 @@ export function watchInteractive(inference: Inference, clock: Clock): Interactiv
       quote: (request) => inference.quote(request),
       run(request, sink) {
         const one = {}
-        if (isStreamed(request)) waitingSinceMs.set(one, clock.now())
+        if (request.stream === true) waitingSinceMs.set(one, clock.now())
         const watched: InferenceSink = {
           head(head) {
             waitingSinceMs.delete(one)

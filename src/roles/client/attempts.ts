@@ -44,7 +44,7 @@ export function attemptsAt(seen: SeenOfProxy, nowMs: number): readonly AttemptSt
     const firstAnswer = one.firstAnswerMs === undefined ? null : within(one.firstAnswerMs)
     return {
       proxy,
-      worker: WALLET.test(one.worker) ? one.worker : null,
+      worker: walletIn(one),
       sentMs: within(one.sentMs),
       firstByteMs: isLast ? firstByteMs : firstAnswer,
       endedMs: isLast ? endedMs : within(one.endedMs ?? 0),
@@ -53,5 +53,11 @@ export function attemptsAt(seen: SeenOfProxy, nowMs: number): readonly AttemptSt
   })
 }
 
+const walletIn = ({ worker }: X1RequestStory['attempts'][number]): string | null =>
+  WALLET.test(worker) ? worker : null
+
 /** The worker that answered, or had it last. */
-export const workerIn = (attempts: readonly AttemptStory[]): string | null => attempts.at(-1)?.worker ?? null
+export function workerIn({ attempts }: X1RequestStory): string | null {
+  const last = attempts.at(-1)
+  return last === undefined ? null : walletIn(last)
+}

@@ -19,6 +19,8 @@ export interface InferenceRequest {
   readonly maxCoefficient: number
   readonly timeoutMs: number
   readonly debug: boolean
+  /** Whether the caller asked for the answer in pieces. Not sent to peers, who read the body. */
+  readonly stream?: boolean
   /** Correlates logs; not sent to peers. */
   readonly traceId: string
   /** Whose request it is: the id of an API key, or `OWNER`. Not sent to peers. Absent where nobody keeps accounts. */

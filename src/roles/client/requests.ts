@@ -311,7 +311,7 @@ export function createRequests(deps: RequestsDeps): Requests {
     entry.firstByteMs = clock.now()
     firstByte.observe((entry.firstByteMs - entry.startedMs) / 1000)
     const { connection, maxCostNano, story } = entry
-    const told = story === null ? {} : { worker: workerIn(storyOf(entry).attempts), attempts: story.attempts.length }
+    const told = story === null ? {} : { worker: workerIn(story), attempts: story.attempts.length }
     entry.sink.head({
       status: statusCode,
       headers: [...headers.map((h) => [h.name, h.value] as const), ...more],

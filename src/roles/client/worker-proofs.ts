@@ -3,9 +3,8 @@
  * the proxy's word but who is connected to it. For `/status`.
  */
 import { decode, encode, x1GetWorkerProof, x1GetWorkers, x1WorkerProof, x1Workers } from '../../tl/index.ts'
-import type { Connection } from '../../transport/index.ts'
-import { type Clock, CocoonError, type Log, type Timer, toHex } from '../../util/index.ts'
-import { createHash } from 'node:crypto'
+import { type Connection, proofId, type SignedClaims } from '../../transport/index.ts'
+import { type Clock, CocoonError, equalBytes, type Log, type Timer, toHex } from '../../util/index.ts'
 
 export interface JudgedWorker {
   /** SHA-256 over what it proved, hex. */
@@ -21,7 +20,7 @@ export interface JudgedWorker {
 export type WorkerJudge = (
   worker: {
     readonly certificate: Uint8Array
-    readonly claims: { readonly claims: Uint8Array; readonly signature: Uint8Array } | null
+    readonly claims: SignedClaims | null
   },
   signal: AbortSignal,
 ) => Promise<Omit<JudgedWorker, 'id' | 'model'>>
@@ -71,11 +70,9 @@ export function createWorkerProofs(
     const answer = await connection.query(encode(x1GetWorkerProof, { id }), { timeoutMs: QUERY_TIMEOUT_MS })
     const { certificate, claims, signature } = decode(x1WorkerProof, answer.slice())
     if (certificate.length === 0) return null
-    const found = createHash('sha256').update(certificate).update(claims).update(signature).digest()
-    if (toHex(found) !== toHex(id))
+    if (!equalBytes(proofId(certificate, { claims, signature }), id))
       throw new CocoonError('protocol.worker-proof', { message: 'the proxy shows another proof than it was asked for' })
-    const shown = claims.length === 0 ? null : { claims, signature }
-    return judge({ certificate, claims: shown }, closing.signal)
+    return judge({ certificate, claims: claims.length === 0 ? null : { claims, signature } }, closing.signal)
   }
 
   function again(): void {

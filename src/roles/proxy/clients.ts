@@ -22,10 +22,8 @@ import {
   type ClientToProxyQuery,
   type SignedPayment,
   x1CancelQuery,
-  x1GetModels,
   x1Models,
   x1ClientQueries,
-  type X1ClientQuery,
 } from '../../tl/index.ts'
 import { type Connection, type ConnectionHandler, type Reply, WIRE_STATUS } from '../../transport/index.ts'
 import { CocoonError, type Log, toCocoonError } from '../../util/index.ts'
@@ -42,6 +40,7 @@ import { modelsOf } from './model-list.ts'
 import { NO_PAYMENT, type PaymentSigner } from './payments.ts'
 import type { Party, Requests } from './requests.ts'
 import type { WorkerPool } from './scheduler.ts'
+import type { WorkersQuery } from './workers.ts'
 
 export interface ClientsDeps {
   readonly log: Log
@@ -57,7 +56,7 @@ export interface ClientsDeps {
   /** Absent in a network without a chain, where whoever comes owns what the network file says. */
   readonly accounts?: ClientAccounts
   /** The answer to what a client asks about workers, encoded. */
-  showWorkers(query: X1ClientQuery): Uint8Array
+  showWorkers(query: WorkersQuery): Uint8Array
   enabled(): boolean
   sha256(bytes: Uint8Array): Uint8Array
   readonly isTestnet: boolean
@@ -267,10 +266,9 @@ export function createClients(deps: ClientsDeps): Clients {
 
     return {
       query(data, reply) {
-        if (connection.peer.extended && session.at === 'ready' && constructorId(data) === x1GetModels.id)
-          return reply.answer(encode(x1Models, { models: modelsOf(deps.pool) }))
-        const shown = session.at === 'ready' && connection.peer.extended ? decodeIfKnown(x1ClientQueries, data) : null
-        if (shown !== null) return reply.answer(deps.showWorkers(shown))
+        const own = session.at === 'ready' && connection.peer.extended ? decodeIfKnown(x1ClientQueries, data) : null
+        if (own?._ === 'x1.getModels') return reply.answer(encode(x1Models, { models: modelsOf(deps.pool) }))
+        if (own !== null) return reply.answer(deps.showWorkers(own))
         const known = decodeIfKnown(clientToProxyQueries, data)
         if (known === null) return reply.error(WIRE_STATUS.none, 'Lost promise')
         const { accounts } = deps

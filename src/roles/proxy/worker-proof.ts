@@ -2,14 +2,13 @@
  * What a worker proves beside its certificate, on extended connections: taken before its first query is answered, kept to be shown to
  * clients, who need not believe a proxy. Source: docs/attestation.md, "GPUs of workers".
  */
-import { createHash } from 'node:crypto'
 import type { X1Claims } from '../../tl/index.ts'
-import type { Connection, ProvenGpu, SignedClaims } from '../../transport/index.ts'
+import { type Connection, proofId, type ProvenGpu, type SignedClaims } from '../../transport/index.ts'
 import { CocoonError, toCocoonError } from '../../util/index.ts'
 
 /** What clients are shown. */
 export interface WorkerProof {
-  /** SHA-256 over certificate, claims and signature. */
+  /** `proofId` of the other two. */
   readonly id: Uint8Array
   readonly certificate: Uint8Array
   /** Null where it claimed nothing. */
@@ -67,15 +66,9 @@ export function createProofOfWorker(connection: Connection): ProofOfWorker {
       return gpus
     },
     shown() {
-      if (certificate !== undefined) shown ??= { id: idOf(certificate, claims), certificate, claims }
+      if (certificate !== undefined) shown ??= { id: proofId(certificate, claims), certificate, claims }
       return shown
     },
     close: () => closing.abort(new CocoonError('protocol.lost', { message: 'the worker has gone' })),
   }
-}
-
-function idOf(certificate: Uint8Array, claims: SignedClaims | null): Uint8Array {
-  const hash = createHash('sha256').update(certificate)
-  if (claims !== null) hash.update(claims.claims).update(claims.signature)
-  return new Uint8Array(hash.digest())
 }

@@ -55,6 +55,9 @@ export interface WorkersDeps {
   readonly isTestnet: boolean
 }
 
+/** What clients ask about the workers themselves. */
+export type WorkersQuery = Exclude<X1ClientQuery, { readonly _: 'x1.getModels' }>
+
 export interface WorkerParty extends Party {
   readonly machine: string
   readonly proof: ProofOfWorker
@@ -67,7 +70,7 @@ export interface Workers {
   shownOwner(owner: OwnerKey): string
   readonly parties: ReadonlyMap<number, WorkerParty>
   /** What clients may see of workers, encoded. */
-  show(query: X1ClientQuery): Uint8Array
+  show(query: WorkersQuery): Uint8Array
   notifyPayment(
     party: Party,
     requestId: Uint8Array,
@@ -268,7 +271,7 @@ export function createWorkers(deps: WorkersDeps): Workers {
     }
   }
 
-  function show(query: X1ClientQuery): Uint8Array {
+  function show(query: WorkersQuery): Uint8Array {
     const shown = [...parties].flatMap(([id, { proof }]) => {
       const found = proof.shown()
       return found === null ? [] : [{ found, model: deps.pool.slot(id)?.model ?? '' }]

@@ -179,7 +179,7 @@ export const x1WorkerProof = ctor(
 )
 export type X1WorkerProof = ValueOf<typeof x1WorkerProof>
 
-export const x1ClientQueries = union('client to proxy, x1 query', [x1GetWorkers, x1GetWorkerProof])
+export const x1ClientQueries = union('client to proxy, x1 query', [x1GetModels, x1GetWorkers, x1GetWorkerProof])
 export type X1ClientQuery = ValueOf<typeof x1ClientQueries>
 
 export const x1Packets = union('x1.Packet', [
