@@ -123,7 +123,7 @@ export const FUZZED: Readonly<Record<string, FuzzedParser>> = {
       ...certificatesIn('snp/v5-turin-ms.leaf.pem'),
     ],
   },
-  CRL: { parse: parseCrl, maxRatio: 100, examples: () => [part('rootCaCrl'), part('pckCrl')] },
+  CRL: { parse: parseCrl, examples: () => [part('rootCaCrl'), part('pckCrl')] },
   PEM: { parse: readPem, examples: () => [part('tcbInfoIssuerChain')] },
   signature: {
     parse: (bytes) => ecdsaRaw(bytes, 32),
