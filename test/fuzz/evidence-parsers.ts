@@ -100,7 +100,6 @@ export const FUZZED: Readonly<Record<string, FuzzedParser>> = {
   },
   'GPU manifest': {
     parse: parseManifest,
-    maxRatio: 100,
     examples: () =>
       ['vbios-1010-0200-882-96005e0001.xml', 'driver-gh100-550.144.03.xml'].map((f) => vectorBytes(`gpu/rim/${f}`)),
   },
