@@ -109,9 +109,9 @@ const READERS: Readonly<Record<CollateralType, (body: Uint8Array, issuerChain: U
     return { labels, ...windowOf([certificate]) }
   },
   'nvidia-manifest'(body) {
-    const { manifest, certificates } = parseManifestLabels(body)
+    const { product, version, certificates } = parseManifestLabels(body)
     return {
-      labels: { product: manifest.product, version: manifest.version },
+      labels: { product, version },
       ...windowOf(certificates.map(parseCertificate)),
     }
   },

@@ -88,7 +88,7 @@ function verifyPurpose(certificate: Certificate, role: TlsRole): void {
 function oidsOf(value: Uint8Array): string[] {
   const list = DerReader.inside(value, TAG.sequence, 'extKeyUsage')
   const found: string[] = []
-  while (list.more) found.push(readOid(list.read(TAG.oid).content, 'extKeyUsage'))
+  while (list.more) found.push(readOid(list.read(TAG.oid), 'extKeyUsage'))
   return found
 }
 

@@ -84,7 +84,7 @@ export function parseExtendedKeyUsage(value: Uint8Array): readonly string[] | nu
   try {
     const list = DerReader.inside(value, TAG.sequence, 'extendedKeyUsage')
     const uses: string[] = []
-    while (list.more && uses.length < MAX_USES) uses.push(readOid(list.read(TAG.oid).content, 'extendedKeyUsage'))
+    while (list.more && uses.length < MAX_USES) uses.push(readOid(list.read(TAG.oid), 'extendedKeyUsage'))
     list.end()
     return uses
   } catch {

@@ -161,11 +161,12 @@ export class DerReader {
 }
 
 /** `1.3.101.112`. Each part in its shortest form. */
-export function readOid(content: Uint8Array, part: string): string {
-  checkOid(content, 0, content.length, part)
+export function readOid({ bytes, from, to }: DerElement, part: string): string {
+  checkOid(bytes, from, to, part)
   let text = ''
   let arc = 0
-  for (const byte of content) {
+  for (let at = from; at < to; at++) {
+    const byte = bytes[at] as number
     arc = arc * 128 + (byte & 0x7f)
     if (byte >= 0x80) continue
     const top = Math.min(2, Math.floor(arc / 40))
@@ -175,6 +176,9 @@ export function readOid(content: Uint8Array, part: string): string {
   return text
 }
 
+/** What numbers hold exactly, less one digit. */
+const MAX_ARC = Math.floor(Number.MAX_SAFE_INTEGER / 128)
+
 /** The object identifier at `[from, to)` is one, and has one encoding only. */
 export function checkOid(bytes: Uint8Array, from: number, to: number, part: string): void {
   let arc = 0
@@ -183,7 +187,7 @@ export function checkOid(bytes: Uint8Array, from: number, to: number, part: stri
     const byte = bytes[at] as number
     if (fresh && byte === 0x80) throw malformed(part, 'object identifier')
     arc = (fresh ? 0 : arc * 128) + (byte & 0x7f)
-    if (arc > Number.MAX_SAFE_INTEGER / 128) throw malformed(part, 'object identifier')
+    if (arc > MAX_ARC) throw malformed(part, 'object identifier')
     fresh = byte < 0x80
   }
   if (!fresh || from === to) throw malformed(part, 'object identifier')

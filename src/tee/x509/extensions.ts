@@ -48,10 +48,12 @@ export function walkExtensions(one: DerElement, from: number, to: number, into: 
     one.dueAt(TAG.sequence, at, to, 'extensions')
     const start = at
     const end = one.to
-    one.dueAt(TAG.oid, one.from, end, 'extension')
+    const oidAt = one.from
+    one.dueAt(TAG.oid, oidAt, end, 'extension')
     const oidFrom = one.from
     const oidTo = one.to
-    checkOid(bytes, oidFrom, oidTo, 'extension')
+    const oid = into === null ? null : readOid(one, 'extension')
+    if (oid === null) checkOid(bytes, oidFrom, oidTo, 'extension')
     const critical = oidTo < end && bytes[oidTo] === TAG.boolean
     // DER leaves a default out, so that an encoded `false` is as wrong as a `true` other than FF.
     if (critical && (one.readAt(oidTo, end, 'extension').length !== 1 || bytes[one.from] !== 0xff))
@@ -61,13 +63,9 @@ export function walkExtensions(one: DerElement, from: number, to: number, into: 
     const valueFrom = one.from
     if (isAmong(one, from, start, oidFrom, oidTo))
       throw teeError('attestation.certificate-duplicate-extension', {
-        oid: readOid(bytes.subarray(oidFrom, oidTo), 'extension'),
+        oid: readOid(one.readAt(oidAt, end, 'extension'), 'extension'),
       })
-    into?.push({
-      oid: readOid(bytes.subarray(oidFrom, oidTo), 'extension'),
-      critical,
-      value: bytes.subarray(valueFrom, end),
-    })
+    if (oid !== null) into?.push({ oid, critical, value: bytes.subarray(valueFrom, end) })
     anyCritical ||= critical
     count++
     at = end

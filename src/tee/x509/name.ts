@@ -31,7 +31,7 @@ export function nameAttributes(name: Uint8Array): NameAttribute[] {
     while (pairs.more) {
       if (found.length === MAX_ATTRIBUTES) throw malformed('name', `more than ${MAX_ATTRIBUTES} attributes`)
       const pair = pairs.enter(TAG.sequence, 'name')
-      const oid = readOid(pair.read(TAG.oid).content, 'name')
+      const oid = readOid(pair.read(TAG.oid), 'name')
       const { tag, content } = pair.any()
       pair.end()
       found.push({ oid, value: textOf(tag, content) })

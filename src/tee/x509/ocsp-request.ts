@@ -88,7 +88,7 @@ export function parseOcspRequest(bytes: Uint8Array): OcspRequest {
 export function readCertId(from: DerReader): OcspCertId | null {
   const fields = from.enter(TAG.sequence, 'certId')
   const algorithm = fields.enter(TAG.sequence, 'hashAlgorithm')
-  const hash = readOid(algorithm.read(TAG.oid).content, 'hashAlgorithm')
+  const hash = readOid(algorithm.read(TAG.oid), 'hashAlgorithm')
   algorithm.optional(TAG.null)
   algorithm.end()
   const issuerNameHash = fields.read(TAG.octetString).content

@@ -67,7 +67,7 @@ function readResponse(bytes: Uint8Array): OcspResponse {
   const typed = DerReader.only(outer.read(explicitTag(0)).content, TAG.sequence, 'responseBytes')
   outer.end()
   const pair = new DerReader(typed.content, 'responseBytes')
-  if (readOid(pair.read(TAG.oid).content, 'responseType') !== BASIC) throw malformed('responseType', 'not basic')
+  if (readOid(pair.read(TAG.oid), 'responseType') !== BASIC) throw malformed('responseType', 'not basic')
   const basic = pair.read(TAG.octetString).content
   pair.end()
   return readBasic(basic)

@@ -136,7 +136,7 @@ function readFields(content: Uint8Array, below = ''): ReadonlyMap<string, Field>
   const list = new DerReader(content, 'sgx')
   while (list.more) {
     const pair = list.enter(TAG.sequence, 'sgx')
-    const oid = readOid(pair.read(TAG.oid).content, 'sgx')
+    const oid = readOid(pair.read(TAG.oid), 'sgx')
     const prefix = `${SGX_EXTENSION}${below}.`
     const suffix = oid.slice(prefix.length)
     if (!oid.startsWith(prefix) || fields.has(suffix) || fields.size === MAX_FIELDS)

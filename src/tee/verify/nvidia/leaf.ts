@@ -58,7 +58,7 @@ function fwidOfTcbInfo(value: Uint8Array): Uint8Array | null {
 
 function readFwid(from: DerReader): Uint8Array | null {
   const pair = from.enter(TAG.sequence, 'fwid')
-  const algorithm = readOid(pair.read(TAG.oid).content, 'fwid')
+  const algorithm = readOid(pair.read(TAG.oid), 'fwid')
   const { content } = pair.read(TAG.octetString)
   pair.end()
   return algorithm === SHA384_OID && content.length === FWID_BYTES ? content.slice() : null

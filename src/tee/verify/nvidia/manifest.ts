@@ -5,7 +5,7 @@
 import { fromBase64 } from '../../../util/index.ts'
 import { canonicalXml } from './canonical.ts'
 import { manifestError, parseXml, type XmlElement } from './xml.ts'
-import { attributeCount, AttributePlace, attributeValue, contentOf, isNamed, localName } from './xml-read.ts'
+import { attributeCount, AttributePlace, contentOf, findAttribute, isNamed, localName } from './xml-read.ts'
 
 export interface ReferenceValue {
   /** 0 is measurement block 1. */
@@ -58,24 +58,31 @@ const MAX_VALUE_BYTES = 1024
 /** The signer, two authorities, the root; one more for good measure. */
 const MAX_CERTIFICATES = 5
 
-const NUMBER = /^(?:0|[1-9]\d{0,3})$/
-const HEX = /^[0-9a-fA-F]*$/
-const CAPITAL = /[A-F]/
-
 /** Throws `attestation.gpu-rim-format` with field and offset. */
 export function parseManifest(bytes: Uint8Array): SignedManifest {
-  const { root, signatureElement, signedInfo, ...read } = readManifest(bytes)
-  return { ...read, content: canonicalXml(root, signatureElement), signed: canonicalXml(signedInfo) }
+  const { root, meta, payload, signatureElement, signedInfo, ...read } = readManifest(bytes)
+  const manifest: Manifest = {
+    tagId: attributeOf(root, 'tagId'),
+    product: attributeOf(meta, 'product'),
+    version: attributeOf(meta, 'colloquialVersion'),
+    values: valuesOf(payload),
+  }
+  return { manifest, ...read, content: canonicalXml(root, signatureElement), signed: canonicalXml(signedInfo) }
 }
 
-/** As strict as `parseManifest`, for those who do not verify: what is signed takes as much memory as all the rest. Throws the same. */
-export function parseManifestLabels(bytes: Uint8Array): Pick<SignedManifest, 'manifest' | 'certificates'> {
-  const { manifest, certificates } = readManifest(bytes)
-  return { manifest, certificates }
+/** As strict, for those who only ask what the manifest is of: values and what is signed take as much memory as it has. Throws the same. */
+export function parseManifestLabels(
+  bytes: Uint8Array,
+): Pick<Manifest, 'product' | 'version'> & Pick<SignedManifest, 'certificates'> {
+  const { meta, certificates } = readManifest(bytes)
+  return { product: attributeOf(meta, 'product'), version: attributeOf(meta, 'colloquialVersion'), certificates }
 }
 
-interface ReadManifest extends Omit<SignedManifest, 'content' | 'signed'> {
+interface ReadManifest extends Omit<SignedManifest, 'manifest' | 'content' | 'signed'> {
   readonly root: XmlElement
+  readonly meta: XmlElement
+  /** Its values have been checked. */
+  readonly payload: XmlElement
   readonly signatureElement: XmlElement
   readonly signedInfo: XmlElement
 }
@@ -88,56 +95,97 @@ function readManifest(bytes: Uint8Array): ReadManifest {
   is(meta, SWID, 'Meta')
   is(payload, SWID, 'Payload')
   is(signatureElement, DSIG, 'Signature')
-  const manifest: Manifest = {
-    tagId: attributeOf(root, 'tagId'),
-    product: attributeOf(meta, 'product'),
-    version: attributeOf(meta, 'colloquialVersion'),
-    values: readValues(payload),
-  }
+  needAttribute(root, 'tagId')
+  needAttribute(meta, 'product')
+  needAttribute(meta, 'colloquialVersion')
+  checkValues(payload)
   if (attributeOf(meta, 'PayloadType') !== 'direct' || attributeOf(meta, 'BindingSpec', RIM) !== 'RIMIM')
     throw manifestError('Meta', meta.at, 'another payload or binding')
-  return { root, signatureElement, manifest, ...readSignature(signatureElement) }
+  return { root, meta, payload, signatureElement, ...readSignature(signatureElement) }
 }
 
-function readValues(payload: XmlElement): ReferenceValue[] {
-  // One for all: a manifest has hundreds of attributes.
+/** Where they stand: a manifest has hundreds of attributes, and not everybody wants their texts. */
+function checkValues(payload: XmlElement): void {
   const place = new AttributePlace()
-  const values = elementsOf(payload).map((resource) => readValue(resource, place))
-  if (new Set(values.map((value) => value.index)).size < values.length)
-    throw manifestError('Payload', payload.at, 'an index twice')
-  if (!values.some((value) => value.isActive)) throw manifestError('Payload', payload.at, 'nothing to compare')
-  return values
+  const isSeen = new Uint8Array(MAX_INDEX + 1)
+  let isTwice = false
+  let anyActive = false
+  for (const resource of elementsOf(payload)) {
+    const index = checkValue(resource, place)
+    isTwice ||= isSeen[index] === 1
+    isSeen[index] = 1
+    anyActive ||= isValue(resource, 'active', 'True', place)
+  }
+  if (isTwice) throw manifestError('Payload', payload.at, 'an index twice')
+  if (!anyActive) throw manifestError('Payload', payload.at, 'nothing to compare')
 }
 
-function readValue(resource: XmlElement, place: AttributePlace): ReferenceValue {
+/** Returns the index. */
+function checkValue(resource: XmlElement, place: AttributePlace): number {
   is(resource, SWID, 'Resource')
   childrenOf(resource, 0)
-  const active = attributeOf(resource, 'active', '', place)
+  const hasState = isValue(resource, 'active', 'True', place) || isValue(resource, 'active', 'False', place)
   const count = numberOf(resource, 'alternatives', MAX_ALTERNATIVES, place)
   const hexDigits = 2 * numberOf(resource, 'size', MAX_VALUE_BYTES, place)
-  const type = attributeOf(resource, 'type', '', place)
-  if (type !== 'Measurement' || (active !== 'True' && active !== 'False') || count === 0)
+  if (!isValue(resource, 'type', 'Measurement', place) || !hasState || count === 0)
     throw manifestError('Resource', resource.at, 'another type, state or count')
-  const alternatives = Array.from<string>({ length: count })
   for (let i = 0; i < count; i++) {
-    const hex = attributeOf(resource, `Hash${i}`, SHA384_ATTRIBUTES, place)
-    if (hex.length !== hexDigits || !HEX.test(hex)) throw manifestError(`Hash${i}`, resource.at, hex)
-    alternatives[i] = CAPITAL.test(hex) ? hex.toLowerCase() : hex
+    needAttribute(resource, `Hash${i}`, SHA384_ATTRIBUTES, place)
+    if (place.valueTo - place.valueFrom !== hexDigits || !isHex(resource.document.bytes, place))
+      throw manifestError(`Hash${i}`, resource.at, resource.document.slice(place.valueFrom, place.valueTo))
   }
   // type, index, active, alternatives, name, size: another attribute would be a condition that goes unseen.
   if (attributeCount(resource, place) !== 6 + count) throw manifestError('Resource', resource.at, 'unknown attributes')
-  return {
-    index: numberOf(resource, 'index', MAX_INDEX, place),
-    name: attributeOf(resource, 'name', '', place),
-    isActive: active === 'True',
-    alternatives,
-  }
+  const index = numberOf(resource, 'index', MAX_INDEX, place)
+  needAttribute(resource, 'name', '', place)
+  return index
 }
 
+/** After `checkValues`. */
+function valuesOf(payload: XmlElement): ReferenceValue[] {
+  const place = new AttributePlace()
+  const { text } = payload.document
+  return payload.children.map((resource) => ({
+    index: numberOf(resource, 'index', MAX_INDEX, place),
+    name: attributeOf(resource, 'name', '', place),
+    isActive: isValue(resource, 'active', 'True', place),
+    alternatives: Array.from({ length: numberOf(resource, 'alternatives', MAX_ALTERNATIVES, place) }, (_, i) => {
+      needAttribute(resource, `Hash${i}`, SHA384_ATTRIBUTES, place)
+      const hex = text.slice(place.valueFrom, place.valueTo)
+      return CAPITAL.test(hex) ? hex.toLowerCase() : hex
+    }),
+  }))
+}
+
+const CAPITAL = /[A-F]/
+
+/** Up to four digits in the shortest form. */
 function numberOf(resource: XmlElement, name: string, max: number, place: AttributePlace): number {
-  const text = attributeOf(resource, name, '', place)
-  if (!NUMBER.test(text) || Number(text) > max) throw manifestError(name, resource.at, text)
-  return Number(text)
+  needAttribute(resource, name, '', place)
+  const { bytes } = resource.document
+  const { valueFrom, valueTo } = place
+  let number = 0
+  let isNumber =
+    valueTo > valueFrom && valueTo - valueFrom <= 4 && (bytes[valueFrom] !== ZERO || valueTo - valueFrom === 1)
+  for (let at = valueFrom; at < valueTo && isNumber; at++) {
+    const digit = (bytes[at] as number) - ZERO
+    isNumber = digit >= 0 && digit <= 9
+    number = number * 10 + digit
+  }
+  if (!isNumber || number > max) throw manifestError(name, resource.at, resource.document.slice(valueFrom, valueTo))
+  return number
+}
+
+const ZERO = 0x30
+
+/** Of either case. */
+function isHex(bytes: Uint8Array, { valueFrom, valueTo }: AttributePlace): boolean {
+  for (let at = valueFrom; at < valueTo; at++) {
+    const byte = bytes[at] as number
+    const letter = byte | 0x20
+    if ((byte < ZERO || byte > 0x39) && (letter < 0x61 || letter > 0x66)) return false
+  }
+  return true
 }
 
 function readSignature(
@@ -205,10 +253,19 @@ function childrenOf<N extends 0 | 1 | 2 | 3 | 4>(element: XmlElement, count: N):
   return children as unknown as Tuple<N>
 }
 
+/** Moves `place` to it. */
+function needAttribute(element: XmlElement, local: string, uri = '', place = new AttributePlace()): void {
+  if (!findAttribute(element, local, uri, place)) throw manifestError(local, element.at, 'absent')
+}
+
 function attributeOf(element: XmlElement, local: string, uri = '', place = new AttributePlace()): string {
-  const value = attributeValue(element, local, uri, place)
-  if (value === null) throw manifestError(local, element.at, 'absent')
-  return value
+  needAttribute(element, local, uri, place)
+  return element.document.slice(place.valueFrom, place.valueTo)
+}
+
+function isValue(element: XmlElement, local: string, word: string, place: AttributePlace): boolean {
+  needAttribute(element, local, '', place)
+  return element.document.isWord(word, place.valueFrom, place.valueTo)
 }
 
 /** The bytes of an element with Base64, lines allowed; `bytes` of them where that is known. */

@@ -3,29 +3,22 @@ import { isDeclaration, type Namespace, namespaceOf, type XmlDocument, type XmlE
 
 /** Whether the element has this name in this namespace; empty for none. */
 export const isNamed = ({ document, namespace, localFrom, nameTo }: XmlElement, uri: string, local: string): boolean =>
-  isWord(document, localFrom, nameTo, local) && isUri(document, namespace, uri)
+  document.isWord(local, localFrom, nameTo) && isUri(document, namespace, uri)
 
 /** Without the prefix. */
-export const localName = ({ document: { text }, localFrom, nameTo }: XmlElement): string =>
-  text.slice(localFrom, nameTo)
+export const localName = ({ document, localFrom, nameTo }: XmlElement): string => document.slice(localFrom, nameTo)
 
 /** What stands between the tags; null where elements do, or nothing. */
 export function contentOf({ document, contentFrom, contentTo, children }: XmlElement): string | null {
-  return children.length > 0 || contentFrom === contentTo ? null : document.text.slice(contentFrom, contentTo)
+  return children.length > 0 || contentFrom === contentTo ? null : document.slice(contentFrom, contentTo)
 }
 
-/** The value of the attribute with this name; null when it is absent. `uri` is empty for no namespace, `one` is left anywhere. */
-export function attributeValue(
-  element: XmlElement,
-  local: string,
-  uri = '',
-  one = new AttributePlace(),
-): string | null {
+/** Moves `one` to the attribute with this name; false when it is absent. `uri` is empty for no namespace. */
+export function findAttribute(element: XmlElement, local: string, uri: string, one: AttributePlace): boolean {
   const { document } = element
   for (let at = element.nameTo; one.readBehind(element, at); at = one.to)
-    if (isWord(document, one.localFrom, one.nameTo, local) && isUri(document, one.namespace, uri))
-      return document.text.slice(one.nameTo + 2, one.to - 1)
-  return null
+    if (document.isWord(local, one.localFrom, one.nameTo) && isUri(document, one.namespace, uri)) return true
+  return false
 }
 
 /** Without declarations of namespaces. */
@@ -46,9 +39,18 @@ export class AttributePlace {
   /** Of the name; null for none. */
   namespace: Namespace | null = null
 
+  /** Between the quotes. */
+  get valueFrom(): number {
+    return this.nameTo + 2
+  }
+
+  get valueTo(): number {
+    return this.to - 1
+  }
+
   /** Reads the first at or behind `at`, declarations left out; false when there is none. `parseXml` has seen that all are well formed. */
   readBehind({ document, attributesTo, namespaces }: XmlElement, at: number): boolean {
-    const { bytes, text } = document
+    const { bytes } = document
     this.to = at
     do {
       this.from = this.to
@@ -58,7 +60,7 @@ export class AttributePlace {
       this.nameTo = this.from
       for (; bytes[this.nameTo] !== EQUALS; this.nameTo++)
         if (bytes[this.nameTo] === COLON) this.localFrom = this.nameTo + 1
-      this.to = text.indexOf('"', this.nameTo + 2) + 1
+      this.to = bytes.indexOf(QUOTE, this.nameTo + 2) + 1
     } while (isDeclaration(document, this.from, this.localFrom, this.nameTo))
     const hasPrefix = this.localFrom > this.from
     this.namespace = hasPrefix ? namespaceOf(bytes, namespaces, null, this.from, this.localFrom - 1) : null
@@ -67,11 +69,9 @@ export class AttributePlace {
 }
 
 const SPACE = 0x20
+const QUOTE = 0x22
 const EQUALS = 0x3d
 const COLON = 0x3a
 
-const isWord = ({ text }: XmlDocument, from: number, to: number, word: string): boolean =>
-  to - from === word.length && text.startsWith(word, from)
-
 const isUri = (document: XmlDocument, namespace: Namespace | null, uri: string): boolean =>
-  namespace === null ? uri === '' : isWord(document, namespace.uriFrom, namespace.uriTo, uri)
+  namespace === null ? uri === '' : document.isWord(uri, namespace.uriFrom, namespace.uriTo)

@@ -10,9 +10,34 @@ import { evidenceError } from '../../quote/evidence-reader.ts'
 import { GPU_ERRORS } from '../../quote/nvidia-errors.ts'
 
 /** ASCII throughout, so that a byte's offset is a character's. */
-export interface XmlDocument {
+export class XmlDocument {
   readonly bytes: Uint8Array
-  readonly text: string
+  #text: string | null = null
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes
+  }
+
+  /** All of it: made when it is asked for first, so that who reads little makes little. */
+  get text(): string {
+    this.#text ??= new TextDecoder().decode(this.bytes)
+    return this.#text
+  }
+
+  slice(from: number, to: number): string {
+    return this.#text?.slice(from, to) ?? new TextDecoder().decode(this.bytes.subarray(from, to))
+  }
+
+  /** Whether `word` stands here. */
+  has(word: string, at: number): boolean {
+    for (let i = 0; i < word.length; i++) if (this.bytes[at + i] !== word.charCodeAt(i)) return false
+    return true
+  }
+
+  /** Whether `word`, and no more, stands between these offsets. */
+  isWord(word: string, from: number, to: number): boolean {
+    return to - from === word.length && this.has(word, from)
+  }
 }
 
 /** `xmlns:prefix="uri"`, and what is declared around it. All are offsets. */
@@ -73,7 +98,7 @@ export function parseXml(bytes: Uint8Array): XmlElement {
     if (byte >= 0x7f || (byte < 0x20 && byte !== 0x0a && byte !== 0x09))
       throw manifestError('characters', at, 'outside printable ASCII')
   }
-  return new Parser({ bytes, text: new TextDecoder().decode(bytes) }).document()
+  return new Parser(new XmlDocument(bytes)).document()
 }
 
 /** What a character may be part of. */
@@ -311,7 +336,7 @@ class Parser {
   }
 
   #take(what: string): boolean {
-    if (!this.#document.text.startsWith(what, this.#at)) return false
+    if (!this.#document.has(what, this.#at)) return false
     this.#at += what.length
     return true
   }
@@ -321,7 +346,7 @@ class Parser {
   }
 
   #textOf(from: number, to: number): string {
-    return this.#document.text.slice(from, to)
+    return this.#document.slice(from, to)
   }
 }
 
@@ -339,8 +364,8 @@ export function namespaceOf(
 }
 
 /** Whether the attribute whose name stands here declares a namespace: `xmlns` or `xmlns:prefix`. */
-export const isDeclaration = ({ text }: XmlDocument, from: number, local: number, to: number): boolean =>
-  (local === from ? to : local - 1) - from === 5 && text.startsWith('xmlns', from)
+export const isDeclaration = (document: XmlDocument, from: number, local: number, to: number): boolean =>
+  document.isWord('xmlns', from, local === from ? to : local - 1)
 
 export function isSameText(bytes: Uint8Array, aFrom: number, aTo: number, bFrom: number, bTo: number): boolean {
   if (aTo - aFrom !== bTo - bFrom) return false
