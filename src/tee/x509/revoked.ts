@@ -2,6 +2,7 @@
  * The revoked certificates of a list: their bytes, and where each serial number stands in them, in order of the numbers. A list
  * has thousands, and an object for each would take many times its size. Source: RFC 5280, section 5.1. Browser-safe.
  */
+import { copyBytes } from '../../util/index.ts'
 import { checkSerial, timeOf } from './certificate.ts'
 import { DerElement, malformed, TAG } from './der.ts'
 import { walkExtensions } from './extensions.ts'
@@ -17,7 +18,7 @@ export class RevokedSerials {
 
   /** The content of `revokedCertificates`, which is copied. Throws `attestation.certificate-malformed`. */
   constructor(entries: Uint8Array) {
-    const bytes = entries.slice()
+    const bytes = copyBytes(entries)
     const places = new Uint32Array(Math.floor(bytes.length / MIN_ENTRY_BYTES))
     const one = new DerElement(bytes)
     let count = 0
