@@ -178,6 +178,27 @@ describe('a revocation list', () => {
   })
 })
 
+test('extensions of an entry are read as strictly as those of a certificate', () => {
+  const reason = (value: Uint8Array): Uint8Array => extension('2.5.29.21', false, value)
+  const listWith = (...extensions: readonly Uint8Array[]): Uint8Array => {
+    const entry = sequence(unsignedInteger(Uint8Array.of(5)), utcTime(NOW_MS), sequence(...extensions))
+    const algorithm = sequence(oid('1.2.840.10045.4.3.2'))
+    const tbs = sequence(unsignedInteger(Uint8Array.of(1)), algorithm, nameOf('A'), utcTime(NOW_MS), sequence(entry))
+    return sequence(tbs, algorithm, bitString(new Uint8Array(70)))
+  }
+  const good = reason(der(0x0a, Uint8Array.of(1)))
+  expect(parseCrl(listWith(good)).revoked.has(Uint8Array.of(5))).toBe(true)
+  for (const wrong of [
+    [good, extension('2.5.29.24', false, new Uint8Array(1)), good],
+    [sequence(oid('2.5.29.21'), der(TAG.boolean, Uint8Array.of(0)), octetString(new Uint8Array()))],
+    [sequence(oid('2.5.29.21'), octetString(new Uint8Array()), octetString(new Uint8Array()))],
+    [sequence(der(TAG.oid, Uint8Array.of(0x80, 1)), octetString(new Uint8Array()))],
+    [sequence(oid('2.5.29.21'))],
+    Array.from({ length: 33 }, (_, i) => extension(`1.2.3.${i}`, false, new Uint8Array(1))),
+  ])
+    expect(() => parseCrl(listWith(...wrong))).toThrow(expect.objectContaining({ code: 'attestation.crl-malformed' }))
+})
+
 describe('names', () => {
   test('two common names are none, and none is none', () => {
     const cn = (value: string): Uint8Array => der(TAG.set, sequence(oid('2.5.4.3'), utf8String(value)))
@@ -207,6 +228,7 @@ describe('PEM', () => {
     ['a NUL at the end', `${block}\0`, 1],
     ['lines that end in CR LF', block.replaceAll('\n', '\r\n'), 1],
     ['no line ends at all', block.replaceAll('\n', ''), 1],
+    ['a line end after each character', block.replace('AQID', 'A\nQ\r\nI\nD\n\n'), 1],
   ])('%s is read', (_, text, count) => {
     expect(readPem(text)).toEqual(Array.from({ length: count }, () => Uint8Array.of(1, 2, 3)))
     expect(readPem(utf8(text))).toHaveLength(count)
@@ -223,6 +245,8 @@ describe('PEM', () => {
     ['an empty block', '-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----', 0],
     ['a character that is not Base64', block.replace('AQID', 'AQ-D'), 0],
     ['padding in the middle', block.replace('AQID', 'A=ID'), 0],
+    ['more padding than there can be', block.replace('AQID', 'A==='), 0],
+    ['nothing but padding', block.replace('AQID', '===='), 0],
     ['Base64 without its padding', block.replace('AQID', 'AQIDAA'), 0],
     ['bits left over by padding', block.replace('AQID', 'AQI='.replace('I', 'J')), 0],
     ['headers', block.replace('\n', '\nProc-Type: 4\n\n'), 0],
