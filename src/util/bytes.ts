@@ -68,17 +68,18 @@ export function fromBase64(text: string): Uint8Array {
   const digits = text.length - padding
   if (digits % 4 === 1 || (padding > 0 && text.length % 4 !== 0)) throw new RangeError('not Base64')
   const out = new Uint8Array(Math.floor((digits * 3) / 4))
-  let bits = 0
-  let held = 0
+  const valueAt = (at: number): number => BASE64_VALUES[text.charCodeAt(at)] as number
+  const left = digits % 4
+  let at = 0
   let to = 0
-  for (let at = 0; at < digits; at++) {
-    bits = ((bits << 6) | (BASE64_VALUES[text.charCodeAt(at)] as number)) & 0xffff
-    held += 6
-    if (held >= 8) {
-      held -= 8
-      out[to++] = bits >> held
-    }
+  for (; at < digits - left; at += 4) {
+    const group = (valueAt(at) << 18) | (valueAt(at + 1) << 12) | (valueAt(at + 2) << 6) | valueAt(at + 3)
+    out[to++] = group >> 16
+    out[to++] = group >> 8
+    out[to++] = group
   }
+  if (left > 1) out[to++] = (valueAt(at) << 2) | (valueAt(at + 1) >> 4)
+  if (left > 2) out[to] = (valueAt(at + 1) << 4) | (valueAt(at + 2) >> 2)
   return out
 }
 

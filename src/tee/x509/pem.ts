@@ -48,22 +48,21 @@ export function writePem(der: Uint8Array, label = 'CERTIFICATE'): string {
 function decode(text: string, from: number, to: number, at: number): Uint8Array {
   let end = to
   let padding = 0
-  while (end > from && (isLineEnd(text.charCodeAt(end - 1)) || (padding < 2 && text.charCodeAt(end - 1) === EQUALS))) {
-    if (text.charCodeAt(end - 1) === EQUALS) padding++
-    end--
+  for (; end > from; end--) {
+    const code = text.charCodeAt(end - 1)
+    if (code === EQUALS && padding < 2) padding++
+    else if (VALUES[code] !== LINE_END) break
   }
-  let digits = 0
-  for (let i = from; i < end; i++) if (!isLineEnd(text.charCodeAt(i))) digits++
-  const characters = digits + padding
+  let characters = padding
+  for (let i = from; i < end; i++) if (VALUES[text.charCodeAt(i)] !== LINE_END) characters++
   if (characters === 0 || characters % 4 !== 0) throw x509Error('attestation.pem-malformed', { at })
   const bytes = new Uint8Array((characters / 4) * 3 - padding)
   let bits = 0
   let held = 0
   let length = 0
   for (let i = from; i < end; i++) {
-    const code = text.charCodeAt(i)
-    if (isLineEnd(code)) continue
-    const value = VALUES[code] as number
+    const value = VALUES[text.charCodeAt(i)] as number
+    if (value === LINE_END) continue
     if (value === NONE) throw x509Error('attestation.pem-malformed', { at })
     bits = ((bits << 6) | value) & 0xffff
     held += 6
@@ -77,12 +76,12 @@ function decode(text: string, from: number, to: number, at: number): Uint8Array 
 }
 
 const EQUALS = 0x3d
-const isLineEnd = (code: number): boolean => code === 0x0a || code === 0x0d
-
 const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
 const NONE = 64
+const LINE_END = 65
 /** The value of each ASCII digit; a table, since every quote brings three certificates. */
 const VALUES = Uint8Array.from({ length: 128 }, (_, code) => {
+  if (code === 0x0a || code === 0x0d) return LINE_END
   const value = DIGITS.indexOf(String.fromCharCode(code))
   return value === -1 ? NONE : value
 })
