@@ -14,6 +14,7 @@ const REQUEST: InferenceRequest = {
   debug: false,
   traceId: 't',
 }
+const ONES = { prompt: 10_000, cached: 10_000, completion: 10_000, reasoning: 10_000 }
 const ATTEMPT = { proxy: '', worker: 'w', sentMs: 1, firstByteMs: null, endedMs: 2, ended: 'x' }
 const HEAD = { status: 200, headers: [], maxCostNano: 0n, proxy: '', evidence: 'simulated' } as const
 const info = (total: bigint): FinalInfo => ({
@@ -52,6 +53,7 @@ function client(names: readonly string[], options: { hedgeAfterMs?: number } = {
       metrics: noMetrics,
       ready: () => ready,
       lostAtMs: () => lostAtMs,
+      quote: () => ({ maxCostNano: 100n, pricePerTokenNano: 1n, multipliers: ONES }),
       nobody: () => new CocoonError('capacity.no-proxy'),
       stopping: () => false,
     },

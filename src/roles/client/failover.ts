@@ -14,10 +14,12 @@ import {
 } from '../../util/index.ts'
 import {
   type Charge,
+  expectWithinMaxCost,
   type FinalInfo,
   type InferenceRequest,
   type InferenceSink,
   NO_STORY,
+  type Quote,
   type RequestStory,
   type RunningInference,
 } from './inference.ts'
@@ -33,6 +35,8 @@ export interface FailoverDeps {
   readonly log: Log
   readonly metrics: Metrics
   ready(): readonly ReadyProxy[]
+  /** What the request can cost, whoever is asked. */
+  quote(request: InferenceRequest): Quote
   /** When a ready proxy was last lost; null: never. */
   lostAtMs(): number | null
   /** Why nobody is ready. */
@@ -256,6 +260,7 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
     }
 
     try {
+      if (request.maxCostNano !== undefined) expectWithinMaxCost(request, deps.quote(request))
       const proxy = records.choose(deps.ready(), NONE, clock.now())
       if (proxy !== null) start(proxy)
       else {

@@ -1,6 +1,6 @@
 /** What the HTTP API and the SDK know of a client node: an interface, not a role. */
 import type { Multipliers } from '../../chain/index.ts'
-import type { Abilities, CocoonError } from '../../util/index.ts'
+import { type Abilities, CocoonError } from '../../util/index.ts'
 import type { EvidenceLabel } from '../../transport/index.ts'
 import type { AttemptStory } from './attempts.ts'
 
@@ -39,6 +39,15 @@ export interface Quote {
   readonly pricePerTokenNano: bigint
   /** Ten thousandths of the price by class of tokens, before a worker's coefficient. */
   readonly multipliers: Multipliers
+}
+
+/** Throws `payment.max-cost` for a request that could cost more than its caller allows. */
+export function expectWithinMaxCost({ maxCostNano: limit }: InferenceRequest, quote: Pick<Quote, 'maxCostNano'>): void {
+  if (limit === undefined || quote.maxCostNano <= limit) return
+  throw new CocoonError('payment.max-cost', {
+    field: 'max_cost',
+    message: `This request can cost up to ${quote.maxCostNano} nanoTON, above its max_cost of ${limit}: raise max_cost, or lower max_tokens or max_coefficient.`,
+  })
 }
 
 /** `unknown`: it may have cost up to its reservation, and nobody told. */

@@ -20,7 +20,7 @@ import {
 } from '../../util/index.ts'
 import { type ClientChain, type ContractList, createClientChain } from './chain/index.ts'
 import { createFailover, type ReadyProxy } from './failover.ts'
-import type { Inference, InferenceRequest, InferenceSink, ModelOffer } from './inference.ts'
+import type { Inference, InferenceRequest, InferenceSink, ModelOffer, Quote } from './inference.ts'
 import type { ClientOptions } from './options.ts'
 import { type Link, openLink, type ProxyMemory } from './proxy-link.ts'
 import { createRequests } from './requests.ts'
@@ -164,12 +164,19 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
     return new CocoonError('capacity.no-proxy', { message, retryAfterMs: 1_000 })
   }
 
+  function quote(request: InferenceRequest): Quote {
+    const one = requests.quote(request)
+    // Of two hedged attempts both may be charged.
+    return options.hedgeAfterMs > 0 ? { ...one, maxCostNano: 2n * one.maxCostNano } : one
+  }
+
   const failover = createFailover(
     {
       clock,
       log,
       metrics: deps.metrics,
       ready: () => (stopping ? [] : ready()),
+      quote,
       lostAtMs: () => lostAtMs,
       nobody,
       stopping: () => stopping,
@@ -194,11 +201,7 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
   })
   return {
     run: failover.run,
-    quote(request) {
-      const quote = requests.quote(request)
-      // Of two hedged attempts both may be charged.
-      return options.hedgeAfterMs > 0 ? { ...quote, maxCostNano: 2n * quote.maxCostNano } : quote
-    },
+    quote,
     async models(): Promise<readonly ModelOffer[]> {
       const [first] = stopping ? [] : ready()
       if (first === undefined) throw nobody()
