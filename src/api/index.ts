@@ -19,7 +19,7 @@ export {
 export { createStreamTail, type StreamTail } from './event-stream.ts'
 export { type AnswerMemory, createAnswerMemory, fingerprintOf } from './idempotency.ts'
 export { createGate, type Gate } from './gate.ts'
-export { type ListedModel, listModel, pricesOf } from './models.ts'
+export { findModel, type ListedModel, listModels, pricesOf } from './models.ts'
 export { openApiDocument } from './openapi.ts'
 export { createOpsApi, type Ops, type OpsApi } from './ops.ts'
 export { type ClientApiOptions, clientApiOptions, type OpsApiOptions, opsApiOptions } from './options.ts'

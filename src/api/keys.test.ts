@@ -391,7 +391,7 @@ describe('prices', () => {
   })
 
   test('the price list has each model at its cheapest and dearest worker', async () => {
-    const worker = { runningRequests: 0, maxRunningRequests: 1 }
+    const worker = { runningRequests: 0, maxRunningRequests: 1, proxies: ['p:1'] }
     inference.offers = [{ id: 'm', workers: [2000, 500].map((coefficient) => ({ ...worker, coefficient })) }]
     const list = (await api.app.inject({ method: 'GET', url: '/v1/prices' })).json()
     expect(list.data).toMatchObject([

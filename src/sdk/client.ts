@@ -1,19 +1,18 @@
 /** A client node inside an application: the network behind a `fetch`, without an HTTP port. */
 import {
-  apiError,
-  baseName,
   type AnswerMemory,
   createAnswerMemory,
   createGate,
   errorBodyFor,
+  findModel,
   fingerprintOf,
-  listModel,
+  listModels,
   prepareInference,
   pricesOf,
   toHttpError,
 } from '../api/index.ts'
 import { formatAddress } from '../chain/index.ts'
-import { type ClientNode, type ModelOffer, OWNER } from '../roles/client/index.ts'
+import { type ClientNode, type ModelOffer, type Offers, OWNER } from '../roles/client/index.ts'
 import { CocoonError, toCocoonError, toHex } from '../util/index.ts'
 import { type Connection, connectByFile, connectOnChain } from './connection.ts'
 import { type CreateClientOptions, readOptions, type SdkOptions } from './options.ts'
@@ -158,9 +157,9 @@ export function createClient(options: CreateClientOptions): CocoonClient {
     }
   }
 
-  async function offers(signal: AbortSignal | undefined): Promise<readonly ModelOffer[]> {
+  async function offers(signal: AbortSignal | undefined): Promise<Offers> {
     await untilConnected(signal)
-    return orAborted(nodeNow().models(), signal)
+    return nodeNow().models(signal)
   }
 
   async function answerTo(request: Request, traceId: string, signal: AbortSignal | undefined): Promise<Response> {
@@ -169,15 +168,9 @@ export function createClient(options: CreateClientOptions): CocoonClient {
       case 'inference':
         return infer(request, route.path, traceId, signal)
       case 'models':
-        return json(
-          { object: 'list', data: (await offers(signal)).map((offer) => listModel(offer, pricesOf(nodeNow()))) },
-          traceId,
-        )
-      case 'model': {
-        const offer = (await offers(signal)).find((one) => one.id === baseName(route.id))
-        if (offer === undefined) throw apiError('request.unknown-model', { field: 'model' })
-        return json(listModel(offer, pricesOf(nodeNow())), traceId)
-      }
+        return json(listModels(await offers(signal), pricesOf(nodeNow())), traceId)
+      case 'model':
+        return json(findModel(await offers(signal), route.id, pricesOf(nodeNow())), traceId)
     }
   }
 
@@ -211,7 +204,7 @@ export function createClient(options: CreateClientOptions): CocoonClient {
   const client: CocoonClient = {
     fetch,
     ready: (signal) => connected(READY_TIMEOUT_MS, signal),
-    models: () => offers(undefined),
+    models: async () => (await offers(undefined)).models,
     status: () => connection?.node.status() ?? unconnected(read),
     costOf: (response) => costs.get(response) ?? Promise.resolve(undefined),
     leave: async () => nodeNow().leave(),
@@ -239,14 +232,4 @@ const idHeaders = (traceId: string): string[] => ['x-request-id', traceId, 'x-co
 function json(body: unknown, traceId: string, status = 200, headers: Readonly<Record<string, string>> = {}): Response {
   const own = { 'x-request-id': traceId, 'x-cocoon-request-id': traceId }
   return Response.json(body, { status, headers: { ...own, ...headers } })
-}
-
-/** The promise, unless the signal fires first. */
-function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason as Error)
-    signal.addEventListener('abort', abort, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
-  })
 }

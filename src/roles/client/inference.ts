@@ -129,13 +129,22 @@ export interface ModelOffer {
     readonly evidence?: EvidenceLabel
     /** What it said that the model can do; absent where nobody tells. */
     readonly abilities?: Abilities
+    /** Addresses of the proxies that it works behind. */
+    readonly proxies: readonly string[]
   }[]
+}
+
+/** What all connected proxies have on offer, each worker once. */
+export interface Offers {
+  readonly models: readonly ModelOffer[]
+  /** Addresses of connected proxies that did not answer in time: what only they have is missing. */
+  readonly silent: readonly string[]
 }
 
 export interface Inference {
   run(request: InferenceRequest, sink: InferenceSink): RunningInference
   /** What this request could cost. Nothing is sent. */
   quote(request: InferenceRequest): Quote
-  /** Live offers of the first ready proxy. Throws `capacity.no-proxy`. */
-  models(signal?: AbortSignal): Promise<readonly ModelOffer[]>
+  /** Live offers of all connected proxies. Rejects with `capacity.no-proxy`, and with what went wrong where none answers. */
+  models(signal?: AbortSignal): Promise<Offers>
 }

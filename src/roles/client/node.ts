@@ -20,7 +20,8 @@ import {
 } from '../../util/index.ts'
 import { type ClientChain, type ContractList, createClientChain } from './chain/index.ts'
 import { createFailover, type ReadyProxy } from './failover.ts'
-import type { Inference, InferenceRequest, InferenceSink, ModelOffer, Quote } from './inference.ts'
+import type { Inference, InferenceRequest, InferenceSink, Quote } from './inference.ts'
+import { createOfferLists } from './offer-lists.ts'
 import type { ClientOptions } from './options.ts'
 import { type Link, openLink, type ProxyMemory } from './proxy-link.ts'
 import { createRequests } from './requests.ts'
@@ -202,11 +203,14 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
   return {
     run: failover.run,
     quote,
-    async models(): Promise<readonly ModelOffer[]> {
-      const [first] = stopping ? [] : ready()
-      if (first === undefined) throw nobody()
-      return first.link.models()
-    },
+    models: createOfferLists({
+      clock,
+      ready: () =>
+        stopping
+          ? []
+          : ready().map(({ link, connectionId, address }) => ({ connectionId, address, models: () => link.models() })),
+      nobody,
+    }),
     ready: () => [
       ...(stopping ? ['shutting down'] : []),
       ...(targets.all().some((t) => t.ready) ? [] : ['no proxy is connected']),

@@ -22,7 +22,7 @@ import {
   type ClientToProxyQuery,
   type SignedPayment,
   x1CancelQuery,
-  x1Models,
+  x1Offers,
   x1ClientQueries,
 } from '../../tl/index.ts'
 import { type Connection, type ConnectionHandler, type Reply, WIRE_STATUS } from '../../transport/index.ts'
@@ -267,7 +267,7 @@ export function createClients(deps: ClientsDeps): Clients {
     return {
       query(data, reply) {
         const own = session.at === 'ready' && connection.peer.extended ? decodeIfKnown(x1ClientQueries, data) : null
-        if (own?._ === 'x1.getModels') return reply.answer(encode(x1Models, { models: modelsOf(deps.pool) }))
+        if (own?._ === 'x1.getOffers') return reply.answer(encode(x1Offers, { models: modelsOf(deps.pool) }))
         if (own !== null) return reply.answer(deps.showWorkers(own))
         const known = decodeIfKnown(clientToProxyQueries, data)
         if (known === null) return reply.error(WIRE_STATUS.none, 'Lost promise')
