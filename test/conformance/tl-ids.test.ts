@@ -85,6 +85,7 @@ describe('ids', () => {
   test('our extension has ids that no release may change', () => {
     expect(x1Constructors.map(({ name, id, line }) => [name, hex(id), line])).toEqual([
       ['x1.cancelQuery', '0xe5e71ed3', 'x1.cancelQuery request_id:int256 = x1.Packet'],
+      ['x1.clientPatience', '0x7d70a568', 'x1.clientPatience lost_worker_ms:int = x1.Packet'],
       [
         'x1.workerAnswer',
         '0x85977988',

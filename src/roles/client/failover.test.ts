@@ -26,7 +26,7 @@ const info = (total: bigint): FinalInfo => ({
   workerEnd: 0,
 })
 
-function client(names: readonly string[], options: { hedgeAfterMs?: number } = {}) {
+function client(names: readonly string[], options: { hedgeAfterMs?: number; reconnectWaitMs?: number } = {}) {
   const clock = manualClock()
   const asked: { proxy: string; request: InferenceRequest; sink: InferenceSink; cancelled: boolean }[] = []
   let ids = 0
@@ -331,6 +331,26 @@ test('without any proxy the caller is told why', async () => {
   expect(c.heard).toEqual([])
   await Promise.resolve()
   expect(c.heard).toEqual(['capacity.no-proxy'])
+})
+
+test('what a proxy has waited for a lost worker is part of how long a request waits for one', () => {
+  const c = client(['a'])
+  c.start()
+  // By its story the worker was lost after 2 ms; the proxy said so 4 s later.
+  c.clock.advance(4_000)
+  c.fail(0, 'protocol.worker-lost')
+  c.clock.advance(1_100)
+  expect(c.order()).toEqual(['a', 'a'])
+  expect(c.heard).toEqual([])
+  c.fail(1, 'protocol.worker-lost')
+  expect(c.heard).toEqual(['protocol.worker-lost'])
+})
+
+test('a lost worker is waited for neither here nor there where nobody wants to wait', () => {
+  const c = client(['a'], { reconnectWaitMs: 0 })
+  c.start()
+  c.fail(0, 'protocol.worker-lost')
+  expect(c.heard).toEqual(['protocol.worker-lost'])
 })
 
 test('the story of a request has every proxy’s attempts, with times since the request began', () => {

@@ -48,7 +48,7 @@ export interface FailoverDeps {
 export interface FailoverOptions {
   /** 0: never. */
   readonly hedgeAfterMs: number
-  /** How long after the loss of a proxy requests wait for one when none is left, or for its workers. */
+  /** How long after the loss of a proxy or worker requests wait for one when none is left. */
   readonly reconnectWaitMs: number
 }
 
@@ -188,10 +188,13 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
           sink.end(info)
         },
         fail(error, info) {
+          const attempts = live.get(number)?.story().attempts ?? []
           if (isOver || !live.delete(number)) return
           if (isMine()) return fail(error, info)
           if (MAY_MOVE.has(error.code) && error.family !== 'request') records.failed(proxy.address, clock.now())
-          failed(proxy, error, info)
+          // A proxy may have waited for the worker to come back before it gave up: that counts.
+          const endedMs = attempts.at(-1)?.endedMs ?? null
+          failed(proxy, error, info, endedMs === null ? clock.now() : startedMs + endedMs)
         },
       }
       const left = number === 1 ? request.timeoutMs : deadlineMs - startedMs
@@ -200,11 +203,11 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
       if (live.has(number)) live.set(number, running)
     }
 
-    function failed(proxy: ReadyProxy, error: CocoonError, info: FinalInfo | undefined): void {
+    function failed(proxy: ReadyProxy, error: CocoonError, info: FinalInfo | undefined, sinceMs: number): void {
       const now = clock.now()
       if ((PASSES.has(error.code) || isBrief(error)) && !hasLost) {
         hasLost = true
-        patientUntilMs = Math.max(patientUntilMs, now + options.reconnectWaitMs)
+        patientUntilMs = Math.max(patientUntilMs, sinceMs + options.reconnectWaitMs)
       }
       if (now < patientUntilMs && NOT_YET.has(error.code)) {
         tried.delete(proxy.connectionId)

@@ -15,9 +15,9 @@ export const clientOptions = z.strictObject({
     .int()
     .min(0)
     .max(600_000)
-    .default(5_000)
+    .default(10_000)
     .describe(
-      'Milliseconds after the loss of a proxy in which requests wait for one to come back, where none is left, instead of being refused',
+      'Milliseconds after the loss of a proxy, or of a worker, in which requests wait for one to come back, where none is left, instead of being refused; 0 refuses them at once. Proxies of ours are told',
     ),
   hedgeAfterMs: z
     .int()

@@ -34,6 +34,7 @@ import {
   proxyToClientMessages,
   type SignedPayment,
   x1ClientAnswer,
+  x1ClientPatience,
   x1GetOffers,
   x1Offers,
   x1RequestStory,
@@ -160,6 +161,8 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
             evidence: connection.peer.evidence,
             contract: formatAddress(effect.proxy.ownContract, options.isTestnet),
           })
+          if (connection.peer.extended)
+            connection.send(encode(x1ClientPatience, { lostWorkerMs: options.reconnectWaitMs }))
           scheduleStatus()
           proofs?.start()
           break

@@ -41,6 +41,12 @@ export const x1CancelQuery = ctor('x1.cancelQuery', { requestId: int256 }, 'x1.P
 export type X1CancelQuery = ValueOf<typeof x1CancelQuery>
 
 /**
+ * How long the sender's requests may wait for a worker to come back, where the only one was lost under them. Once, when the session
+ * is ready; without it, as long as the proxy lets requests wait. Client to proxy.
+ */
+export const x1ClientPatience = ctor('x1.clientPatience', { lostWorkerMs: int }, 'x1.Packet')
+
+/**
  * A whole answer that was there at once, in one packet in the place of three. `head` is a boxed `http.response` without
  * payload and without the headers that tell times: those are in `finalInfo`. Worker to proxy.
  */
@@ -191,6 +197,7 @@ export type X1ClientQuery = ValueOf<typeof x1ClientQueries>
 
 export const x1Packets = union('x1.Packet', [
   x1CancelQuery,
+  x1ClientPatience,
   x1WorkerAnswer,
   x1ClientAnswer,
   x1RequestStory,
