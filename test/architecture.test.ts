@@ -166,6 +166,10 @@ test('no module keeps state that changes', () => {
   expect(places(product, /^(?:export\s+)?(?:let|var)\s+\w+/gm, 'make it a part of what createX returns')).toEqual([])
 })
 
+test('bytes are copied by copyBytes: slice of a Buffer copies nothing, whatever its type says', () => {
+  expect(places(product, /\.slice\(\)/g, 'copyBytes(bytes), or [...list]')).toEqual([])
+})
+
 test('modules export names, not defaults', () => {
   expect(places(product, /^export default\b/gm, 'export it by its name')).toEqual([])
 })

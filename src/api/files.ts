@@ -2,7 +2,7 @@
 import type { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import type { Files, FileUpload, StoredFile } from '../batch/index.ts'
-import { CocoonError, concatBytes, readFormStream } from '../util/index.ts'
+import { copyBytes, CocoonError, concatBytes, readFormStream } from '../util/index.ts'
 import { listFilesQuery, uploadRequest } from './batch-contract.ts'
 import type { ViewerOf } from './batch-viewer.ts'
 import { apiError } from './errors.ts'
@@ -71,7 +71,7 @@ async function takeUpload(files: Files, owner: string, contentType: string, form
         write(piece) {
           bytes += piece.length
           if (bytes > MAX_FIELD_BYTES) throw badField(shown(head.name), `is above ${MAX_FIELD_BYTES} bytes`)
-          pieces.push(piece.slice())
+          pieces.push(copyBytes(piece))
         },
         end: () => void (texts[head.name] = new TextDecoder().decode(concatBytes(...pieces))),
       }

@@ -11,7 +11,7 @@ import {
   NO_STORY,
   type RunningInference,
 } from '../roles/client/index.ts'
-import { type Clock, type CocoonError, toHex } from '../util/index.ts'
+import { copyBytes, type Clock, type CocoonError, toHex } from '../util/index.ts'
 import { apiError } from './errors.ts'
 import { formFingerprint, TRANSCRIPTION_PATH } from './transcription.ts'
 
@@ -119,7 +119,7 @@ export function createAnswerMemory(clock: Clock, inference: Inference, limits = 
       },
       part(bytes) {
         // The bytes are only lent.
-        add({ is: 'part', bytes: bytes.slice() }, bytes.length)
+        add({ is: 'part', bytes: copyBytes(bytes) }, bytes.length)
         tellAll(kept, (sink) => sink.part(bytes))
       },
       end(info) {

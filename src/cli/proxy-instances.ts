@@ -134,7 +134,7 @@ export async function openProxyInstances(p: Process, parts: ProxyParts): Promise
     void old.drained.then(async () => {
       log.info('an old proxy contract is wound up', { contract: contract.toString() })
       draining.delete(name)
-      old.close()
+      await old.close()
       await ledger.close()
     })
   }
@@ -183,7 +183,7 @@ export async function openProxyInstances(p: Process, parts: ProxyParts): Promise
         await current.node.close(graceMs)
       } finally {
         for (const { chain: old, ledger } of draining.values()) {
-          old.close()
+          await old.close()
           await ledger.close()
         }
         await current.ledger.close()

@@ -259,7 +259,7 @@ export function createChain(deps: ChainDeps, from: ChainState, salt = ''): Chain
       accounts: new Map(accounts),
       queue: [...queue, ...(arrivals ?? [])],
       pool,
-      blocks: history.blocks().slice(),
+      blocks: [...history.blocks()],
       transactions: [...history.transactions()],
       aheadMs,
       mintedLt,

@@ -17,6 +17,9 @@ export function fromHex(hex: string): Uint8Array {
   return out
 }
 
+/** A copy with memory of its own. `slice` of a `Buffer` would be another view of the same bytes. */
+export const copyBytes = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes)
+
 export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
   const out = new Uint8Array(parts.reduce((n, p) => n + p.length, 0))
   let at = 0

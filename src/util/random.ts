@@ -1,3 +1,5 @@
+import { copyBytes } from './bytes.ts'
+
 /** Randomness as an argument: sessions and schedulers stay repeatable in tests. */
 export interface Random {
   bytes(length: number): Uint8Array
@@ -28,7 +30,7 @@ export function pooledRandom(source: Random): Random {
         at = 0
       }
       at += length
-      const bytes = pool.slice(at - length, at)
+      const bytes = copyBytes(pool.subarray(at - length, at))
       pool.fill(0, at - length, at)
       return bytes
     },

@@ -112,7 +112,7 @@ test('with new parameters everybody moves on, and everybody has what is theirs f
   await call(network.url, '/devnet/time', { advanceSeconds: params.proxyDelayBeforeCloseS })
   await until(async () => (await proxyOnChain())?.state === 'closed', 'the contract is closed', 60_000)
   await old.drained
-  old.close()
+  await old.close()
   expect(before.ledger.fact('chain.drained')).toBeDefined()
 })
 

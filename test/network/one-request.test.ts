@@ -77,6 +77,40 @@ test('a streamed answer is the engine’s bytes, without the usage event that no
   expect(answer.info?.tokens.total).toBe(8n)
 })
 
+test('a stream that the engine sends in pieces, cut at any byte, is the same stream', async () => {
+  const event = (of: object): string =>
+    `data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', ...of })}\n\n`
+  const events = [
+    event({ choices: [{ index: 0, delta: { content: 'Hi' } }] }),
+    event({ choices: [], usage: { prompt_tokens: 5, completion_tokens: 1, total_tokens: 6 } }),
+    'data: [DONE]\n\n',
+  ]
+  const chunks = [...events, ''].map((text) => `${text.length.toString(16)}\r\n${text}\r\n`).join('')
+  const bytes = `HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n${chunks}`
+  engine.script = ({ body }, { socket }) => {
+    const cut = body['cut'] as number
+    // The one in the middle is as long as the end of a stream: what is kept of it must outlive the one that follows.
+    const pieces = [bytes.slice(0, cut), bytes.slice(cut, cut + 20), bytes.slice(cut + 20)]
+    const send = (): void => {
+      const piece = pieces.shift()
+      if (piece === undefined) return void socket?.end()
+      socket?.write(piece)
+      setTimeout(send, 5)
+    }
+    send()
+  }
+  const ask = async (cut: number): Promise<string> =>
+    (await collect(network, chatRequest({ stream: true, cut }))).text || `nothing, cut at ${cut}`
+  const answers = new Set<string>()
+  for (let from = 1; from < bytes.length; from += 50)
+    for (const text of await Promise.all(
+      Array.from({ length: Math.min(50, bytes.length - from) }, (_, i) => ask(from + i)),
+    ))
+      answers.add(text)
+  engine.script = answerChat()
+  expect([...answers]).toEqual([`${events[0]}${events[2]}`])
+})
+
 describe('versions', () => {
   test.each([0, 1, 2, 3, 4])('a client of protocol version %i is served', async (version) => {
     const other = await startNetwork({

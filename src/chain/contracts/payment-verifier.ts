@@ -1,6 +1,6 @@
 /** Verifying the same payment once: a proxy repeats its newest word with every request. */
 import type { Address } from '@ton/core'
-import { equalBytes } from '../../util/index.ts'
+import { copyBytes, equalBytes } from '../../util/index.ts'
 import { type Payment, type PaymentKind, verifyPayment } from './signed-payment.ts'
 
 export interface PaymentReceiver {
@@ -18,8 +18,8 @@ export function createPaymentVerifier(kind: PaymentKind): (data: Uint8Array, rec
   return (data, receiver) => {
     if (last !== undefined && equalBytes(last.data, data) && isSame(last.receiver, receiver)) return last.payment
     const payment = verifyPayment(data, { kind, ...receiver })
-    const proxyPublicKey = receiver.proxyPublicKey.slice()
-    last = { data: data.slice(), receiver: { contract: receiver.contract, proxyPublicKey }, payment }
+    const proxyPublicKey = copyBytes(receiver.proxyPublicKey)
+    last = { data: copyBytes(data), receiver: { contract: receiver.contract, proxyPublicKey }, payment }
     return payment
   }
 }

@@ -24,11 +24,12 @@ export const EFFECT_MS = 120_000
 
 /**
  * Resolves when the order has left the wallet, now or within the last `EFFECT_MS`. Throws `chain.refused` when it has not and
- * never will, and what `send` throws: then it can be given again.
+ * never will, and what `send` throws: then it can be given again. `signal` ends the waiting only.
  */
 export async function sendOnce(
   wallet: Pick<WalletSender, 'send' | 'outcomeOf'>,
   { name, receiver, transfer }: OnceOrder,
+  signal?: AbortSignal,
 ): Promise<Extract<SendOutcome, { readonly result: 'confirmed' }>> {
   const { address, lastLt, atMs } = receiver
   for (let attempt = 0; ; attempt++) {
@@ -39,7 +40,7 @@ export async function sendOnce(
     if (earlier?.result === 'confirmed' && atMs - earlier.atS * 1000 <= EFFECT_MS) return earlier
     // What has ended without an effect is over: the next attempt is a request of its own.
     if (earlier !== undefined && earlier !== null) continue
-    const outcome = await wallet.send({ id, transfers: [one] })
+    const outcome = await wallet.send({ id, transfers: [one], ...(signal === undefined ? {} : { signal }) })
     if (outcome.result === 'confirmed') return outcome
     throw new CocoonError('chain.refused', {
       message: `${name}: the wallet’s message has ${outcome.result}; it is tried again`,

@@ -4,7 +4,7 @@
  */
 import type { Address } from '../../chain/index.ts'
 import type { AuthorizationResult, ClientConnectedToProxy, ProxyParams } from '../../tl/index.ts'
-import { equalBytes } from '../../util/index.ts'
+import { copyBytes, equalBytes } from '../../util/index.ts'
 
 export type Session =
   | { readonly at: 'greeting' }
@@ -60,7 +60,7 @@ function connected({ params, clientScAddress, auth }: ClientConnectedToProxy, vi
   if (version < view.versions.min || version > view.versions.max)
     return close(`the proxy chose version ${version}, which was not offered`)
   const { contract, ownContract } = view.contracts(params, clientScAddress)
-  const proxy: KnownProxy = { publicKey: params.proxyPublicKey.slice(), contract, ownContract, version }
+  const proxy: KnownProxy = { publicKey: copyBytes(params.proxyPublicKey), contract, ownContract, version }
   const isShort =
     auth._ === 'client.proxyConnectionAuthShort' && view.mayRevealSecret && equalBytes(auth.secretHash, view.secretHash)
   return [

@@ -4,7 +4,7 @@
  */
 import { decode, encode, x1GetWorkerProof, x1GetWorkers, x1WorkerProof, x1Workers } from '../../tl/index.ts'
 import { type Connection, proofId, type SignedClaims } from '../../transport/index.ts'
-import { type Clock, CocoonError, equalBytes, type Log, type Timer, toHex } from '../../util/index.ts'
+import { copyBytes, type Clock, CocoonError, equalBytes, type Log, type Timer, toHex } from '../../util/index.ts'
 
 export interface JudgedWorker {
   /** SHA-256 over what it proved, hex. */
@@ -52,7 +52,7 @@ export function createWorkerProofs(
   async function look(): Promise<void> {
     const answer = await connection.query(encode(x1GetWorkers, {}), { timeoutMs: QUERY_TIMEOUT_MS })
     // The bytes are the connection's: names and ids are copied out at once.
-    const listed = decode(x1Workers, answer.slice()).workers.slice(0, MAX_WORKERS)
+    const listed = decode(x1Workers, copyBytes(answer)).workers.slice(0, MAX_WORKERS)
     for (const known of verdicts.keys()) if (!listed.some(({ id }) => toHex(id) === known)) verdicts.delete(known)
     const unknown = listed.filter(({ id }) => !verdicts.has(toHex(id))).slice(0, MAX_PER_ROUND)
     for (const { id } of unknown) {
@@ -68,7 +68,7 @@ export function createWorkerProofs(
   /** Null for one that has gone in the meantime. */
   async function judgeOne(id: Uint8Array): Promise<Omit<JudgedWorker, 'id' | 'model'> | null> {
     const answer = await connection.query(encode(x1GetWorkerProof, { id }), { timeoutMs: QUERY_TIMEOUT_MS })
-    const { certificate, claims, signature } = decode(x1WorkerProof, answer.slice())
+    const { certificate, claims, signature } = decode(x1WorkerProof, copyBytes(answer))
     if (certificate.length === 0) return null
     if (!equalBytes(proofId(certificate, { claims, signature }), id))
       throw new CocoonError('protocol.worker-proof', { message: 'the proxy shows another proof than it was asked for' })

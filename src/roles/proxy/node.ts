@@ -285,7 +285,7 @@ export async function startProxyNode(deps: ProxyDeps, options: ProxyOptions): Pr
       const why = new CocoonError('capacity.closing', { message: 'the proxy is shutting down' })
       for (const { connection } of [...clients.parties.values(), ...workers.parties.values()]) connection.close(why)
       timer?.cancel()
-      chain?.close()
+      await chain?.close()
       await ledger
         .commit(chain === null ? undefined : NOTHING_MORE)
         .catch((error: unknown) => log.error('the last totals are not committed', { error: String(error) }))

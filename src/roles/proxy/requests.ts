@@ -19,6 +19,7 @@ import {
 } from '../../tl/index.ts'
 import { type Connection, WIRE_STATUS } from '../../transport/index.ts'
 import {
+  copyBytes,
   addTokens,
   type Clock,
   type Counter,
@@ -196,7 +197,7 @@ export function createRequests(deps: RequestDeps): Requests {
         reason: 'balance',
         message: `client balance is too low: to_reserve=${decision.hold}`,
       })
-    const clientRequestId = ask.requestId.slice()
+    const clientRequestId = copyBytes(ask.requestId)
     const startedMs = clock.now()
     const timeoutMs = ask.timeout * 1000
     const { payload, kind, query, needs } = decision
@@ -208,7 +209,7 @@ export function createRequests(deps: RequestDeps): Requests {
       hold,
       ask,
       // The bytes of a message are the connection's until its handler returns; another worker may need them later.
-      query: query.slice(),
+      query: copyBytes(query),
       startedMs,
       timer: clock.after(timeoutMs, () => expire(request)),
       attempt: null,
@@ -453,7 +454,7 @@ export function createRequests(deps: RequestDeps): Requests {
    */
   function sendFirst(request: Running, answer: LastAnswer): Uint8Array {
     const { to, client, heard } = request
-    if (answer.is === 'part') return answer.bytes.slice()
+    if (answer.is === 'part') return copyBytes(answer.bytes)
     if (!heard) return NOTHING
     tellStory(request)
     if (answer.is === 'head') client.connection.send(encodeHead(to, withTimes(request, answer.bytes)))
@@ -461,7 +462,7 @@ export function createRequests(deps: RequestDeps): Requests {
       client.connection.send(encodeWhole(to, answer.head, answer.bytes, timesOf(request, answer.final)))
     else {
       client.connection.send(encodeHead(to, withTimes(request, answer.head, answer.final)))
-      return answer.bytes.slice()
+      return copyBytes(answer.bytes)
     }
     return NOTHING
   }

@@ -4,7 +4,7 @@
  */
 import type { X1Claims } from '../../tl/index.ts'
 import { type Connection, proofId, type ProvenGpu, type SignedClaims } from '../../transport/index.ts'
-import { CocoonError, toCocoonError } from '../../util/index.ts'
+import { copyBytes, CocoonError, toCocoonError } from '../../util/index.ts'
 
 /** What clients are shown. */
 export interface WorkerProof {
@@ -44,7 +44,7 @@ export function createProofOfWorker(connection: Connection): ProofOfWorker {
         throw new CocoonError('protocol.out-of-turn', { message: 'claims were sent twice' })
       if (judge === undefined) return
       // The bytes are the connection's until this call returns.
-      const sent = { claims: message.claims.slice(), signature: message.signature.slice() }
+      const sent = { claims: copyBytes(message.claims), signature: copyBytes(message.signature) }
       isJudging = true
       judge
         .judge(sent, closing.signal)

@@ -29,7 +29,7 @@ import {
   MAX_SHOWN_WORKER_COUNT,
 } from '../../tl/index.ts'
 import { type Connection, type ConnectionHandler, type Reply, WIRE_STATUS } from '../../transport/index.ts'
-import { CocoonError, equalBytes, type Log, toHex } from '../../util/index.ts'
+import { copyBytes, CocoonError, equalBytes, type Log, toHex } from '../../util/index.ts'
 import { mustHave, proxyParamsFor } from './clients.ts'
 import type { Refusal } from './handshake.ts'
 import type { ProxyIdentity } from './identity.ts'
@@ -225,7 +225,7 @@ export function createWorkers(deps: WorkersDeps): Workers {
         if (proof.isJudging) {
           if (waiting !== null) throw new CocoonError('protocol.out-of-turn', { message: 'a query before the answer' })
           // The bytes are the connection's until this call returns.
-          waiting = { query: decodeOneOf(workerToProxyQueries, data.slice()), reply }
+          waiting = { query: decodeOneOf(workerToProxyQueries, copyBytes(data)), reply }
           return
         }
         const missing = session.at === 'greeting' ? proof.missing() : null

@@ -41,6 +41,7 @@ import {
   WIRE_STATUS,
 } from '../../transport/index.ts'
 import {
+  copyBytes,
   type Abilities,
   type Clock,
   CocoonError,
@@ -254,13 +255,19 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
     const { contract, ownContract, publicKey } = proxy
     const signed = payment._ === 'proxy.signedPayment' ? payment.data : null
     if (deps.chain !== undefined && totals.chain !== deps.memory.get(contract.toRawString())?.totals.chain)
-      deps.chain.note({ contract, ownContract, publicKey, signed: totals.chain, payment: signed?.slice() ?? null })
+      deps.chain.note({
+        contract,
+        ownContract,
+        publicKey,
+        signed: totals.chain,
+        payment: signed === null ? null : copyBytes(signed),
+      })
     deps.memory.set(contract.toRawString(), {
       contract,
       ownContract,
       publicKey,
       totals,
-      payment: payment._ === 'proxy.signedPayment' ? { ...payment, data: payment.data.slice() } : payment,
+      payment: payment._ === 'proxy.signedPayment' ? { ...payment, data: copyBytes(payment.data) } : payment,
     })
   }
 
@@ -302,7 +309,7 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
           throw new CocoonError('protocol.too-early', {
             message: 'the proxy sends requests before the handshake is over',
           })
-        early.push(data.slice())
+        early.push(copyBytes(data))
       },
       query(data, reply) {
         if (decodeIfKnown(proxyToWorkerQueries, data) === null) return reply.error(WIRE_STATUS.none, 'Lost promise')

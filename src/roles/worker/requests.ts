@@ -5,6 +5,7 @@ import { adjustUsage, type AdjustedTokens, NO_TOKENS } from '../../ledger/index.
 import { createScratch, decode, type HttpRequest, httpRequest } from '../../tl/index.ts'
 import { type Connection, WIRE_STATUS } from '../../transport/index.ts'
 import {
+  copyBytes,
   addTokens,
   type Clock,
   CocoonError,
@@ -86,7 +87,7 @@ export function createRequests(deps: RequestsDeps): Requests {
 
   function run(connection: Connection, version: number, ask: WorkerAsk): void {
     const startS = clock.now() / 1000
-    const requestId = ask.requestId.slice()
+    const requestId = copyBytes(ask.requestId)
     const out = new Outgoing(connection, clock, { requestId, version, debug: ask.debug, allocate }, startS)
     const key = keyOf(connection.id, requestId)
     const refuse = (code: number, message: string): void => {
@@ -165,7 +166,8 @@ export function createRequests(deps: RequestsDeps): Requests {
             events += countEvents(bytes)
             const cut = terminatorAt(bytes)
             if (cut >= 0) {
-              terminator = bytes.slice(cut)
+              // The engine's memory is only lent.
+              terminator = copyBytes(bytes.subarray(cut))
               body = bytes.subarray(0, cut)
             }
           }

@@ -4,6 +4,7 @@
  */
 import type { Address } from '../../chain/index.ts'
 import type { ProxyParams, SignedPayment, WorkerCompareBalanceWithProxyResult } from '../../tl/index.ts'
+import { copyBytes } from '../../util/index.ts'
 
 export type WorkerSession =
   | { readonly at: 'registering' }
@@ -79,7 +80,7 @@ function registered(params: ProxyParams, workerScAddress: string, view: SessionV
   if (version < view.versions.min || version > view.versions.max)
     return close(`the proxy chose version ${version}, which was not offered`)
   const { contract, ownContract } = view.contracts(params, workerScAddress)
-  const proxy: KnownProxy = { publicKey: params.proxyPublicKey.slice(), contract, ownContract, version }
+  const proxy: KnownProxy = { publicKey: copyBytes(params.proxyPublicKey), contract, ownContract, version }
   return [{ at: 'comparing', proxy }, [{ do: 'compare', remembered: view.remembered(contract) }]]
 }
 

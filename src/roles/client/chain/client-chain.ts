@@ -15,6 +15,7 @@ import {
   type WalletTransfer,
 } from '../../../chain/index.ts'
 import {
+  copyBytes,
   type Clock,
   CocoonError,
   type Log,
@@ -354,7 +355,7 @@ export function createClientChain(deps: ClientChainDeps, options: ClientChainOpt
       if (used > looked.used) looked.used = used
       if (payment === null || signed <= looked.signed) return
       looked.signed = signed
-      looked.payment = payment.slice()
+      looked.payment = copyBytes(payment)
     },
     async submitRefund(proxy, refund) {
       const looked = lookedAfter(proxy)

@@ -93,7 +93,8 @@ export interface ProxyChain {
   /** Resolves when a draining contract has nothing left to do. */
   readonly drained: Promise<void>
   status(): ProxyChainStatus
-  close(): void
+  /** Resolves when nothing is written to the ledger any more: then another may go on with it. */
+  close(): Promise<void>
 }
 
 export interface ProxyChainStatus {
@@ -137,6 +138,7 @@ export function createProxyChain(deps: ProxyChainDeps, options: ProxyChainOption
     params,
     contract,
     publicKey: key.publicKey,
+    signal: closing.signal,
     isLeaving: (owner) => ledger.fact(FACT.refund(owner)) !== undefined,
   })
   const settling = createSettling({
@@ -162,6 +164,7 @@ export function createProxyChain(deps: ProxyChainDeps, options: ProxyChainOption
   /** Written down, and its message can never arrive: the next one takes its number. */
   let unsent: SentCheckpoint | null = null
   let timer: Timer | undefined
+  let working: Promise<void> = Promise.resolve()
   let finishDraining = (): void => undefined
   const drained = new Promise<void>((resolve) => (finishDraining = resolve))
 
@@ -338,6 +341,7 @@ export function createProxyChain(deps: ProxyChainDeps, options: ProxyChainOption
       finishDraining()
     }
     if (settling.isBusy || wallet.status().waiting > 0 || ledger.trouble() !== null) return
+    if (closing.signal.aborted) return
     const extra = !isCheckpointSent && isDue() ? await checkpoint() : null
     settling.send(plan(view), extra)
   }
@@ -370,14 +374,14 @@ export function createProxyChain(deps: ProxyChainDeps, options: ProxyChainOption
   function schedule(): void {
     if (closing.signal.aborted || failure !== null) return
     const { pollMs } = options
-    timer = clock.after(uniform(random, (pollMs * 2) / 3, (pollMs * 4) / 3), () => void tick())
+    timer = clock.after(uniform(random, (pollMs * 2) / 3, (pollMs * 4) / 3), () => (working = tick()))
   }
 
   async function deploy(receiver: AccountState, signal: AbortSignal): Promise<void> {
     const init = proxyStateInit(params, { owner: deps.owner, publicKey: key.publicKey, root: deps.root })
     const transfer = orderTransfer({ to: contract, body: EMPTY_CELL, valueNano: DEPLOY_NANO.proxy, init })
     const order = { name: 'proxy-deploy', receiver, transfer: () => transfer }
-    await untilPaid(() => sendOnce(wallet, order), signal)
+    await untilPaid(() => sendOnce(wallet, order, signal), signal)
   }
 
   /** Once for each id. */
@@ -432,41 +436,43 @@ export function createProxyChain(deps: ProxyChainDeps, options: ProxyChainOption
     return account !== undefined && account.running === 0 && account.totals.chain === account.totals.max
   }
 
-  return {
-    async open(signal) {
-      checkpoints = decodeCheckpoints(ledger.fact(FACT.checkpoints) ?? encodeCheckpoints(NO_CHECKPOINTS))
-      const until = AbortSignal.any([signal, closing.signal])
-      if (ledger.fact(PARAMS_FACT) === undefined) await ledger.remember({ [PARAMS_FACT]: encodeParams(params) })
-      let isDeploying = false
-      await patiently(async () => {
-        await expectSameChain(until)
-        const account = await look()
-        if (own === null && !isDeploying) log.info('deploying the proxy contract', { contract: contract.toString() })
-        isDeploying = true
-        // Given again while it is on its way, it is the same order.
-        if (own === null) await deploy(account, until)
-        return own !== null
-      }, until)
-      if (isDraining) {
-        isOpen = true
-        return void tick()
-      }
-      // Whoever else holds this key would have put a checkpoint there as well, and one of the two is refused.
-      const first = await checkpoint()
-      await send(`session-${randomUint64(random).toString(16)}`, first.transfer, until)
-      const seqno = checkpoints.seqno
-      await patiently(async () => {
-        await look()
-        return checkpoints.pending.every((p) => p.seqno !== seqno)
-      }, until)
+  async function open(signal: AbortSignal): Promise<void> {
+    checkpoints = decodeCheckpoints(ledger.fact(FACT.checkpoints) ?? encodeCheckpoints(NO_CHECKPOINTS))
+    const until = AbortSignal.any([signal, closing.signal])
+    if (ledger.fact(PARAMS_FACT) === undefined) await ledger.remember({ [PARAMS_FACT]: encodeParams(params) })
+    let isDeploying = false
+    await patiently(async () => {
+      await expectSameChain(until)
+      const account = await look()
+      if (own === null && !isDeploying) log.info('deploying the proxy contract', { contract: contract.toString() })
+      isDeploying = true
+      // Given again while it is on its way, it is the same order.
+      if (own === null) await deploy(account, until)
+      return own !== null
+    }, until)
+    if (isDraining) {
       isOpen = true
-      log.info('the proxy contract is ready', {
-        contract: contract.toString(),
-        wallet: wallet.address.toString(),
-        walletTon: formatTon(wallet.status().balanceNano ?? 0n),
-      })
-      await tick()
-    },
+      return tick()
+    }
+    // Whoever else holds this key would have put a checkpoint there as well, and one of the two is refused.
+    const first = await checkpoint()
+    await send(`session-${randomUint64(random).toString(16)}`, first.transfer, until)
+    const seqno = checkpoints.seqno
+    await patiently(async () => {
+      await look()
+      return checkpoints.pending.every((p) => p.seqno !== seqno)
+    }, until)
+    isOpen = true
+    log.info('the proxy contract is ready', {
+      contract: contract.toString(),
+      wallet: wallet.address.toString(),
+      walletTon: formatTon(wallet.status().balanceNano ?? 0n),
+    })
+    await tick()
+  }
+
+  return {
+    open: (signal) => (working = open(signal)),
     async meetClient(owner) {
       const known = standings.client(owner)
       return known === undefined || known.state === 'absent' ? standings.readClient(owner) : known
@@ -515,9 +521,10 @@ export function createProxyChain(deps: ProxyChainDeps, options: ProxyChainOption
       settlements: settling.recent(),
       lastError: (failure ?? lastError ?? settling.lastError)?.message ?? null,
     }),
-    close() {
+    async close() {
       timer?.cancel()
       closing.abort(new CocoonError('chain.closed', { message: 'the proxy is stopping' }))
+      await working.catch(() => undefined)
     },
   }
 }

@@ -31,6 +31,8 @@ export interface StandingsDeps {
   readonly params: RootParams
   readonly contract: Address
   readonly publicKey: Uint8Array
+  /** Ends what is being read. */
+  readonly signal: AbortSignal
   /** The client was promised its rest: nothing new may be used. */
   isLeaving(owner: OwnerKey): boolean
 }
@@ -53,7 +55,7 @@ const NOBODY = { state: 'absent', tokens: 0n, balanceNano: 0n, lt: -1n } as cons
 const NO_SECRET = new Uint8Array(32)
 
 export function createStandings(deps: StandingsDeps): Standings {
-  const { reader, ledger, params } = deps
+  const { reader, ledger, params, signal } = deps
   const clients = new Map<OwnerKey, KnownClient>()
   const workers = new Map<OwnerKey, KnownWorker>()
   const addresses = { client: new Map<OwnerKey, Address>(), worker: new Map<OwnerKey, Address>() }
@@ -99,7 +101,7 @@ export function createStandings(deps: StandingsDeps): Standings {
     client: (owner) => clients.get(owner),
     worker: (owner) => workers.get(owner),
     async readClient(owner) {
-      const { account, stored } = await readContract(reader, 'client', contractOf('client', owner), params)
+      const { account, stored } = await readContract(reader, 'client', contractOf('client', owner), params, { signal })
       if (stored === null) return setClient(owner, { ...NOBODY, stakeNano: 0n, secretHash: NO_SECRET })
       const { state, balance, stake, tokensUsed, secretHash } = stored
       return setClient(owner, {
@@ -112,7 +114,7 @@ export function createStandings(deps: StandingsDeps): Standings {
       })
     },
     async readWorker(owner) {
-      const { account, stored } = await readContract(reader, 'worker', contractOf('worker', owner), params)
+      const { account, stored } = await readContract(reader, 'worker', contractOf('worker', owner), params, { signal })
       if (stored === null) return setWorker(owner, NOBODY)
       return setWorker(owner, { state: stored.state, tokens: stored.tokens, balanceNano: 0n, lt: account.lastLt })
     },

@@ -1,4 +1,5 @@
 /** What a GPU's firmware certificate states. Browser-safe. Source: spec/attestation-snp-gpu.md, "Device certificates". */
+import { copyBytes } from '../../../util/index.ts'
 import { type Certificate, DerReader, extensionOf, implicitTag, explicitTag, readOid, TAG } from '../../x509/index.ts'
 import { subjectText } from '../chain.ts'
 
@@ -61,5 +62,5 @@ function readFwid(from: DerReader): Uint8Array | null {
   const algorithm = readOid(pair.read(TAG.oid).content, 'fwid')
   const { content } = pair.read(TAG.octetString)
   pair.end()
-  return algorithm === SHA384_OID && content.length === FWID_BYTES ? content.slice() : null
+  return algorithm === SHA384_OID && content.length === FWID_BYTES ? copyBytes(content) : null
 }

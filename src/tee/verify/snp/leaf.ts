@@ -1,5 +1,5 @@
 /** What AMD states in a VCEK or VLEK certificate. Browser-safe. Source: spec/attestation-snp-gpu.md, "Chain and leaf extensions". */
-import { CocoonError } from '../../../util/index.ts'
+import { copyBytes, CocoonError } from '../../../util/index.ts'
 import { SNP_ERRORS } from '../../quote/snp-errors.ts'
 import type { SnpProduct, SnpTcb } from '../../quote/snp-tcb.ts'
 import { type Certificate, DerReader, extensionOf, TAG } from '../../x509/index.ts'
@@ -98,10 +98,10 @@ function readText(certificate: Certificate, oid: string): string {
 /** Raw in most certificates, in an OCTET STRING in some; the length tells which. */
 function readHardwareId(certificate: Certificate, bytes: number): Uint8Array {
   const value = valueOf(certificate, OID.hardwareId)
-  if (value.length === bytes) return value.slice()
+  if (value.length === bytes) return copyBytes(value)
   const content = onlyElement(certificate, OID.hardwareId, TAG.octetString)
   if (content.length !== bytes) throw refuse(OID.hardwareId, `${content.length} bytes`)
-  return content.slice()
+  return copyBytes(content)
 }
 
 function onlyElement(certificate: Certificate, oid: string, tag: number): Uint8Array {
