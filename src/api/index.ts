@@ -3,7 +3,7 @@
  * `/metrics` and `/jsonstats` (every node). How requests are checked, answers end and errors look serves the SDK as well.
  */
 export { Answer, type AnswerDeps, type AnswerLimits, type AnswerOutlet } from './answer.ts'
-export { createBatchDesk } from './batch-desk.ts'
+export { createBatchServer } from './batch-server.ts'
 export { complaintOf, type FieldComplaint } from './complaint.ts'
 export type { ConsolePage } from './console.ts'
 export * from './contract.ts'
@@ -28,5 +28,6 @@ export { prepareInference } from './prepare.ts'
 export { TRANSCRIPTION_PATH } from './transcription.ts'
 export { createPrometheusMetrics, type PrometheusOptions } from './prometheus.ts'
 export { errorBodyFor, TRANSLATED_PATHS } from './translated-paths.ts'
+export { openServedBatches, type ServedBatches } from './served-batches.ts'
 export type { AdminAccess } from './admin.ts'
 export { type ClientApi, type ClientApiDeps, createClientApi } from './server.ts'

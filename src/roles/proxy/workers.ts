@@ -245,7 +245,7 @@ export function createWorkers(deps: WorkersDeps): Workers {
           return deps.requests().workerChanged(session.worker.model)
         }
         if (connection.peer.extended && constructorId(data) === x1WorkerInstance.id)
-          return deps.pool.update(id, { instance: decode(x1WorkerInstance, data).instance.slice() }, deps.now())
+          return deps.pool.update(id, { instance: copyBytes(decode(x1WorkerInstance, data).instance) }, deps.now())
         const message = decodeIfKnown(workerToProxyMessages, data)
         if (message === null) return 'ignored'
         switch (message._) {
