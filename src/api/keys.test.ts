@@ -380,7 +380,10 @@ describe('prices', () => {
     const story = { proxy: 'p:1', worker: null, sentMs: 1, firstByteMs: null, endedMs: 2, ended: 'capacity.price' }
     use((call) => {
       call.story = { queuedMs: null, attempts: [story] }
-      call.fail(new CocoonError('capacity.price', { message: 'can run this query with coefficient=900' }))
+      const error = new CocoonError('capacity.price', { message: 'can run this query with coefficient=900' })
+      // As proxies tell it: with what it cost.
+      const tokens = { prompt: 0n, cached: 0n, completion: 0n, reasoning: 0n, total: 0n }
+      call.fail(error, { ...FINAL, tokens, costNano: 0n })
     })
     expect((await ask({ ...HELLO, max_coefficient: 800 })).statusCode).toBe(503)
     expect((await admin('GET', '/receipts')).json().data).toMatchObject([
@@ -388,6 +391,20 @@ describe('prices', () => {
     ])
     expect((await admin('GET', '/usage?by=code')).json().data).toMatchObject([{ code: 'capacity.price', requests: 1 }])
     expect((await admin('GET', '/usage?by=day')).json().data).toEqual([])
+  })
+
+  test('an answer that is an engine’s refusal has failed, with its status, and the caller gets the engine’s words', async () => {
+    use((call) => {
+      call.head('application/json', 422)
+      call.part('{"error":{"message":"no log probabilities"}}')
+      call.end({ costNano: 0n })
+    })
+    const reply = await ask()
+    expect([reply.statusCode, reply.json().error.message]).toEqual([422, 'no log probabilities'])
+    expect((await admin('GET', '/receipts')).json().data).toMatchObject([
+      { result: 'failed', code: 'engine.status', status: 422 },
+    ])
+    expect((await admin('GET', '/usage?by=day')).json().data).toMatchObject([{ requests: 1, failed: 1 }])
   })
 
   test('the price list has each model at its cheapest and dearest worker', async () => {

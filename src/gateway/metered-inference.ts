@@ -29,6 +29,11 @@ export interface MeteredDeps {
 /** What proxies say where all workers ask more than the caller would pay: nothing has failed, nobody worked. */
 const PRICE_CAP: ErrorCode = 'capacity.price'
 
+/** From this one on, an engine's whole answer says why there is none. */
+const BAD_STATUS = 400
+/** The reason in its receipt; the caller has the engine's own words. */
+const ENGINE_STATUS: ErrorCode = 'engine.status'
+
 /** Engines' texts have about four bytes a token; only for the limit of tokens per minute, which is corrected at the end. */
 const BYTES_PER_TOKEN = 4
 
@@ -139,13 +144,15 @@ class Metered implements InferenceSink {
   }
 
   end(info: FinalInfo): void {
-    this.#end('ok', null)
+    const isGood = (this.#head?.status ?? 0) < BAD_STATUS
+    this.#end(isGood ? 'ok' : 'failed', isGood ? null : ENGINE_STATUS)
     this.#settleLater(info)
     this.#sink.end(info)
   }
 
   fail(error: CocoonError, info?: FinalInfo): void {
-    this.#end(error.code === PRICE_CAP && info === undefined ? 'refused' : 'failed', error.code)
+    const isRefused = error.code === PRICE_CAP && (info?.costNano ?? 0n) === 0n
+    this.#end(isRefused ? 'refused' : 'failed', error.code)
     this.#settleLater(info)
     this.#sink.fail(error, info)
   }
