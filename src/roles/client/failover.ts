@@ -34,7 +34,8 @@ export interface FailoverDeps {
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
-  ready(): readonly ReadyProxy[]
+  /** With what each has for the request, where it has said so. */
+  ready(request: InferenceRequest): readonly ReadyProxy[]
   /** What the request can cost, whoever is asked. */
   quote(request: InferenceRequest): Quote
   /** When a ready proxy was last lost; null: never. */
@@ -139,6 +140,9 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
     /** Of all attempts that failed, what the caller should hear. */
     let told: { readonly error: CocoonError; readonly info: FinalInfo | undefined } | null = null
 
+    const choose = (without: ReadonlySet<number>, nowMs: number): ReadyProxy | null =>
+      records.choose(deps.ready(request), { tried: without, maxCoefficient: request.maxCoefficient }, nowMs)
+
     function finish(): void {
       isOver = true
       timer?.cancel()
@@ -228,9 +232,7 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
       if (isOver) return
       const now = clock.now()
       const proxy =
-        attempts < MAX_ATTEMPTS && deadlineMs - now >= MIN_LEFT_MS && !deps.stopping()
-          ? records.choose(deps.ready(), tried, now)
-          : null
+        attempts < MAX_ATTEMPTS && deadlineMs - now >= MIN_LEFT_MS && !deps.stopping() ? choose(tried, now) : null
       if (proxy !== null) {
         if (runs.length > 0) {
           moved.add(1, { reason: because.code })
@@ -264,7 +266,7 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
 
     try {
       if (request.maxCostNano !== undefined) expectWithinMaxCost(request, deps.quote(request))
-      const proxy = records.choose(deps.ready(), NONE, clock.now())
+      const proxy = choose(NONE, clock.now())
       if (proxy !== null) start(proxy)
       else {
         const nobody = deps.nobody()
@@ -279,7 +281,7 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
     }
     if (options.hedgeAfterMs > 0)
       hedge = clock.after(options.hedgeAfterMs, () => {
-        const second = isOver || winner !== null ? null : records.choose(deps.ready(), tried, clock.now())
+        const second = isOver || winner !== null ? null : choose(tried, clock.now())
         if (second === null || deps.stopping()) return
         hedged.add(1)
         start(second)

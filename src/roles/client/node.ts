@@ -24,6 +24,7 @@ import type { Inference, InferenceRequest, InferenceSink, Quote } from './infere
 import { createOfferLists } from './offer-lists.ts'
 import type { ClientOptions } from './options.ts'
 import { type Link, openLink, type ProxyMemory } from './proxy-link.ts'
+import { createProxyShares, type ShareSource } from './proxy-shares.ts'
 import { createRequests } from './requests.ts'
 import { type ClientFacts, clientJsonStats, clientStatus } from './status.ts'
 import type { WorkerJudge } from './worker-proofs.ts'
@@ -66,6 +67,13 @@ export interface ClientNode extends Inference {
   /** Refuses new requests, waits for running ones up to `graceMs`, then closes. */
   close(graceMs: number): Promise<void>
 }
+
+const shareSource = ({ link, connectionId, address, running }: ReadyProxy & { readonly link: Link }): ShareSource => ({
+  connectionId,
+  address,
+  running,
+  models: () => link.models(),
+})
 
 const READY_POLL_MS = 20
 /** More than any number of running requests. */
@@ -171,12 +179,22 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
     return options.hedgeAfterMs > 0 ? { ...one, maxCostNano: 2n * one.maxCostNano } : one
   }
 
+  const shares = createProxyShares(clock)
+  /** Where there is a choice, with what each has for this request. */
+  function candidates({ model, maxCoefficient }: InferenceRequest): readonly ReadyProxy[] {
+    if (stopping) return []
+    const all = ready()
+    if (all.length < 2) return all
+    shares.refresh(all.map(shareSource))
+    return all.map((one) => ({ ...one, share: shares.of(one.connectionId, model, maxCoefficient) }))
+  }
+
   const failover = createFailover(
     {
       clock,
       log,
       metrics: deps.metrics,
-      ready: () => (stopping ? [] : ready()),
+      ready: candidates,
       quote,
       lostAtMs: () => lostAtMs,
       nobody,
@@ -205,10 +223,7 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
     quote,
     models: createOfferLists({
       clock,
-      ready: () =>
-        stopping
-          ? []
-          : ready().map(({ link, connectionId, address }) => ({ connectionId, address, models: () => link.models() })),
+      ready: () => (stopping ? [] : ready().map(shareSource)),
       nobody,
     }),
     ready: () => [
