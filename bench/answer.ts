@@ -6,8 +6,11 @@ export const EVENTS = 50
 export const EVENT_BYTES = 128
 /** The field of a request that says how to answer; engines and nodes pass unknown fields on. */
 export const MANNER = 'bench_manner'
-/** All events in one go; few, a millisecond apart, each with the time of its sending; or all in one go after a while. */
-export type Manner = 'burst' | 'stamped' | 'slow'
+/**
+ * Each event by itself, as an engine makes them; all events in one go; few, a millisecond apart, each with the time of its sending;
+ * or all in one go after a while.
+ */
+export type Manner = 'single' | 'burst' | 'stamped' | 'slow'
 export const SLOW_MS = 200
 export const STAMPED_EVENTS = 10
 

@@ -22,9 +22,18 @@ function answerStream(reply: http.ServerResponse, manner: unknown): void {
   if (manner === 'slow') return void setTimeout(answerStream, SLOW_MS, reply, 'burst')
   reply.writeHead(200, { 'content-type': 'text/event-stream' })
   if (manner === 'stamped') return sendStamped(reply, STAMPED_EVENTS)
+  if (manner === 'single') return sendSingly(reply, 0)
   for (const event of events) reply.write(event)
   for (const event of LAST_EVENTS) reply.write(event)
   reply.end()
+}
+
+/** One a turn of the event loop: each goes out by itself, and other streams' events go out between. */
+function sendSingly(reply: http.ServerResponse, sent: number): void {
+  const event = events[sent] ?? LAST_EVENTS[sent - events.length]
+  if (event === undefined) return void reply.end()
+  reply.write(event)
+  setImmediate(sendSingly, reply, sent + 1)
 }
 
 function sendStamped(reply: http.ServerResponse, left: number): void {

@@ -1,4 +1,7 @@
-/** How much later an answer comes through the chain than straight from the engine, one request at a time. */
+/**
+ * How much later an answer comes through the chain than straight from the engine, one request at a time; and how much of that the
+ * proxy's ledger waits for the disk, since an answer is durable before its end leaves.
+ */
 import { type Benchmark, type Figure, median, quantile } from './benchmark.ts'
 import { type Answered, createAsker } from './load.ts'
 import { startChain } from './network.ts'
@@ -25,15 +28,22 @@ export const latencyBenchmark: Benchmark = {
         all.push([await direct.ask(ask), await through.ask(ask)])
       return all
     }
-    const added = (name: string, all: [Answered, Answered][]): Figure[] => {
-      const ms = all.map(([d, t]) => t.ms - d.ms)
+    const added = async (name: string, ask: { stream: boolean }): Promise<Figure[]> => {
+      const before = await commits(chain.proxyUrl)
+      const ms = (await pairs(ask)).map(([d, t]) => t.ms - d.ms)
+      const after = await commits(chain.proxyUrl)
+      const ledgerMs = (1000 * (after.seconds - before.seconds)) / (after.count - before.count)
       return [
-        { name: `${name}: added, median`, value: median(ms), unit: 'ms', goal: { atMost: 1.5 } },
+        { name: `${name}: added, median`, value: median(ms), unit: 'ms' },
         { name: `${name}: added, p99`, value: quantile(ms, 0.99), unit: 'ms' },
+        { name: `${name}: of it the ledger, mean`, value: ledgerMs, unit: 'ms', goal: { atMost: 2 } },
+        { name: `${name}: added without the ledger`, value: median(ms) - ledgerMs, unit: 'ms', goal: { atMost: 1.5 } },
       ]
     }
-    const whole = await pairs({ stream: false })
-    const streamed = await pairs({ stream: true })
+    const figures = [
+      ...(await added('whole answer', { stream: false })),
+      ...(await added('streamed answer', { stream: true })),
+    ]
     const stamped = await pairs({ stream: true, manner: 'stamped' })
     await Promise.all([direct.close(), through.close()])
 
@@ -45,12 +55,22 @@ export const latencyBenchmark: Benchmark = {
     const later = stamped.flatMap(([, t]) => t.delaysNs.slice(1)).map((ns) => ns / NS_PER_MS)
     const firstThrough = first(stamped.map(([, t]) => t))
     return [
-      ...added('whole answer', whole),
-      ...added('streamed answer', streamed),
+      ...figures,
       { name: 'first streamed byte, direct: age, median', value: median(first(stamped.map(([d]) => d))), unit: 'ms' },
       { name: 'first streamed byte: age, median', value: median(firstThrough), unit: 'ms', goal: { atMost: 2 } },
       { name: 'first streamed byte: age, p99', value: quantile(firstThrough, 0.99), unit: 'ms' },
       { name: 'later streamed bytes: age, median', value: median(later), unit: 'ms' },
     ]
   },
+}
+
+/** What the ledger has written so far: groups, and the time they took. */
+async function commits(proxyUrl: string): Promise<{ readonly count: number; readonly seconds: number }> {
+  const text = await (await fetch(`${proxyUrl}/metrics`)).text()
+  const read = (name: string): number => {
+    const found = new RegExp(`^cocoon_ledger_commit_seconds_${name} (\\S+)$`, 'm').exec(text)
+    if (found === null) throw new Error(`the proxy does not tell ledger_commit_seconds_${name}`)
+    return Number(found[1])
+  }
+  return { count: read('count'), seconds: read('sum') }
 }

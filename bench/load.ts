@@ -31,7 +31,7 @@ export interface Asker {
     readonly manner?: Manner
   }): Promise<readonly Answered[]>
   /** Keeps every connection busy for a time and gives answers per second. Throws when one of them is wrong. */
-  streamsPerSecond(seconds: number): Promise<number>
+  streamsPerSecond(seconds: number, manner?: Manner): Promise<number>
   close(): Promise<void>
 }
 
@@ -97,13 +97,13 @@ export function createAsker(origin: string, connections: number, key?: string): 
       for (const answered of answers) if (answered.status === 200) checkStream(answered)
       return answers
     },
-    async streamsPerSecond(seconds) {
+    async streamsPerSecond(seconds, manner = 'burst') {
       const start = performance.now()
       const end = start + seconds * 1000
       let answers = 0
       const keepAsking = async (): Promise<void> => {
         while (performance.now() < end) {
-          checkStream(await ask({ stream: true }))
+          checkStream(await ask({ stream: true, manner }))
           answers++
         }
       }

@@ -80,6 +80,8 @@ export async function startProxy(options: {
 
 export interface RunningChain extends AsyncDisposable {
   readonly url: string
+  /** Of the proxy's own pages. */
+  readonly proxyUrl: string
   /** Of the client: where its admin key is. */
   readonly home: string
   readonly roles: { readonly proxy: Running; readonly worker: Running; readonly client: Running }
@@ -122,6 +124,7 @@ export async function startChain(options: {
   const kept = stack.move()
   return {
     url: `http://127.0.0.1:${ports.clientHttp}`,
+    proxyUrl: `http://127.0.0.1:${ports.proxyHttp}`,
     home: env['COCOON_HOME'] ?? '',
     roles: { proxy, worker, client },
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
