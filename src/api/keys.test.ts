@@ -362,6 +362,16 @@ describe('prices', () => {
     for (const call of inference.calls) expect(Buffer.from(call.request.body).toString()).not.toContain('max_cost')
   })
 
+  test.each([CHAT, '/v1/responses', '/v1/messages'])(
+    '%s says when a second proxy is asked, and it does not leave the node',
+    async (url) => {
+      for (const hedge_after of [0.25, 0, undefined])
+        await api.app.inject({ method: 'POST', url, payload: { ...BODY_BY_PATH[url], hedge_after } })
+      expect(inference.calls.map((call) => call.request.hedgeAfterMs)).toEqual([250, 0, undefined])
+      for (const call of inference.calls) expect(Buffer.from(call.request.body).toString()).not.toContain('hedge')
+    },
+  )
+
   test('a request that could cost more than its caller allows is refused with its reason, everywhere', async () => {
     const refused = await ask({ ...HELLO, max_tokens: 50, max_cost: 99 })
     expect([refused.statusCode, refused.json().error.code]).toEqual([402, 'payment.max-cost'])

@@ -306,6 +306,17 @@ test('a hedged request takes the first answer and stops the other', () => {
   expect(c.heard).toEqual(['head', 'part 5', 'end'])
 })
 
+test.each([
+  ['asks for a second proxy where the node asks for none', 0, 200, ['a', 'b']],
+  ['has none asked where the node would', 200, 0, ['a']],
+  ['waits longer than the node would', 200, 300, ['a']],
+])('a request %s', (_, hedgeAfterMs, own, order) => {
+  const c = client(['a', 'b'], { hedgeAfterMs })
+  c.start({ ...REQUEST, hedgeAfterMs: own })
+  c.clock.advance(250)
+  expect(c.order()).toEqual(order)
+})
+
 test('of two hedged attempts one may fail while the other goes on', () => {
   const c = client(['a', 'b'], { hedgeAfterMs: 500 })
   c.start()

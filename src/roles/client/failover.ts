@@ -279,8 +279,9 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
       queueMicrotask(() => sink.fail(toCocoonError(error)))
       return { cancel() {}, charge: () => Promise.resolve('nothing'), story: () => NO_STORY }
     }
-    if (options.hedgeAfterMs > 0)
-      hedge = clock.after(options.hedgeAfterMs, () => {
+    const hedgeAfterMs = request.hedgeAfterMs ?? options.hedgeAfterMs
+    if (hedgeAfterMs > 0)
+      hedge = clock.after(hedgeAfterMs, () => {
         const second = isOver || winner !== null ? null : choose(tried, clock.now())
         if (second === null || deps.stopping()) return
         hedged.add(1)

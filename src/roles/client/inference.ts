@@ -18,6 +18,8 @@ export interface InferenceRequest {
   /** Highest price coefficient accepted, per mille. */
   readonly maxCoefficient: number
   readonly timeoutMs: number
+  /** When a second proxy is asked as well, where the first has not begun to answer; 0 never. Absent: as the node is set. */
+  readonly hedgeAfterMs?: number
   readonly debug: boolean
   /** Whether the caller asked for the answer in pieces. Not sent to peers, who read the body. */
   readonly stream?: boolean

@@ -176,7 +176,7 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
   function quote(request: InferenceRequest): Quote {
     const one = requests.quote(request)
     // Of two hedged attempts both may be charged.
-    return options.hedgeAfterMs > 0 ? { ...one, maxCostNano: 2n * one.maxCostNano } : one
+    return (request.hedgeAfterMs ?? options.hedgeAfterMs) > 0 ? { ...one, maxCostNano: 2n * one.maxCostNano } : one
   }
 
   const shares = createProxyShares(clock)

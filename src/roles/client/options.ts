@@ -25,7 +25,7 @@ export const clientOptions = z.strictObject({
     .max(600_000)
     .default(0)
     .describe(
-      'Ask a second proxy as well when the first has not begun to answer after so many milliseconds; 0 never does. Peers that cannot be stopped may charge for both',
+      'Ask a second proxy as well when the first has not begun to answer after so many milliseconds; 0 never does. Requests may say otherwise (`hedge_after`). Peers that cannot be stopped may charge for both',
     ),
   minVersion: z.int().min(0).max(4).default(1).describe('Lowest protocol version offered'),
   maxVersion: z.int().min(0).max(4).default(4).describe('Highest protocol version offered'),
