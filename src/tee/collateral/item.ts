@@ -6,7 +6,7 @@ import { CocoonError, toHex } from '../../util/index.ts'
 import { tcbQuery } from '../quote/index.ts'
 import { parseQeIdentity } from '../verify/dcap/qe-identity.ts'
 import { parseTcbInfo } from '../verify/dcap/tcb-info.ts'
-import { parseManifest } from '../verify/nvidia/manifest.ts'
+import { parseManifestLabels } from '../verify/nvidia/manifest.ts'
 import { readSnpLeaf } from '../verify/snp/leaf.ts'
 import {
   type Certificate,
@@ -109,9 +109,9 @@ const READERS: Readonly<Record<CollateralType, (body: Uint8Array, issuerChain: U
     return { labels, ...windowOf([certificate]) }
   },
   'nvidia-manifest'(body) {
-    const { manifest, certificates } = parseManifest(body)
+    const { product, version, certificates } = parseManifestLabels(body)
     return {
-      labels: { product: manifest.product, version: manifest.version },
+      labels: { product, version },
       ...windowOf(certificates.map(parseCertificate)),
     }
   },

@@ -19,7 +19,6 @@ import {
   parseCrl,
   parseOcspResponse,
   readPem,
-  serialText,
   type VerifyCrypto,
 } from '../x509/index.ts'
 import type { CollateralBundle } from './bundle.ts'
@@ -91,7 +90,7 @@ async function faultOfSignedJson(
   const fault = await faultOfChain(crypto, [signer, root], [pin])
   if (fault !== null) return `its signer is not certified (${fault.problem} at ${fault.subject})`
   const isRevoked = known.items.some(
-    (item) => item.type === 'intel-root-crl' && parseCrl(item.body).revokedAtMsBySerial.has(serialText(signer.serial)),
+    (item) => item.type === 'intel-root-crl' && parseCrl(item.body).revoked.has(signer.serial),
   )
   if (isRevoked) return 'its signer is revoked'
   const key = await crypto.importKey('ecdsa-p256-sha256', signer.spki)

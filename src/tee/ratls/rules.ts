@@ -5,7 +5,8 @@
 import { concatBytes, equalBytes } from '../../util/index.ts'
 import { teeError } from '../errors.ts'
 import type { Evidence, KeyEvidence } from '../policy/evidence.ts'
-import { type Certificate, extensionOf, parseCertificate } from '../x509/certificate.ts'
+import { type Certificate, parseCertificate } from '../x509/certificate.ts'
+import { extensionOf } from '../x509/extensions.ts'
 import { DerReader, implicitTag, malformed, oid, readOid, sequence, TAG } from '../x509/der.ts'
 import { OID } from './oids.ts'
 
@@ -85,16 +86,16 @@ function verifyPurpose(certificate: Certificate, role: TlsRole): void {
 }
 
 function oidsOf(value: Uint8Array): string[] {
-  const list = new DerReader(DerReader.only(value, TAG.sequence, 'extKeyUsage').content, 'extKeyUsage')
+  const list = DerReader.inside(value, TAG.sequence, 'extKeyUsage')
   const found: string[] = []
-  while (list.more) found.push(readOid(list.read(TAG.oid).content, 'extKeyUsage'))
+  while (list.more) found.push(readOid(list.read(TAG.oid), 'extKeyUsage'))
   return found
 }
 
 function dnsNamesOf(certificate: Certificate): string[] {
   const value = extensionOf(certificate, OID.subjectAltName)
   if (value === null) return []
-  const list = new DerReader(DerReader.only(value, TAG.sequence, 'subjectAltName').content, 'subjectAltName')
+  const list = DerReader.inside(value, TAG.sequence, 'subjectAltName')
   const found: string[] = []
   while (list.more) {
     const { tag, content } = list.any()

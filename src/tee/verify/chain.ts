@@ -131,7 +131,7 @@ function readBasicConstraints(
   const value = extensionOf(certificate, BASIC_CONSTRAINTS)
   if (value === null) return { isAuthority: false, pathLength: null }
   try {
-    const fields = new DerReader(DerReader.only(value, TAG.sequence, 'basicConstraints').content, 'basicConstraints')
+    const fields = DerReader.inside(value, TAG.sequence, 'basicConstraints')
     const isAuthority = fields.optional(TAG.boolean)?.content[0] === 0xff
     const length = fields.optional(TAG.integer)?.content
     fields.end()

@@ -1,22 +1,14 @@
 /** Bytes to a certificate's fields, without trust: nothing here says that a certificate is good. Browser-safe. */
 import { equalBytes } from '../../util/index.ts'
-import { teeError } from '../errors.ts'
-import { DerReader, explicitTag, malformed, readBits, readOid, TAG } from './der.ts'
+import { type DerElement, DerReader, explicitTag, malformed, readBits, readOid, TAG } from './der.ts'
+import { type Extension, readExtensions } from './extensions.ts'
 
 /** A quote of 32 KiB, or an SEV report with its certificate, and the usual fields; nothing real is near it. */
 export const MAX_CERTIFICATE_BYTES = 64 * 1024
-/** The reference sends 7; a list is a loop that a peer controls. */
-const MAX_EXTENSIONS = 32
+/** A list is a loop that a peer controls. */
+const MAX_USES = 32
 /** RFC 5280 allows 20 bytes; one more for the sign. */
 const MAX_SERIAL_BYTES = 21
-
-/** One certificate or CRL extension. */
-export interface Extension {
-  readonly oid: string
-  readonly critical: boolean
-  /** What is inside the OCTET STRING. */
-  readonly value: Uint8Array
-}
 
 export interface Certificate {
   /** All of it. */
@@ -45,25 +37,25 @@ export interface Certificate {
 /** Throws `attestation.certificate-malformed` and `attestation.certificate-duplicate-extension`. */
 export function parseCertificate(bytes: Uint8Array): Certificate {
   if (bytes.length > MAX_CERTIFICATE_BYTES) throw malformed('certificate', `more than ${MAX_CERTIFICATE_BYTES} bytes`)
-  const outer = new DerReader(DerReader.only(bytes, TAG.sequence, 'certificate').content, 'certificate')
+  const outer = DerReader.inside(bytes, TAG.sequence, 'certificate')
   const tbs = outer.read(TAG.sequence)
   const signatureAlgorithm = outer.read(TAG.sequence).whole
   const signature = readBits(outer.read(TAG.bitString).content, 'signature')
   outer.end()
 
-  const fields = new DerReader(tbs.content, 'tbsCertificate')
+  const fields = new DerReader(bytes, 'tbsCertificate', tbs.from, tbs.to)
   const version = readVersion(fields)
   const serial = readSerial(fields)
   if (!equalBytes(fields.read(TAG.sequence).whole, signatureAlgorithm))
     throw malformed('tbsCertificate', 'two signature algorithms')
   const issuer = fields.read(TAG.sequence).whole
-  const validity = new DerReader(fields.read(TAG.sequence).content, 'validity')
+  const validity = fields.enter(TAG.sequence, 'validity')
   const notBeforeMs = readTime(validity)
   const notAfterMs = readTime(validity)
   validity.end()
   const subject = fields.read(TAG.sequence).whole
-  const { content: keyContent, whole: spki } = fields.read(TAG.sequence)
-  const keyInfo = new DerReader(keyContent, 'subjectPublicKeyInfo')
+  const spki = fields.read(TAG.sequence)
+  const keyInfo = new DerReader(bytes, 'subjectPublicKeyInfo', spki.from, spki.to)
   const keyAlgorithm = keyInfo.read(TAG.sequence).whole
   const key = readBits(keyInfo.read(TAG.bitString).content, 'subjectPublicKeyInfo')
   keyInfo.end()
@@ -80,27 +72,19 @@ export function parseCertificate(bytes: Uint8Array): Certificate {
     notAfterMs,
     keyAlgorithm,
     key,
-    spki,
+    spki: spki.whole,
     signatureAlgorithm,
     signature,
     extensions,
   }
 }
 
-/** The value of an extension; null when it is absent. */
-export function extensionOf(
-  certificate: { readonly extensions: readonly Extension[] },
-  oid: string,
-): Uint8Array | null {
-  return certificate.extensions.find((extension) => extension.oid === oid)?.value ?? null
-}
-
 /** The object identifiers of an extendedKeyUsage; null when it cannot be read. */
 export function parseExtendedKeyUsage(value: Uint8Array): readonly string[] | null {
   try {
-    const list = new DerReader(DerReader.only(value, TAG.sequence, 'extendedKeyUsage').content, 'extendedKeyUsage')
+    const list = DerReader.inside(value, TAG.sequence, 'extendedKeyUsage')
     const uses: string[] = []
-    while (list.more && uses.length < MAX_EXTENSIONS) uses.push(readOid(list.read(TAG.oid).content, 'extendedKeyUsage'))
+    while (list.more && uses.length < MAX_USES) uses.push(readOid(list.read(TAG.oid), 'extendedKeyUsage'))
     list.end()
     return uses
   } catch {
@@ -118,67 +102,54 @@ function readVersion(fields: DerReader): 1 | 3 {
 
 /** A serial number: any INTEGER in its shortest form, zero and negative ones included. */
 export function readSerial(fields: DerReader): Uint8Array {
-  const { content } = fields.read(TAG.integer)
-  const [first = 0, second = 0] = content
-  const padded = content.length > 1 && ((first === 0 && second < 0x80) || (first === 0xff && second >= 0x80))
-  if (content.length === 0 || content.length > MAX_SERIAL_BYTES || padded) throw malformed('serial', 'integer')
-  return content
+  const element = fields.read(TAG.integer)
+  checkSerial(element)
+  return element.content
 }
 
+/** The content of an INTEGER is a serial number as `readSerial` wants it. */
+export function checkSerial({ bytes, from, length }: DerElement): void {
+  const first = bytes[from] as number
+  const second = bytes[from + 1] as number
+  const padded = length > 1 && ((first === 0 && second < 0x80) || (first === 0xff && second >= 0x80))
+  if (length === 0 || length > MAX_SERIAL_BYTES || padded) throw malformed('serial', 'integer')
+}
+
+/** The next element as a time. */
+export const readTime = (from: DerReader): number => timeOf(from.any())
+
 /** UTCTime `YYMMDDHHMMSSZ` (1950 to 2049) or GeneralizedTime `YYYYMMDDHHMMSSZ`, in milliseconds since 1970. */
-export function readTime(from: DerReader): number {
-  const { tag, content } = from.any()
-  if (tag !== TAG.utcTime && tag !== TAG.generalizedTime) throw malformed('validity', 'no time')
-  if (content.length !== (tag === TAG.utcTime ? 13 : 15)) throw malformed('validity', 'time')
-  if (content[content.length - 1] !== 0x5a) throw malformed('validity', 'time')
-  const two = (at: number): number => digit(content, at) * 10 + digit(content, at + 1)
+export function timeOf({ bytes, tag, from, to, length }: DerElement): number {
   const short = tag === TAG.utcTime
-  const year = short ? (two(0) < 50 ? 2000 : 1900) + two(0) : two(0) * 100 + two(2)
-  const rest = short ? 2 : 4
-  const [month, day, hour, minute, second] = [two(rest), two(rest + 2), two(rest + 4), two(rest + 6), two(rest + 8)]
+  if (!short && tag !== TAG.generalizedTime) throw malformed('validity', 'no time')
+  if (length !== (short ? 13 : 15)) throw malformed('validity', 'time')
+  if (bytes[to - 1] !== 0x5a) throw malformed('validity', 'time')
+  const century = short ? (twoDigits(bytes, from) < 50 ? 20 : 19) : twoDigits(bytes, from)
+  const at = short ? from : from + 2
+  const year = century * 100 + twoDigits(bytes, at)
+  const month = twoDigits(bytes, at + 2)
+  const day = twoDigits(bytes, at + 4)
+  const hour = twoDigits(bytes, at + 6)
+  const minute = twoDigits(bytes, at + 8)
+  const second = twoDigits(bytes, at + 10)
   // A day that does not exist would be moved to one that does.
   const isDay = month >= 1 && month <= 12 && day >= 1 && day <= daysIn(year, month)
   if (!isDay || hour > 23 || minute > 59 || second > 59) throw malformed('validity', 'time')
-  const ms = new Date(0).setUTCFullYear(year, month - 1, day) + ((hour * 60 + minute) * 60 + second) * 1000
-  return ms
+  // Later by a whole round of the calendar, because Date.UTC takes the years 0 to 99 for those of the last century.
+  return Date.UTC(year + 400, month - 1, day, hour, minute, second) - FOUR_CENTURIES_MS
 }
 
+const FOUR_CENTURIES_MS = 146_097 * 86_400_000
+
 /** Lists of revoked certificates have thousands of times: nothing is made of one but its number. */
-function digit(content: Uint8Array, at: number): number {
-  const value = (content[at] as number) - 0x30
-  if (value < 0 || value > 9) throw malformed('validity', 'time')
-  return value
+function twoDigits(bytes: Uint8Array, at: number): number {
+  const tens = (bytes[at] as number) - 0x30
+  const ones = (bytes[at + 1] as number) - 0x30
+  if (tens < 0 || tens > 9 || ones < 0 || ones > 9) throw malformed('validity', 'time')
+  return tens * 10 + ones
 }
 
 const daysIn = (year: number, month: number): number => {
   if (month === 2) return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28
   return month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31
-}
-
-/** The extensions under `[n] EXPLICIT`; none when the field is absent. */
-export function readExtensions(fields: DerReader, n: number): Extension[] {
-  const wrapped = fields.optional(explicitTag(n))
-  return wrapped === null ? [] : readExtensionList(DerReader.only(wrapped.content, TAG.sequence, 'extensions').content)
-}
-
-/** The content of `Extensions`. */
-export function readExtensionList(content: Uint8Array): Extension[] {
-  const list = new DerReader(content, 'extensions')
-  const extensions: Extension[] = []
-  const seen = new Set<string>()
-  while (list.more) {
-    if (extensions.length === MAX_EXTENSIONS) throw malformed('extensions', `more than ${MAX_EXTENSIONS}`)
-    const one = new DerReader(list.read(TAG.sequence).content, 'extension')
-    const oid = readOid(one.read(TAG.oid).content, 'extension')
-    const flag = one.optional(TAG.boolean)
-    // DER leaves a default out, so that an encoded `false` is as wrong as a `true` other than FF.
-    if (flag !== null && (flag.content.length !== 1 || flag.content[0] !== 0xff))
-      throw malformed('extension', 'critical')
-    const value = one.read(TAG.octetString).content
-    one.end()
-    if (seen.has(oid)) throw teeError('attestation.certificate-duplicate-extension', { oid })
-    seen.add(oid)
-    extensions.push({ oid, critical: flag !== null, value })
-  }
-  return extensions
 }

@@ -24,11 +24,70 @@ export const TAG = {
 export const explicitTag = (n: number): number => 0xa0 | n
 export const implicitTag = (n: number): number => 0x80 | n
 
-export interface DerElement {
-  readonly tag: number
-  readonly content: Uint8Array
-  /** Tag, length and content. */
-  readonly whole: Uint8Array
+/**
+ * Where one element lies. `readAt` moves it on, so that one object can walk a list of thousands without a trace in memory.
+ * `[from, to)` is the content.
+ */
+export class DerElement {
+  readonly bytes: Uint8Array
+  tag = -1
+  /** Of the tag. */
+  start = 0
+  from = 0
+  to = 0
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes
+  }
+
+  /** A view, not a copy; so is `whole`, which has tag and length as well. */
+  get content(): Uint8Array {
+    return this.bytes.subarray(this.from, this.to)
+  }
+
+  get whole(): Uint8Array {
+    return this.bytes.subarray(this.start, this.to)
+  }
+
+  get length(): number {
+    return this.to - this.from
+  }
+
+  /** Reads tag and length at `at`. Everything has to lie before `end`; `part` names it in errors. */
+  readAt(at: number, end: number, part: string): this {
+    this.start = at
+    this.from = at
+    this.tag = this.#byte(end, part)
+    if ((this.tag & 0x1f) === 0x1f) throw malformed(part, 'tag of several bytes')
+    const length = this.#length(end, part)
+    if (length > end - this.from) throw malformed(part, 'truncated')
+    this.to = this.from + length
+    return this
+  }
+
+  /** The same, for an element that must have this tag. */
+  dueAt(tag: number, at: number, end: number, part: string): this {
+    const found = at < end ? this.bytes[at] : -1
+    if (found !== tag) throw malformed(part, `tag ${found} where ${tag} is due`)
+    return this.readAt(at, end, part)
+  }
+
+  #byte(end: number, part: string): number {
+    if (this.from >= end) throw malformed(part, 'truncated')
+    return this.bytes[this.from++] as number
+  }
+
+  #length(end: number, part: string): number {
+    const first = this.#byte(end, part)
+    if (first < 0x80) return first
+    const count = first & 0x7f
+    // Four bytes hold more than any certificate; none at all is the indefinite form, which DER forbids.
+    if (count === 0 || count > 4) throw malformed(part, 'length')
+    let length = 0
+    for (let i = 0; i < count; i++) length = length * 256 + this.#byte(end, part)
+    if (length < 0x80 || length < 256 ** (count - 1)) throw malformed(part, 'length not in its shortest form')
+    return length
+  }
 }
 
 /** The DER is wrong; `at` says which part of the certificate was read. */
@@ -39,11 +98,15 @@ export const malformed = (part: string, reason: string): Error =>
 export class DerReader {
   readonly #bytes: Uint8Array
   readonly #part: string
-  #at = 0
+  readonly #end: number
+  #at: number
 
-  constructor(bytes: Uint8Array, part: string) {
+  /** Of `bytes` from `at` up to `end`. */
+  constructor(bytes: Uint8Array, part: string, at = 0, end = bytes.length) {
     this.#bytes = bytes
     this.#part = part
+    this.#at = at
+    this.#end = end
   }
 
   /** The whole of `bytes` is one element with this tag. */
@@ -54,18 +117,31 @@ export class DerReader {
     return element
   }
 
+  /** A reader of what is inside the one element that `bytes` are. */
+  static inside(bytes: Uint8Array, tag: number, part: string): DerReader {
+    const { from, to } = DerReader.only(bytes, tag, part)
+    return new DerReader(bytes, part, from, to)
+  }
+
   get more(): boolean {
-    return this.#at < this.#bytes.length
+    return this.#at < this.#end
   }
 
   /** The tag of the next element, or -1 at the end. */
   get nextTag(): number {
-    return this.#bytes[this.#at] ?? -1
+    return this.more ? (this.#bytes[this.#at] as number) : -1
   }
 
   read(tag: number): DerElement {
-    if (this.nextTag !== tag) throw malformed(this.#part, `tag ${this.nextTag} where ${tag} is due`)
-    return this.any()
+    const element = new DerElement(this.#bytes).dueAt(tag, this.#at, this.#end, this.#part)
+    this.#at = element.to
+    return element
+  }
+
+  /** A reader of what is inside the next element; this one stands behind it. */
+  enter(tag: number, part: string): DerReader {
+    const { from, to } = this.read(tag)
+    return new DerReader(this.#bytes, part, from, to)
   }
 
   optional(tag: number): DerElement | null {
@@ -73,61 +149,48 @@ export class DerReader {
   }
 
   any(): DerElement {
-    const start = this.#at
-    const tag = this.#byte()
-    if ((tag & 0x1f) === 0x1f) throw malformed(this.#part, 'tag of several bytes')
-    const length = this.#length()
-    const from = this.#at
-    if (length > this.#bytes.length - from) throw malformed(this.#part, 'truncated')
-    this.#at = from + length
-    return { tag, content: this.#bytes.subarray(from, this.#at), whole: this.#bytes.subarray(start, this.#at) }
+    const element = new DerElement(this.#bytes).readAt(this.#at, this.#end, this.#part)
+    this.#at = element.to
+    return element
   }
 
   /** Throws when something is left. */
   end(): void {
     if (this.more) throw malformed(this.#part, 'trailing bytes')
   }
-
-  #byte(): number {
-    const byte = this.#bytes[this.#at]
-    if (byte === undefined) throw malformed(this.#part, 'truncated')
-    this.#at++
-    return byte
-  }
-
-  #length(): number {
-    const first = this.#byte()
-    if (first < 0x80) return first
-    const count = first & 0x7f
-    // Four bytes hold more than any certificate; none at all is the indefinite form, which DER forbids.
-    if (count === 0 || count > 4) throw malformed(this.#part, 'length')
-    let length = 0
-    for (let i = 0; i < count; i++) length = length * 256 + this.#byte()
-    if (length < 0x80 || length < 256 ** (count - 1)) throw malformed(this.#part, 'length not in its shortest form')
-    return length
-  }
 }
 
 /** `1.3.101.112`. Each part in its shortest form. */
-export function readOid(content: Uint8Array, part: string): string {
-  const arcs: number[] = []
+export function readOid({ bytes, from, to }: DerElement, part: string): string {
+  checkOid(bytes, from, to, part)
+  let text = ''
+  let arc = 0
+  for (let at = from; at < to; at++) {
+    const byte = bytes[at] as number
+    arc = arc * 128 + (byte & 0x7f)
+    if (byte >= 0x80) continue
+    const top = Math.min(2, Math.floor(arc / 40))
+    text = text === '' ? `${top}.${arc - 40 * top}` : `${text}.${arc}`
+    arc = 0
+  }
+  return text
+}
+
+/** What numbers hold exactly, less one digit. */
+const MAX_ARC = Math.floor(Number.MAX_SAFE_INTEGER / 128)
+
+/** The object identifier at `[from, to)` is one, and has one encoding only. */
+export function checkOid(bytes: Uint8Array, from: number, to: number, part: string): void {
   let arc = 0
   let fresh = true
-  for (const byte of content) {
+  for (let at = from; at < to; at++) {
+    const byte = bytes[at] as number
     if (fresh && byte === 0x80) throw malformed(part, 'object identifier')
-    arc = arc * 128 + (byte & 0x7f)
-    if (arc > Number.MAX_SAFE_INTEGER / 128) throw malformed(part, 'object identifier')
+    arc = (fresh ? 0 : arc * 128) + (byte & 0x7f)
+    if (arc > MAX_ARC) throw malformed(part, 'object identifier')
     fresh = byte < 0x80
-    if (fresh) {
-      if (arcs.length === 0) {
-        const top = Math.min(2, Math.floor(arc / 40))
-        arcs.push(top, arc - 40 * top)
-      } else arcs.push(arc)
-      arc = 0
-    }
   }
-  if (!fresh || arcs.length === 0) throw malformed(part, 'object identifier')
-  return arcs.join('.')
+  if (!fresh || from === to) throw malformed(part, 'object identifier')
 }
 
 /** Bits of a BIT STRING, which must be whole bytes here. */

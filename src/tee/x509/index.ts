@@ -4,8 +4,6 @@
  */
 export {
   type Certificate,
-  type Extension,
-  extensionOf,
   MAX_CERTIFICATE_BYTES,
   parseCertificate,
   parseExtendedKeyUsage,
@@ -36,6 +34,7 @@ export {
 } from './crypto.ts'
 export { type DerElement, DerReader, explicitTag, implicitTag, readBits, readOid, TAG } from './der.ts'
 export { X509_ERRORS, type X509ErrorCode } from './errors.ts'
+export { type Extension, extensionOf } from './extensions.ts'
 export { commonNameOf, NAME_OID, type NameAttribute, nameAttributes } from './name.ts'
 export { MAX_PEM_BLOCKS, MAX_PEM_CHARACTERS, readPem, writePem } from './pem.ts'
 export { ecdsaRaw, isSignedBy, isSignedWith, type Signed, schemeOf } from './signature.ts'

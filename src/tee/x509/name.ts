@@ -25,13 +25,13 @@ export interface NameAttribute {
 /** The attributes in order of a name's DER. Throws `attestation.certificate-malformed`. */
 export function nameAttributes(name: Uint8Array): NameAttribute[] {
   const found: NameAttribute[] = []
-  const sets = new DerReader(DerReader.only(name, TAG.sequence, 'name').content, 'name')
+  const sets = DerReader.inside(name, TAG.sequence, 'name')
   while (sets.more) {
-    const pairs = new DerReader(sets.read(TAG.set).content, 'name')
+    const pairs = sets.enter(TAG.set, 'name')
     while (pairs.more) {
       if (found.length === MAX_ATTRIBUTES) throw malformed('name', `more than ${MAX_ATTRIBUTES} attributes`)
-      const pair = new DerReader(pairs.read(TAG.sequence).content, 'name')
-      const oid = readOid(pair.read(TAG.oid).content, 'name')
+      const pair = pairs.enter(TAG.sequence, 'name')
+      const oid = readOid(pair.read(TAG.oid), 'name')
       const { tag, content } = pair.any()
       pair.end()
       found.push({ oid, value: textOf(tag, content) })

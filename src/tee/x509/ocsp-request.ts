@@ -3,10 +3,11 @@
  * name them. Source: RFC 6960, sections 4.1 and 4.4.1. Browser-safe.
  */
 import { CocoonError, equalBytes, fromHex } from '../../util/index.ts'
-import { type Certificate, type Extension, readExtensions, readSerial } from './certificate.ts'
+import { type Certificate, readSerial } from './certificate.ts'
 import type { VerifyCrypto } from './crypto.ts'
 import { der, DerReader, explicitTag, malformed, octetString, oid, readOid, sequence, TAG } from './der.ts'
 import { x509Error } from './errors.ts'
+import { type Extension, readExtensions } from './extensions.ts'
 
 /** A certificate, by who issued it and which one it is. */
 export interface OcspCertId {
@@ -68,11 +69,11 @@ export function encodeOcspRequest({ certId, nonce }: OcspRequest): Uint8Array {
 export function parseOcspRequest(bytes: Uint8Array): OcspRequest {
   return asOcsp(() => {
     if (bytes.length > MAX_REQUEST_BYTES) throw malformed('request', `more than ${MAX_REQUEST_BYTES} bytes`)
-    const outer = new DerReader(DerReader.only(bytes, TAG.sequence, 'request').content, 'request')
-    const fields = new DerReader(outer.read(TAG.sequence).content, 'tbsRequest')
+    const outer = DerReader.inside(bytes, TAG.sequence, 'request')
+    const fields = outer.enter(TAG.sequence, 'tbsRequest')
     outer.end()
-    const list = new DerReader(fields.read(TAG.sequence).content, 'requestList')
-    const one = new DerReader(list.read(TAG.sequence).content, 'request')
+    const list = fields.enter(TAG.sequence, 'requestList')
+    const one = list.enter(TAG.sequence, 'request')
     list.end()
     const certId = readCertId(one)
     one.end()
@@ -85,9 +86,9 @@ export function parseOcspRequest(bytes: Uint8Array): OcspRequest {
 
 /** The next element as a CertID; null for one by another hash than SHA-384. */
 export function readCertId(from: DerReader): OcspCertId | null {
-  const fields = new DerReader(from.read(TAG.sequence).content, 'certId')
-  const algorithm = new DerReader(fields.read(TAG.sequence).content, 'hashAlgorithm')
-  const hash = readOid(algorithm.read(TAG.oid).content, 'hashAlgorithm')
+  const fields = from.enter(TAG.sequence, 'certId')
+  const algorithm = fields.enter(TAG.sequence, 'hashAlgorithm')
+  const hash = readOid(algorithm.read(TAG.oid), 'hashAlgorithm')
   algorithm.optional(TAG.null)
   algorithm.end()
   const issuerNameHash = fields.read(TAG.octetString).content

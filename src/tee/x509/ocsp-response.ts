@@ -1,8 +1,9 @@
 /** Bytes of an OCSP answer to its fields, without trust. Source: RFC 6960, sections 4.2.1 and 4.4. Browser-safe. */
 import { equalBytes } from '../../util/index.ts'
-import { readExtensions, readTime } from './certificate.ts'
+import { readTime } from './certificate.ts'
 import { DerReader, explicitTag, implicitTag, malformed, readBits, readOid, TAG } from './der.ts'
 import { x509Error } from './errors.ts'
+import { readExtensions } from './extensions.ts'
 import { asOcsp, nonceIn, type OcspCertId, readCertId } from './ocsp-request.ts'
 
 /** One answer with one responder certificate has some 1.5 kB. */
@@ -57,7 +58,7 @@ export const parseOcspResponse = (bytes: Uint8Array): OcspResponse => asOcsp(() 
 
 function readResponse(bytes: Uint8Array): OcspResponse {
   if (bytes.length > MAX_OCSP_BYTES) throw malformed('answer', `more than ${MAX_OCSP_BYTES} bytes`)
-  const outer = new DerReader(DerReader.only(bytes, TAG.sequence, 'answer').content, 'answer')
+  const outer = DerReader.inside(bytes, TAG.sequence, 'answer')
   const status = readEnumerated(outer)
   if (status !== 0) {
     outer.end()
@@ -66,14 +67,14 @@ function readResponse(bytes: Uint8Array): OcspResponse {
   const typed = DerReader.only(outer.read(explicitTag(0)).content, TAG.sequence, 'responseBytes')
   outer.end()
   const pair = new DerReader(typed.content, 'responseBytes')
-  if (readOid(pair.read(TAG.oid).content, 'responseType') !== BASIC) throw malformed('responseType', 'not basic')
+  if (readOid(pair.read(TAG.oid), 'responseType') !== BASIC) throw malformed('responseType', 'not basic')
   const basic = pair.read(TAG.octetString).content
   pair.end()
   return readBasic(basic)
 }
 
 function readBasic(bytes: Uint8Array): OcspResponse {
-  const outer = new DerReader(DerReader.only(bytes, TAG.sequence, 'basic').content, 'basic')
+  const outer = DerReader.inside(bytes, TAG.sequence, 'basic')
   const tbs = outer.read(TAG.sequence)
   const signatureAlgorithm = outer.read(TAG.sequence).whole
   const signature = readBits(outer.read(TAG.bitString).content, 'signature')
@@ -105,7 +106,7 @@ function readBasic(bytes: Uint8Array): OcspResponse {
 
 function readCertificates(content: Uint8Array | undefined): readonly Uint8Array[] {
   if (content === undefined) return []
-  const list = new DerReader(DerReader.only(content, TAG.sequence, 'certs').content, 'certs')
+  const list = DerReader.inside(content, TAG.sequence, 'certs')
   const found: Uint8Array[] = []
   while (list.more) {
     if (found.length === MAX_CERTIFICATES) throw malformed('certs', `more than ${MAX_CERTIFICATES}`)
@@ -119,7 +120,7 @@ function readAnswers(content: Uint8Array): readonly OcspAnswer[] {
   const found: OcspAnswer[] = []
   while (list.more) {
     if (found.length === MAX_ANSWERS) throw malformed('responses', `more than ${MAX_ANSWERS}`)
-    found.push(readAnswer(new DerReader(list.read(TAG.sequence).content, 'singleResponse')))
+    found.push(readAnswer(list.enter(TAG.sequence, 'singleResponse')))
   }
   return found
 }

@@ -9,6 +9,9 @@ export const MAX_PEM_CHARACTERS = 96 * 1024
 
 const BLOCK = /-----BEGIN ([A-Z0-9 ]{1,32})-----([A-Za-z0-9+/=\r\n]*)-----END \1-----/y
 const SPACE = /[ \t\r\n]*/y
+/** Of what stands around a label, before a block's Base64 and behind it. */
+const BEGIN_CHARACTERS = '-----BEGIN -----'.length
+const END_CHARACTERS = '-----END -----'.length
 
 /**
  * The DER of each block, in order. Every block has this label, at least one is there, nothing but white space stands
@@ -25,8 +28,9 @@ export function readPem(text: string | Uint8Array, label = 'CERTIFICATE'): Uint8
     const block = BLOCK.exec(pem)
     if (block === null || block[1] !== label || blocks.length === MAX_PEM_BLOCKS)
       throw x509Error('attestation.pem-malformed', { at })
-    blocks.push(decode(block[2] as string, at))
-    at = skipSpace(pem, at + block[0].length)
+    const end = at + block[0].length
+    blocks.push(decode(pem, at + BEGIN_CHARACTERS + label.length, end - END_CHARACTERS - label.length, at))
+    at = skipSpace(pem, end)
   }
   return blocks
 }
@@ -37,27 +41,43 @@ export function writePem(der: Uint8Array, label = 'CERTIFICATE'): string {
   return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ''].join('\n')
 }
 
-/** Groups of four, padded, with nothing in the bits that padding leaves over: one text for each DER. */
-function decode(body: string, at: number): Uint8Array {
-  const base64 = body.replace(/[\r\n]+/g, '')
-  const padding = base64.endsWith('==') ? 2 : base64.endsWith('=') ? 1 : 0
-  const digits = base64.length - padding
-  if (base64.length === 0 || base64.length % 4 !== 0) throw x509Error('attestation.pem-malformed', { at })
-  const bytes = new Uint8Array((base64.length / 4) * 3 - padding)
-  let [bits, held, to] = [0, 0, 0]
-  for (let i = 0; i < digits; i++) {
-    const value = VALUES[base64.charCodeAt(i)] as number
+/**
+ * Groups of four, padded, with nothing in the bits that padding leaves over: one text for each DER. Read where it stands, at
+ * `[from, to)`: a text without its line ends would be as long again.
+ */
+function decode(text: string, from: number, to: number, at: number): Uint8Array {
+  let end = to
+  let padding = 0
+  while (end > from && (isLineEnd(text.charCodeAt(end - 1)) || (padding < 2 && text.charCodeAt(end - 1) === EQUALS))) {
+    if (text.charCodeAt(end - 1) === EQUALS) padding++
+    end--
+  }
+  let digits = 0
+  for (let i = from; i < end; i++) if (!isLineEnd(text.charCodeAt(i))) digits++
+  const characters = digits + padding
+  if (characters === 0 || characters % 4 !== 0) throw x509Error('attestation.pem-malformed', { at })
+  const bytes = new Uint8Array((characters / 4) * 3 - padding)
+  let bits = 0
+  let held = 0
+  let length = 0
+  for (let i = from; i < end; i++) {
+    const code = text.charCodeAt(i)
+    if (isLineEnd(code)) continue
+    const value = VALUES[code] as number
     if (value === NONE) throw x509Error('attestation.pem-malformed', { at })
     bits = ((bits << 6) | value) & 0xffff
     held += 6
     if (held >= 8) {
       held -= 8
-      bytes[to++] = bits >> held
+      bytes[length++] = bits >> held
     }
   }
   if ((bits & ((1 << held) - 1)) !== 0) throw x509Error('attestation.pem-malformed', { at })
   return bytes
 }
+
+const EQUALS = 0x3d
+const isLineEnd = (code: number): boolean => code === 0x0a || code === 0x0d
 
 const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
 const NONE = 64

@@ -63,7 +63,7 @@ export async function isSignedWith(key: VerifyKey, scheme: SignatureScheme, sign
 export function ecdsaRaw(der: Uint8Array, half: number): Uint8Array {
   const raw = new Uint8Array(2 * half)
   try {
-    const fields = new DerReader(DerReader.only(der, TAG.sequence, 'signature').content, 'signature')
+    const fields = DerReader.inside(der, TAG.sequence, 'signature')
     for (const end of [half, 2 * half]) {
       const { content } = fields.read(TAG.integer)
       const [first = 0x80, second = 0x80] = content

@@ -12,8 +12,9 @@ import {
   signRaw,
 } from '../../../test/support/dcap-maker.ts'
 import { vector } from '../../../test/support/dcap-vectors.ts'
+import { seededDraw } from '../../../test/support/mutations.ts'
 import { concatBytes, equalBytes, fromHex, toHex, utf8 } from '../../util/index.ts'
-import { extensionOf, parseCertificate } from './certificate.ts'
+import { parseCertificate } from './certificate.ts'
 import { MAX_CRL_BYTES, parseCrl, serialText } from './crl.ts'
 import { nodeVerifyCrypto } from './crypto-node.ts'
 import { type VerifyCrypto, webVerifyCrypto } from './crypto.ts'
@@ -30,6 +31,7 @@ import {
   utcTime,
   utf8String,
 } from './der.ts'
+import { extensionOf } from './extensions.ts'
 import { commonNameOf, nameAttributes } from './name.ts'
 import { MAX_PEM_BLOCKS, readPem } from './pem.ts'
 import { ecdsaRaw, isSignedBy, schemeOf } from './signature.ts'
@@ -39,6 +41,8 @@ const PCK_CRL = vector('collateral/crl/pck-platform-20260316-98da.der')
 const rootDer = readPem(ROOT_PEM)[0] as Uint8Array
 
 const key = makeKey()
+const serialOf = (n: number): Uint8Array =>
+  Uint8Array.of(n >>> 24, n >>> 16, n >>> 8, n).subarray(Math.clz32(n | 1) >>> 3)
 const certificate = (more: readonly Uint8Array[] = []): Uint8Array =>
   makeCertificate({
     ...{ subject: 'A', issuer: 'A', serial: 128, key, signedBy: key, isCa: true, more },
@@ -111,23 +115,22 @@ describe('a certificate', () => {
 describe('a revocation list', () => {
   test('Intel’s is read as it is known', () => {
     const list = parseCrl(PCK_CRL)
-    expect(list.revokedAtMsBySerial.size).toBe(57)
+    expect(list.revoked.count).toBe(57)
     expect(new Date(list.thisUpdateMs).toISOString()).toBe('2026-03-16T22:34:05.000Z')
     expect(new Date(list.nextUpdateMs as number).toISOString()).toBe('2026-04-15T22:34:05.000Z')
     expect(commonNameOf(list.issuer)).toBe('Intel SGX PCK Platform CA')
   })
 
   test('serials are found however their sign byte is written', () => {
-    const list = parseCrl(crl([128, 5]))
-    expect([...list.revokedAtMsBySerial]).toEqual([
-      ['80', NOW_MS],
-      ['05', NOW_MS],
-    ])
+    const { revoked } = parseCrl(crl([128, 5]))
+    expect(revoked.count).toBe(2)
+    for (const serial of ['80', '0080', '05', '0005']) expect(revoked.revokedAtMs(fromHex(serial))).toBe(NOW_MS)
+    for (const serial of ['', '00', '04', '8005', '81', '000080']) expect(revoked.has(fromHex(serial))).toBe(false)
     expect(serialText(parseCertificate(certificate()).serial)).toBe('80')
   })
 
   test('may say nothing about its end, and then says null', () => {
-    expect(parseCrl(crl([], null))).toMatchObject({ nextUpdateMs: null, revokedAtMsBySerial: new Map() })
+    expect(parseCrl(crl([], null))).toMatchObject({ nextUpdateMs: null, revoked: { count: 0 } })
   })
 
   test('every proper prefix, and anything behind it, is malformed', () => {
@@ -137,6 +140,24 @@ describe('a revocation list', () => {
       expect(() => parseCrl(bytes.subarray(0, length))).toThrow(malformed)
     expect(() => parseCrl(concatBytes(bytes, Uint8Array.of(0)))).toThrow(malformed)
     expect(() => parseCrl(new Uint8Array(MAX_CRL_BYTES + 1))).toThrow(malformed)
+  })
+
+  test('of any list in any order, every serial is found with its time, and no other', () => {
+    const draw = seededDraw(1)
+    for (let round = 0; round < 50; round++) {
+      const serials = [...new Set(Array.from({ length: draw(60) }, () => draw(2 ** (1 + draw(24)))))]
+      const { revoked } = parseCrl(crl(serials))
+      expect(revoked.count).toBe(serials.length)
+      for (const serial of serials) expect(revoked.revokedAtMs(serialOf(serial))).toBe(NOW_MS)
+      for (let other = 0; other < 300; other++) expect(revoked.has(serialOf(other))).toBe(serials.includes(other))
+    }
+  })
+
+  test('what was read stays when the buffer it was read from is used again', () => {
+    const bytes = Buffer.from(crl([77, 5]))
+    const { revoked } = parseCrl(bytes)
+    bytes.fill(0)
+    expect(revoked.revokedAtMs(Uint8Array.of(77))).toBe(NOW_MS)
   })
 
   test('the same serial twice is malformed', () => {

@@ -31,7 +31,7 @@ export function readSignedJson(bytes: Uint8Array, name: string, code: DcapErrorC
   return {
     signed: new TextEncoder().encode(inner),
     signature: fromHex(hex),
-    body: new JsonFields(parse(inner, name, code), name, code),
+    body: new JsonFields(parse(inner, name, code), { path: name }, code),
   }
 }
 
@@ -96,18 +96,29 @@ function endOfValue(text: string, from: number): number {
   return text.length
 }
 
+/** Where a value stands. Joined to `tcbInfo.tcbLevels[2].tcb` only when something is wrong there: lists have hundreds of objects. */
+type Place =
+  | { readonly path: string }
+  | { readonly parent: JsonFields; readonly name: string; readonly index: number | null }
+
 /** One object of the JSON, read field by field; what is missing or of another form throws the code it was made with. */
 export class JsonFields {
   readonly #fields: Readonly<Record<string, unknown>>
-  readonly #path: string
+  readonly #place: Place
   readonly #code: DcapErrorCode
 
-  constructor(value: unknown, path: string, code: DcapErrorCode) {
-    if (typeof value !== 'object' || value === null || Array.isArray(value))
-      throw dcapError(code, path, 'not an object')
-    this.#fields = value as Record<string, unknown>
-    this.#path = path
+  constructor(value: unknown, place: Place, code: DcapErrorCode) {
+    this.#place = place
     this.#code = code
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      throw dcapError(code, this.path, 'not an object')
+    this.#fields = value as Record<string, unknown>
+  }
+
+  get path(): string {
+    if ('path' in this.#place) return this.#place.path
+    const { parent, name, index } = this.#place
+    return `${parent.path}.${name}${index === null ? '' : `[${index}]`}`
   }
 
   has(name: string): boolean {
@@ -150,11 +161,11 @@ export class JsonFields {
   }
 
   object(name: string): JsonFields {
-    return new JsonFields(this.#own(name), `${this.#path}.${name}`, this.#code)
+    return new JsonFields(this.#own(name), { parent: this, name, index: null }, this.#code)
   }
 
   list(name: string, max: number): JsonFields[] {
-    return this.#array(name, max).map((one, i) => new JsonFields(one, `${this.#path}.${name}[${i}]`, this.#code))
+    return this.#array(name, max).map((one, index) => new JsonFields(one, { parent: this, name, index }, this.#code))
   }
 
   strings(name: string, max: number, form: RegExp): string[] {
@@ -165,7 +176,7 @@ export class JsonFields {
   }
 
   wrong(name: string, found: string): CocoonError {
-    return dcapError(this.#code, `${this.#path}.${name}`, found)
+    return dcapError(this.#code, `${this.path}.${name}`, found)
   }
 
   #array(name: string, max: number): unknown[] {

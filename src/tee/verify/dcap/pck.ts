@@ -95,7 +95,7 @@ function isAuthority(certificate: Certificate): boolean {
   const value = extensionOf(certificate, BASIC_CONSTRAINTS)
   if (value === null) return false
   return readOr(false, () => {
-    const fields = new DerReader(DerReader.only(value, TAG.sequence, 'basicConstraints').content, 'basicConstraints')
+    const fields = DerReader.inside(value, TAG.sequence, 'basicConstraints')
     return fields.optional(TAG.boolean)?.content[0] === 0xff
   })
 }
@@ -135,8 +135,8 @@ function readFields(content: Uint8Array, below = ''): ReadonlyMap<string, Field>
   const fields = new Map<string, Field>()
   const list = new DerReader(content, 'sgx')
   while (list.more) {
-    const pair = new DerReader(list.read(TAG.sequence).content, 'sgx')
-    const oid = readOid(pair.read(TAG.oid).content, 'sgx')
+    const pair = list.enter(TAG.sequence, 'sgx')
+    const oid = readOid(pair.read(TAG.oid), 'sgx')
     const prefix = `${SGX_EXTENSION}${below}.`
     const suffix = oid.slice(prefix.length)
     if (!oid.startsWith(prefix) || fields.has(suffix) || fields.size === MAX_FIELDS)

@@ -64,7 +64,7 @@ export async function examineDcapCollateral(
     await isSignedBy(crypto, rootCaCrl, rootSpki),
     'attestation.root-crl-signature',
     'The root signed its revocation list.',
-    { revoked: rootCaCrl.revokedAtMsBySerial.size },
+    { revoked: rootCaCrl.revoked.count },
   )
   await needChain(lasting, 'tcb-info', tcbInfoChain, rootSpki, rootCaCrl, crypto)
   await needChain(lasting, 'qe-identity', qeIdentityChain, rootSpki, rootCaCrl, crypto)
@@ -124,7 +124,7 @@ async function needChain(
     serial,
     why,
   })
-  const isListed = rootCrl.revokedAtMsBySerial.has(serial)
+  const isListed = rootCrl.revoked.has(signer.serial)
   const code = 'attestation.tcb-signing-revoked'
   need(list, `${name}-signer-revocation`, !isListed, code, `The signer of the ${WHAT[name]} is not revoked.`, {
     serial,

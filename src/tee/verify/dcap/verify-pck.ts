@@ -60,11 +60,11 @@ export async function needPckCrl(
   if (!need(list, 'pck-crl-issuer', isOfCa, 'attestation.pck-crl-issuer', own)) return false
   const isSigned = await isSignedBy(crypto, pckCrl, ca.spki)
   const signed = 'The CA signed the revocation list for PCK certificates.'
-  const inputs = { revoked: pckCrl.revokedAtMsBySerial.size }
+  const inputs = { revoked: pckCrl.revoked.count }
   if (!need(list, 'pck-crl-signature', isSigned, 'attestation.pck-crl-signature', signed, inputs)) return false
   const [leafSerial, caSerial] = [serialText(leaf.serial), serialText(ca.serial)]
-  const caIsGood = !rootCaCrl.revokedAtMsBySerial.has(caSerial)
-  const leafIsGood = !pckCrl.revokedAtMsBySerial.has(leafSerial)
+  const caIsGood = !rootCaCrl.revoked.has(ca.serial)
+  const leafIsGood = !pckCrl.revoked.has(leaf.serial)
   need(list, 'pck-ca-revocation', caIsGood, 'attestation.pck-ca-revoked', 'The CA of the PCK is not revoked.', {
     serial: caSerial,
   })

@@ -42,7 +42,7 @@ export function fwidOf(leaf: Certificate): Uint8Array | null {
 
 /** SEQUENCE { version, device key, SEQUENCE { algorithm, digest } }. */
 function fwidOfComposite(value: Uint8Array): Uint8Array | null {
-  const fields = new DerReader(DerReader.only(value, TAG.sequence, 'compositeDeviceId').content, 'compositeDeviceId')
+  const fields = DerReader.inside(value, TAG.sequence, 'compositeDeviceId')
   fields.read(TAG.integer)
   fields.read(TAG.sequence)
   const fwid = readFwid(fields)
@@ -52,14 +52,14 @@ function fwidOfComposite(value: Uint8Array): Uint8Array | null {
 
 /** The first of the list: the others are of later layers, and zero. */
 function fwidOfTcbInfo(value: Uint8Array): Uint8Array | null {
-  const fields = new DerReader(DerReader.only(value, TAG.sequence, 'tcbInfo').content, 'tcbInfo')
+  const fields = DerReader.inside(value, TAG.sequence, 'tcbInfo')
   for (const tag of BEFORE_FWIDS) fields.optional(tag)
-  return readFwid(new DerReader(fields.read(FWIDS).content, 'fwids'))
+  return readFwid(fields.enter(FWIDS, 'fwids'))
 }
 
 function readFwid(from: DerReader): Uint8Array | null {
-  const pair = new DerReader(from.read(TAG.sequence).content, 'fwid')
-  const algorithm = readOid(pair.read(TAG.oid).content, 'fwid')
+  const pair = from.enter(TAG.sequence, 'fwid')
+  const algorithm = readOid(pair.read(TAG.oid), 'fwid')
   const { content } = pair.read(TAG.octetString)
   pair.end()
   return algorithm === SHA384_OID && content.length === FWID_BYTES ? copyBytes(content) : null

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { utf8 } from '../../../util/index.ts'
 import { canonicalXml } from './canonical.ts'
 import { MAX_XML_BYTES, parseXml, type XmlElement } from './xml.ts'
+import { localName } from './xml-read.ts'
 
 const canonical = (text: string): string => new TextDecoder().decode(canonicalXml(parseXml(utf8(text))))
 
@@ -40,7 +41,7 @@ describe('canonical XML', () => {
 
   test('what is omitted leaves the text around it', () => {
     const root = parseXml(utf8('<a>1<b/>2<c/></a>'))
-    expect(new TextDecoder().decode(canonicalXml(root, root.children[1] as XmlElement))).toBe('<a>12<c></c></a>')
+    expect(new TextDecoder().decode(canonicalXml(root, root.children[0] as XmlElement))).toBe('<a>12<c></c></a>')
   })
 
   test('the canonical form is its own', () => {
@@ -73,6 +74,9 @@ test.each([
   ['another end tag', '<a></b>', 5],
   ['no end tag', '<a>', 3],
   ['two roots', '<a/><b/>', 4],
+  ['a colon without a name behind it', '<a b:="1"/>', 4],
+  ['a name of three parts', '<a b:c:d="1"/>', 6],
+  ['a prefix declared twice', '<a xmlns:p="urn:1" xmlns:p="urn:2"/>', 19],
   ['space before the root', ' <a/>', 0],
 ])('%s is refused where it stands', (_, text, offset) => {
   expect(() => parseXml(utf8(text))).toThrow(
@@ -83,10 +87,14 @@ test.each([
 test('depth, width, count and length have bounds', () => {
   const refused = (text: string): void =>
     expect(() => parseXml(utf8(text))).toThrow(expect.objectContaining({ code: 'attestation.gpu-rim-format' }))
-  expect(parseXml(utf8('<a>'.repeat(16) + '</a>'.repeat(16))).name.local).toBe('a')
+  expect(localName(parseXml(utf8('<a>'.repeat(16) + '</a>'.repeat(16))))).toBe('a')
   refused('<a>'.repeat(17) + '</a>'.repeat(17))
   refused('<a>'.repeat(200_000))
-  refused(`<a>${'<b/>'.repeat(2048)}</a>`)
+  expect(parseXml(utf8(`<a>${'<b/>'.repeat(319)}</a>`)).children).toHaveLength(319)
+  refused(`<a>${'<b/>'.repeat(320)}</a>`)
   refused(`<a ${Array.from({ length: 65 }, (_, i) => `b${i}=""`).join(' ')}/>`)
+  const declared = (n: number): string => Array.from({ length: n }, (_, i) => ` xmlns:p${i}="urn:${i}"`).join('')
+  expect(parseXml(utf8(`<a${declared(64)}/>`)).namespaces).not.toBeNull()
+  refused(`<a${declared(60)}><b${declared(5)}/></a>`)
   refused(`<a>${' '.repeat(MAX_XML_BYTES)}</a>`)
 })

@@ -232,7 +232,7 @@ async function checkCrl(
   const inputs: CheckInputs = {
     thisUpdate: isoOf(crl.thisUpdateMs),
     nextUpdate: nextUpdateMs === null ? null : isoOf(nextUpdateMs),
-    revoked: crl.revokedAtMsBySerial.size,
+    revoked: crl.revoked.count,
   }
   const passed = 'The revocation list is signed by the root and current.'
   list.require(
@@ -245,7 +245,7 @@ async function checkCrl(
   const serial = serialText(intermediate.serial)
   list.require(
     'snp-revocation',
-    !crl.revokedAtMsBySerial.has(serial),
+    !crl.revoked.has(intermediate.serial),
     'attestation.snp-revoked',
     said('The intermediate is not on the list.', 'snp-revoked'),
     { serial, subject: subjectText(intermediate) },
