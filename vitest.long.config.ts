@@ -8,6 +8,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.long.test.ts', 'contracts/test/**/*.long.test.ts'],
     reporters: ['default', plainReporter((line) => process.stdout.write(line))],
+    globalSetup: './test/support/temporary-files.ts',
     testTimeout: 6 * 3_600_000,
     hookTimeout: 120_000,
     maxWorkers: 1,

@@ -1,7 +1,5 @@
 /** What keys, budgets and traces cost: added time at a steady rate, and the throughput that is left with keys and budgets. */
 import { readFileSync } from 'node:fs'
-import http from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { seededRandom } from '../src/util/index.ts'
 import { type Benchmark, median, quantile } from './benchmark.ts'
@@ -20,12 +18,12 @@ export const gatewayBenchmark: Benchmark = {
   async run({ seconds, seed, profileInto }) {
     await using engine = await startHelper<{ port: number }>('./engine.ts', [String(seed)])
     const engineUrl = `http://127.0.0.1:${engine.hello.port}`
-    await using collector = await startCollector()
+    await using collector = await startHelper<{ url: string }>('./collector.ts', [])
     const random = seededRandom(seed)
 
     const added: { median: number; p95: number }[] = []
     {
-      const settings = { COCOON_TELEMETRY_URL: collector.url }
+      const settings = { COCOON_TELEMETRY_URL: collector.hello.url }
       await using chain = await startChain({ engineUrl, profileInto, settings })
       const direct = createAsker(engineUrl, CONNECTIONS)
       const through = createAsker(chain.url, CONNECTIONS, await makeKey(chain))
@@ -39,7 +37,7 @@ export const gatewayBenchmark: Benchmark = {
       }
       await Promise.all([direct.close(), through.close()])
     }
-    if (collector.spans() === 0) throw new Error('the collector was sent no span')
+    if (Number(await (await fetch(collector.hello.url)).text()) === 0) throw new Error('the collector was sent no span')
 
     await using open = await startChain({ engineUrl })
     await using keyed = await startChain({ engineUrl })
@@ -86,22 +84,4 @@ async function makeKey({ url, home }: RunningChain): Promise<string> {
   for (const scope of [{ scope: 'node' }, { scope: 'project', id: 'default' }, { scope: 'key', id }])
     for (const window of ['day', 'month']) await admin('PUT', 'budgets', { ...scope, window, limit: '1000000 TON' })
   return key
-}
-
-/** Takes traces and throws them away. */
-async function startCollector(): Promise<AsyncDisposable & { readonly url: string; spans(): number }> {
-  let spans = 0
-  const server = http.createServer((request, reply) => {
-    request.on('data', () => spans++)
-    request.on('end', () => void reply.writeHead(200, { 'content-type': 'application/json' }).end('{}'))
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/traces`,
-    spans: () => spans,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections()
-      await new Promise((resolve) => server.close(resolve))
-    },
-  }
 }

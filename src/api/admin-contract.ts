@@ -26,6 +26,8 @@ export const newProject = z.strictObject({ id, name: name.optional() })
 /** Without a project: that of the member who asks, else the default one. */
 export const newMember = z.strictObject({ project: id.optional(), name: name.min(1), role: z.enum(MEMBER_ROLES) })
 
+export const changedRole = z.strictObject({ role: z.enum(MEMBER_ROLES) })
+
 export const removeMember = z.strictObject({ keep_keys: z.boolean().default(false) })
 
 export const newKey = z.strictObject({

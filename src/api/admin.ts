@@ -22,7 +22,16 @@ import {
   seesBudget,
 } from './admin-access.ts'
 import { iso, parse } from './admin-body.ts'
-import { budgetName, closedAccount, newBudget, newKey, newMember, newProject, removeMember } from './admin-contract.ts'
+import {
+  budgetName,
+  changedRole,
+  closedAccount,
+  newBudget,
+  newKey,
+  newMember,
+  newProject,
+  removeMember,
+} from './admin-contract.ts'
 import { addReports } from './admin-reports.ts'
 import type { ConsolePage } from './console.ts'
 import { apiError } from './errors.ts'
@@ -133,11 +142,20 @@ function addMembers(scope: FastifyInstance, gateway: Gateway): void {
     })
     return reply.code(201).send({ ...memberOf(made), key })
   })
+  function expectThere(actor: Actor, id: string): void {
+    const member = gateway.members().find((one) => one.id === id)
+    if (actor.project !== null && !sees(actor, member?.project)) throw noSuch('member', id)
+  }
+  scope.post<{ Params: { id: string } }>('/members/:id/role', async ({ actor, params: { id }, body }) => {
+    expectRole(actor, 'owner', 'change what members may do')
+    const { role } = parse(changedRole, body)
+    expectThere(actor, id)
+    return memberOf(await gateway.setMemberRole(id, role))
+  })
   scope.post<{ Params: { id: string } }>('/members/:id/remove', async ({ actor, params: { id }, body }) => {
     expectRole(actor, 'owner', 'remove members')
     const { keep_keys: keepKeys } = parse(removeMember, body)
-    const member = gateway.members().find((one) => one.id === id)
-    if (actor.project !== null && !sees(actor, member?.project)) throw noSuch('member', id)
+    expectThere(actor, id)
     return memberOf(await gateway.removeMember(id, { keepKeys }))
   })
 }

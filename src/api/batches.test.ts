@@ -26,7 +26,7 @@ const answer = (call: ScriptedCall): void => {
   call.end({ costNano: COST_NANO })
 }
 const offer = (coefficient = 1000, maxRunningRequests = 100, runningRequests = 0) => [
-  { id: 'test-model', workers: [{ coefficient, runningRequests, maxRunningRequests }] },
+  { id: 'test-model', workers: [{ coefficient, runningRequests, maxRunningRequests, proxies: ['p:1'] }] },
 ]
 
 async function start(batch: object = {}, log: Log = silentLog): Promise<void> {

@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import type { BatchOrder, Batches, BatchView } from '../batch/index.ts'
 import { createBatchRequest, listBatchesQuery } from './batch-contract.ts'
 import type { ViewerOf } from './batch-viewer.ts'
-import { apiError } from './errors.ts'
+import { parseIdempotencyKey } from './idempotency.ts'
 import { type FiatNow, moneyFields } from './money-fields.ts'
 import { pageOf } from './page.ts'
 import { parseObject } from './prepare.ts'
@@ -17,8 +17,6 @@ export interface BatchDefaults {
 }
 
 const HOUR_MS = 3_600_000
-/** As that of a live endpoint. */
-const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/
 
 export function addBatchRoutes(
   app: FastifyInstance,
@@ -66,10 +64,8 @@ export function addBatchRoutes(
 /** Of both only hashes are kept. Throws `request.idempotency-key`. */
 function idempotencyOf(key: string | readonly string[] | undefined, body: Uint8Array): BatchOrder['idempotency'] {
   if (key === undefined) return null
-  if (typeof key !== 'string' || !IDEMPOTENCY_KEY.test(key))
-    throw apiError('request.idempotency-key', { message: 'Idempotency-Key must be 1 to 255 printable characters.' })
   const hash = (of: string | Uint8Array): string => createHash('sha256').update(of).digest('hex')
-  return { key: hash(key), body: hash(body) }
+  return { key: hash(parseIdempotencyKey(key)), body: hash(body) }
 }
 
 const seconds = (ms: number | null): number | null => (ms === null ? null : Math.floor(ms / 1000))

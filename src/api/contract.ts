@@ -20,7 +20,14 @@ export const MAX_MODEL_CHARS = 512
 export const MAX_INPUTS = 2048
 
 /** Fields that are meant for the client node: they never leave it. */
-export const CONTROL_FIELDS = ['max_coefficient', 'max_cost', 'timeout', 'enable_debug', 'request_guid'] as const
+export const CONTROL_FIELDS = [
+  'max_coefficient',
+  'max_cost',
+  'timeout',
+  'hedge_after',
+  'enable_debug',
+  'request_guid',
+] as const
 
 /** Fields we act on: given twice they are refused, since another reader of the body might take the other one. */
 export const ACTED_FIELDS = [
@@ -62,6 +69,8 @@ export const ENVELOPE_FIELDS = {
     .nullish(),
   /** Seconds. */
   timeout: z.number().positive().max(MAX_TIMEOUT_SECONDS).nullish(),
+  /** Seconds; 0 never asks a second proxy. */
+  hedge_after: z.number().min(0).max(MAX_TIMEOUT_SECONDS).nullish(),
   enable_debug: flag,
   request_guid: z.string().max(256).nullish(),
 }

@@ -17,7 +17,7 @@ function memory(limits = ANSWER_MEMORY) {
       runs.push(entry)
       return { cancel: () => (entry.cancelled = true), charge: () => Promise.resolve('unknown'), story: () => NO_STORY }
     },
-    models: () => Promise.resolve([]),
+    models: () => Promise.resolve({ models: [], silent: [] }),
     quote: () => ({ maxCostNano: 0n }) as ReturnType<Inference['quote']>,
   }
   const answers = createAnswerMemory(clock, inference, limits)

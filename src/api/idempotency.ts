@@ -51,6 +51,12 @@ export const ANSWER_MEMORY: AnswerMemoryLimits = { maxAnswers: 10_000, maxBytes:
 /** Printable ASCII. */
 const KEY = /^[\x21-\x7e]{1,255}$/
 
+/** What the header must be, wherever one is taken. Throws `request.idempotency-key`. */
+export function parseIdempotencyKey(header: string | readonly string[]): string {
+  if (typeof header === 'string' && KEY.test(header)) return header
+  throw apiError('request.idempotency-key', { message: 'Idempotency-Key must be 1 to 255 printable characters.' })
+}
+
 type Event =
   | { readonly is: 'head'; readonly head: Parameters<InferenceSink['head']>[0] }
   | { readonly is: 'part'; readonly bytes: Uint8Array }
@@ -167,8 +173,7 @@ export function createAnswerMemory(clock: Clock, inference: Inference, limits = 
 
   return {
     inferenceFor(key, scope, fingerprint) {
-      if (!KEY.test(key))
-        throw apiError('request.idempotency-key', { message: 'Idempotency-Key must be 1 to 255 printable characters.' })
+      parseIdempotencyKey(key)
       makeRoom()
       const id = toHex(new Uint8Array(createHash('sha256').update(`${scope.length} ${scope} ${key}`).digest()))
       const bodyHash = createHash('sha256').update(fingerprint).digest('hex')

@@ -355,14 +355,70 @@ describe('prices', () => {
     ['the header', {}, { 'x-cocoon-max-cost': '12' }, 12n],
     ['the lower of both', { max_cost: 13 }, { 'x-cocoon-max-cost': '0.1 TON' }, 13n],
   ])('%s limits what a request may cost, and does not leave the node', async (_, body, headers, nano) => {
+    inference.quote = () => ({ maxCostNano: nano, pricePerTokenNano: 1n, multipliers: ONES })
     for (const url of [CHAT, '/v1/responses', '/v1/messages'])
       await api.app.inject({ method: 'POST', url, payload: { ...BODY_BY_PATH[url], ...body }, headers })
     expect(inference.calls.map((call) => call.request.maxCostNano)).toEqual([nano, nano, nano])
     for (const call of inference.calls) expect(Buffer.from(call.request.body).toString()).not.toContain('max_cost')
   })
 
+  test.each([CHAT, '/v1/responses', '/v1/messages'])(
+    '%s says when a second proxy is asked, and it does not leave the node',
+    async (url) => {
+      for (const hedge_after of [0.25, 0, undefined])
+        await api.app.inject({ method: 'POST', url, payload: { ...BODY_BY_PATH[url], hedge_after } })
+      expect(inference.calls.map((call) => call.request.hedgeAfterMs)).toEqual([250, 0, undefined])
+      for (const call of inference.calls) expect(Buffer.from(call.request.body).toString()).not.toContain('hedge')
+    },
+  )
+
+  test('a request that could cost more than its caller allows is refused with its reason, everywhere', async () => {
+    const refused = await ask({ ...HELLO, max_tokens: 50, max_cost: 99 })
+    expect([refused.statusCode, refused.json().error.code]).toEqual([402, 'payment.max-cost'])
+    expect(inference.calls).toHaveLength(0)
+    expect((await admin('GET', '/receipts?result=refused')).json().data).toMatchObject([
+      { result: 'refused', code: 'payment.max-cost', model: 'test/model', cost_nano: '0', attempts: 0 },
+    ])
+    expect((await admin('GET', '/receipts?result=failed')).json().data).toEqual([])
+    expect((await admin('GET', '/usage?by=code')).json().data).toMatchObject([
+      { code: 'payment.max-cost', requests: 1 },
+    ])
+    expect((await admin('GET', '/usage?by=key')).json().data).toEqual([])
+  })
+
+  test('a request whose price cap no worker is within is refused, after the proxies were asked; it has not failed', async () => {
+    const story = { proxy: 'p:1', worker: null, sentMs: 1, firstByteMs: null, endedMs: 2, ended: 'capacity.price' }
+    use((call) => {
+      call.story = { queuedMs: null, attempts: [story] }
+      const error = new CocoonError('capacity.price', { message: 'can run this query with coefficient=900' })
+      // As proxies tell it: with what it cost.
+      const tokens = { prompt: 0n, cached: 0n, completion: 0n, reasoning: 0n, total: 0n }
+      call.fail(error, { ...FINAL, tokens, costNano: 0n })
+    })
+    expect((await ask({ ...HELLO, max_coefficient: 800 })).statusCode).toBe(503)
+    expect((await admin('GET', '/receipts')).json().data).toMatchObject([
+      { result: 'refused', code: 'capacity.price', tries: [{ proxy: 'p:1', ended: 'capacity.price' }] },
+    ])
+    expect((await admin('GET', '/usage?by=code')).json().data).toMatchObject([{ code: 'capacity.price', requests: 1 }])
+    expect((await admin('GET', '/usage?by=day')).json().data).toEqual([])
+  })
+
+  test('an answer that is an engine’s refusal has failed, with its status, and the caller gets the engine’s words', async () => {
+    use((call) => {
+      call.head('application/json', 422)
+      call.part('{"error":{"message":"no log probabilities"}}')
+      call.end({ costNano: 0n })
+    })
+    const reply = await ask()
+    expect([reply.statusCode, reply.json().error.message]).toEqual([422, 'no log probabilities'])
+    expect((await admin('GET', '/receipts')).json().data).toMatchObject([
+      { result: 'failed', code: 'engine.status', status: 422 },
+    ])
+    expect((await admin('GET', '/usage?by=day')).json().data).toMatchObject([{ requests: 1, failed: 1 }])
+  })
+
   test('the price list has each model at its cheapest and dearest worker', async () => {
-    const worker = { runningRequests: 0, maxRunningRequests: 1 }
+    const worker = { runningRequests: 0, maxRunningRequests: 1, proxies: ['p:1'] }
     inference.offers = [{ id: 'm', workers: [2000, 500].map((coefficient) => ({ ...worker, coefficient })) }]
     const list = (await api.app.inject({ method: 'GET', url: '/v1/prices' })).json()
     expect(list.data).toMatchObject([

@@ -29,13 +29,20 @@ const make = async (
   payload: object,
 ): Promise<{ readonly key: string; readonly id: string }> => (await admin(key, 'POST', url, payload)).json()
 
-beforeEach(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'cocoon-members-'))
-  const clock = manualClock(Date.UTC(2026, 7, 12))
-  gateway = await openGateway(
+const clock = manualClock(Date.UTC(2026, 7, 12))
+const open = (): Promise<Gateway> =>
+  openGateway(
     { clock, random: systemRandom, log: silentLog, metrics: noMetrics, fetch },
     { ...gatewayOptions.parse({}), path: join(folder, 'gateway.sqlite') },
   )
+const reopen = async (): Promise<void> => {
+  await gateway.close()
+  gateway = await open()
+}
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'cocoon-members-'))
+  gateway = await open()
   const inference = scriptedInference((call) => {
     call.head()
     call.part(COMPLETION)
@@ -114,6 +121,13 @@ describe('what may be done', () => {
     ['makes projects', 'POST', () => '/projects', () => ({ id: 'new' }), [403, 403, 403]],
     ['adds members', 'POST', () => '/members', () => ({ name: 'x', role: 'owner' }), [201, 403, 403]],
     ['revokes the node’s keys', 'POST', (id: string) => `/keys/${id}/revoke`, () => ({}), [200, 403, 403]],
+    [
+      'changes what members may do',
+      'POST',
+      () => `/members/${as.viewer.id}/role`,
+      () => ({ role: 'viewer' }),
+      [200, 403, 403],
+    ],
     ['removes members', 'POST', () => `/members/${as.viewer.id}/remove`, () => ({}), [200, 403, 403]],
     ['gives a key a budget', 'PUT', () => '/budgets', (id: string) => ({ ...KEY_BUDGET, id }), [200, 403, 403]],
     [
@@ -159,6 +173,32 @@ describe('what may be done', () => {
       [{ name: 'x', role: 'owner', id: 'ab' }, 'id'],
     ] as const)
       expect((await admin(NODE, 'POST', '/members', wrong)).json().error.param).toBe(field)
+  })
+
+  test('a role that was changed holds for the next request, up and down, and after a restart', async () => {
+    const role = (id: string, name: string, by = as.owner.key) =>
+      admin(by, 'POST', `/members/${id}/role`, { role: name })
+    const makesKeys = async (key: string) => (await admin(key, 'POST', '/keys', {})).statusCode === 201
+    expect(await makesKeys(as.viewer.key)).toBe(false)
+    expect((await role(as.viewer.id, 'member')).json()).toMatchObject({ id: as.viewer.id, role: 'member' })
+    expect(await makesKeys(as.viewer.key)).toBe(true)
+    await role(as.member.id, 'viewer', NODE)
+    expect(await makesKeys(as.member.key)).toBe(false)
+    expect((await role(as.owner.id, 'member')).statusCode).toBe(200)
+    expect((await role(as.owner.id, 'owner')).statusCode).toBe(403)
+    await reopen()
+    const roleById = new Map(gateway.members().map((m) => [m.id, m.role]))
+    expect([as.owner, as.member, as.viewer].map(({ id }) => roleById.get(id))).toEqual(['member', 'viewer', 'member'])
+  })
+
+  test('a role is changed of members that are there, in the own project, to one that exists', async () => {
+    const change = async (id: string, role: string, by = as.owner.key) =>
+      (await admin(by, 'POST', `/members/${id}/role`, { role })).json().error
+    expect(await change(as.stranger.id, 'viewer')).toMatchObject({ code: 'request.no-account' })
+    expect(await change('nobody', 'viewer', NODE)).toMatchObject({ code: 'request.no-account', param: 'id' })
+    expect(await change(as.member.id, 'king')).toMatchObject({ code: 'request.bad-field', param: 'role' })
+    await admin(NODE, 'POST', `/members/${as.member.id}/remove`)
+    expect(await change(as.member.id, 'owner')).toMatchObject({ code: 'request.bad-account', param: 'id' })
   })
 
   test('a member that was removed is out at once, with the keys that it made', async () => {

@@ -12,6 +12,7 @@ const worker = (over: Partial<ModelOffer['workers'][number]>): ModelOffer['worke
   coefficient: 1000,
   runningRequests: 0,
   maxRunningRequests: 1,
+  proxies: ['p:1'],
   ...over,
 })
 

@@ -1,6 +1,6 @@
 /** GET /v1/models and /v1/models/ID. Shape: OpenAI's, with the live offers of workers as the reference adds them. */
 import type { FastifyInstance } from 'fastify'
-import type { Inference, ModelOffer, Quote } from '../roles/client/index.ts'
+import type { Inference, ModelOffer, Offers, Quote } from '../roles/client/index.ts'
 import { ABILITIES, type Ability } from '../util/index.ts'
 import { apiError } from './errors.ts'
 import { baseName } from './caller.ts'
@@ -32,6 +32,8 @@ export interface ListedModel {
     readonly missing: readonly Ability[] | null
     readonly context_length: number | null
     readonly evidence: string | null
+    /** Addresses of the proxies that it works behind. */
+    readonly proxies: readonly string[]
   }[]
 }
 
@@ -49,6 +51,7 @@ export function listModel(offer: ModelOffer, quote: Quote): ListedModel {
     missing: worker.abilities?.cannot ?? null,
     context_length: worker.abilities?.contextLength ?? null,
     evidence: worker.evidence ?? null,
+    proxies: worker.proxies,
   }))
   const able = workers.map(({ capabilities }) => capabilities).filter((list) => list !== null)
   const lengths = workers.map(({ context_length: length }) => length).filter((length) => length !== null)
@@ -66,6 +69,21 @@ export function listModel(offer: ModelOffer, quote: Quote): ListedModel {
   }
 }
 
+/** The answer to `GET /v1/models`. */
+export const listModels = ({ models, silent }: Offers, quote: Quote) => ({
+  object: 'list' as const,
+  data: models.map((offer) => listModel(offer, quote)),
+  /** Connected proxies that did not answer: what only they have is missing. */
+  silent_proxies: silent,
+})
+
+/** The answer to `GET /v1/models/ID`. Throws `request.unknown-model`. */
+export function findModel({ models }: Offers, id: string, quote: Quote): ListedModel {
+  const offer = models.find((one) => one.id === baseName(id))
+  if (offer === undefined) throw apiError('request.unknown-model', { field: 'model' })
+  return listModel(offer, quote)
+}
+
 const WEAKEST_FIRST = ['none', 'simulated', 'verified']
 
 /** What a model's offers cost does not hang on a request. */
@@ -75,15 +93,10 @@ const sum = (counts: readonly number[]): number => counts.reduce((total, count) 
 
 export function addModelRoutes(app: FastifyInstance, inference: Inference): void {
   app.get('/v1/models', async (request) => {
-    const offers = await inference.models(request.signal)
-    const prices = pricesOf(inference)
-    return { object: 'list', data: offers.map((offer) => listModel(offer, prices)) }
+    return listModels(await inference.models(request.signal), pricesOf(inference))
   })
   // Ids contain slashes, encoded or not.
   app.get<{ Params: { '*': string } }>('/v1/models/*', async (request) => {
-    const id = baseName(request.params['*'])
-    const offer = (await inference.models(request.signal)).find((one) => one.id === id)
-    if (offer === undefined) throw apiError('request.unknown-model', { field: 'model' })
-    return listModel(offer, pricesOf(inference))
+    return findModel(await inference.models(request.signal), request.params['*'], pricesOf(inference))
   })
 }

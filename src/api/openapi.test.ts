@@ -1,5 +1,7 @@
 import { afterEach, expect, test } from 'vitest'
 import type { Batches } from '../batch/index.ts'
+import type { Gateway } from '../gateway/index.ts'
+import { Secret } from '../util/index.ts'
 import { type ApiUnderTest, apiUnderTest } from './api-under-test.ts'
 import { openApiDocument } from './openapi.ts'
 
@@ -15,7 +17,11 @@ test('every route of the server is described, and nothing else is', async () => 
   const routes: string[] = []
   // Only their routes count.
   const batches = { of: { files: {} } as Batches, defaults: { maxCoefficient: 1, keepOutputMs: 1 } }
-  api = apiUnderTest({ options: { apiKey: 'correct-horse' }, deps: { batches } })
+  const admin = { key: new Secret('k'), leave: () => Promise.resolve() }
+  api = apiUnderTest({
+    options: { apiKey: 'correct-horse' },
+    deps: { batches, gateway: {} as Gateway, admin },
+  })
   api.app.addHook('onRoute', ({ method, url }) => {
     for (const one of [method].flat())
       if (one !== 'HEAD') routes.push(`${one} ${url.replace('*', '{model}').replace(/:(\w+)/, '{$1}')}`)
@@ -42,6 +48,17 @@ test('a request’s fields stand in it as they are checked', () => {
   expect(schemaOf('/v1/audio/transcriptions')).toMatchObject({
     schema: { required: ['model', 'file'], properties: { file: { format: 'binary' } } },
   })
+})
+
+test('what is the owner’s asks for another key, and a good answer is named by its status', () => {
+  const { paths } = openApiDocument() as unknown as {
+    paths: Record<string, Record<string, { security: object[]; responses: Record<string, { content?: object }> }>>
+  }
+  for (const [path, operations] of Object.entries(paths))
+    for (const { security } of Object.values(operations))
+      expect(security.some((one) => 'admin' in one)).toBe(path.startsWith('/admin/'))
+  expect(paths['/admin/keys']?.['post']?.responses['201']).toBeDefined()
+  expect(paths['/admin/budgets']?.['delete']?.responses['204']?.content).toBeUndefined()
 })
 
 test('lists say what they may be asked with', () => {

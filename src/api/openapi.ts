@@ -2,32 +2,13 @@
  * The document that describes this API to tools: OpenAPI 3.1, made from the schemas that requests are checked with.
  * `GET /openapi.json` serves it; docs/openapi.json is the same, for reading and for generators.
  */
-import { z } from 'zod'
 import { createBatchRequest, listBatchesQuery, listFilesQuery, uploadRequest } from './batch-contract.ts'
 import { REQUEST_BY_PATH } from './contract.ts'
 import { countTokensRequest, messagesRequest } from './messages/contract.ts'
+import { ADMIN } from './openapi-admin.ts'
+import { type Json, type Operation, pathId, queryOf, schemaOf } from './openapi-operation.ts'
 import { responsesRequest } from './responses/contract.ts'
 import { TRANSCRIPTION_PATH, transcriptionRequest } from './transcription.ts'
-
-type Json = Readonly<Record<string, unknown>>
-
-interface Operation {
-  readonly summary: string
-  readonly request?: z.ZodType
-  /** How the request's body travels, when not as JSON. */
-  readonly mediaType?: 'multipart/form-data'
-  /** With `stream: true` it answers with server-sent events. */
-  readonly streams?: true
-  /** Served without the API key. */
-  readonly open?: true
-  readonly parameters?: readonly Json[]
-  /** The path whose request this one takes. */
-  readonly like?: string
-  /** Runs nothing by itself: its answer has no price in its headers. */
-  readonly isFree?: true
-  /** Media type of the answer, when not JSON. */
-  readonly answers?: string
-}
 
 const POSTS: Readonly<Record<string, Operation>> = {
   '/v1/chat/completions': {
@@ -74,16 +55,6 @@ const QUOTES = Object.fromEntries(
     ]),
 )
 
-function pathId(name: string): Json {
-  return { name, in: 'path', required: true, schema: { type: 'string' } }
-}
-
-/** What a list may be asked with. */
-const queryOf = (schema: z.ZodObject): readonly Json[] =>
-  Object.entries(
-    (schemaOf(schema, 'application/json') as { properties: Readonly<Record<string, Json>> }).properties,
-  ).map(([name, property]) => ({ name, in: 'query', required: false, schema: property }))
-
 const MODEL_ID: Json = {
   name: 'model',
   in: 'path',
@@ -105,9 +76,9 @@ const GETS: Readonly<Record<string, Operation>> = {
   },
   '/v1/batches': { summary: 'Batches of the caller’s project.', parameters: queryOf(listBatchesQuery) },
   '/v1/batches/{batch_id}': { summary: 'How far a batch is.', parameters: [pathId('batch_id')] },
-  '/healthz': { summary: 'Whether the process lives.', open: true },
-  '/readyz': { summary: 'Whether requests can be served, and why not.', open: true },
-  '/openapi.json': { summary: 'This document.', open: true },
+  '/healthz': { summary: 'Whether the process lives.', by: 'anybody' },
+  '/readyz': { summary: 'Whether requests can be served, and why not.', by: 'anybody' },
+  '/openapi.json': { summary: 'This document.', by: 'anybody' },
   '/status': { summary: 'What the node says of itself.' },
   '/jsonstats': { summary: 'The same in the shape that existing monitoring reads.' },
   '/metrics': { summary: 'Prometheus metrics.', answers: 'text/plain' },
@@ -124,9 +95,10 @@ export function openApiDocument(): Json {
     for (const [path, operation] of Object.entries(operations))
       paths[path] = { ...paths[path], [method]: describe(method, path, operation, path in paths) }
   }
-  add('get', GETS)
-  add('post', { ...POSTS, ...BATCH_POSTS, ...QUOTES })
-  add('delete', DELETES)
+  add('get', { ...GETS, ...ADMIN.get })
+  add('post', { ...POSTS, ...BATCH_POSTS, ...QUOTES, ...ADMIN.post })
+  add('put', ADMIN.put)
+  add('delete', { ...DELETES, ...ADMIN.delete })
   return {
     openapi: '3.1.0',
     info: {
@@ -138,12 +110,17 @@ export function openApiDocument(): Json {
     servers: [{ url: 'http://127.0.0.1:10000' }],
     paths,
     components: {
-      securitySchemes: { key: { type: 'http', scheme: 'bearer' } },
+      securitySchemes: {
+        key: { type: 'http', scheme: 'bearer' },
+        admin: { type: 'http', scheme: 'bearer', description: 'The node’s admin key, or the credential of a member.' },
+      },
       schemas: { Error: ERROR },
       headers: HEADERS,
     },
   }
 }
+
+const SECURITY = { anybody: [], key: [{}, { key: [] }], admin: [{ admin: [] }] }
 
 /** @param isSecond whether another method of this path has its name already */
 function describe(method: string, path: string, operation: Operation, isSecond: boolean): Json {
@@ -152,17 +129,18 @@ function describe(method: string, path: string, operation: Operation, isSecond: 
     request,
     mediaType = 'application/json',
     streams,
-    open,
+    by,
     parameters,
     like,
     answers,
     isFree,
+    status = 200,
   } = operation
   const name = path.replaceAll(/[^a-z]+/g, '_').replace(/^_|_$/g, '')
   return {
     operationId: isSecond ? `${method}_${name}` : name,
     summary,
-    security: open === true ? [] : [{}, { key: [] }],
+    security: SECURITY[by ?? 'key'],
     ...(parameters !== undefined && { parameters }),
     ...(request !== undefined && {
       requestBody: {
@@ -171,13 +149,18 @@ function describe(method: string, path: string, operation: Operation, isSecond: 
       },
     }),
     responses: {
-      '200': {
+      [status]: {
         description: 'The answer.',
-        ...(request !== undefined && like === undefined && isFree !== true && { headers: HEADER_REFERENCES }),
-        content: {
-          [answers ?? 'application/json']: {},
-          ...(streams === true && { 'text/event-stream': {} }),
-        },
+        ...(request !== undefined &&
+          like === undefined &&
+          isFree !== true &&
+          by !== 'admin' && { headers: HEADER_REFERENCES }),
+        ...(status !== 204 && {
+          content: {
+            [answers ?? 'application/json']: {},
+            ...(streams === true && { 'text/event-stream': {} }),
+          },
+        }),
       },
       default: {
         description: 'A refusal or a failure; the first word of its code says who must act.',
@@ -190,21 +173,6 @@ function describe(method: string, path: string, operation: Operation, isSecond: 
 const schemaAt = (path: string): Json => ({
   $ref: `#/paths/${path.replaceAll('/', '~1')}/post/requestBody/content/application~1json/schema`,
 })
-
-/** What a caller may write. What only a function can check is not in it. */
-function schemaOf(request: z.ZodType, mediaType: string): Json {
-  const { $schema: _, ...schema } = z.toJSONSchema(request, { io: 'input', unrepresentable: 'any' }) as Record<
-    string,
-    unknown
-  >
-  if (mediaType !== 'multipart/form-data') return schema
-  const { properties, required } = schema as { properties: Json; required: string[] }
-  return {
-    ...schema,
-    properties: { ...properties, file: { type: 'string', format: 'binary' } },
-    required: [...required, 'file'],
-  }
-}
 
 const ERROR: Json = {
   type: 'object',

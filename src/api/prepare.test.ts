@@ -192,6 +192,8 @@ describe('refusals', () => {
     [chat({ timeout: 0 }), 'request.bad-field', 'timeout'],
     [chat({ timeout: -1 }), 'request.bad-field', 'timeout'],
     [chat({ timeout: 3601 }), 'request.bad-field', 'timeout'],
+    [chat({ hedge_after: -1 }), 'request.bad-field', 'hedge_after'],
+    [chat({ hedge_after: '1' }), 'request.bad-field', 'hedge_after'],
     ['{"model":"m","messages":[{"role":"user"}],"timeout":1e999}', 'request.bad-field', 'timeout'],
     ['{"model":"m","messages":[{"role":"user"}],"timeout":NaN}', 'request.bad-json', undefined],
     [chat({ max_coefficient: -1 }), 'request.bad-field', 'max_coefficient'],

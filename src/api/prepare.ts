@@ -37,6 +37,7 @@ interface Fields {
   readonly max_coefficient?: number | null | undefined
   readonly max_cost?: number | string | null | undefined
   readonly timeout?: number | null | undefined
+  readonly hedge_after?: number | null | undefined
   readonly enable_debug?: boolean | null | undefined
 }
 
@@ -68,6 +69,7 @@ export function prepareInference(caller: CallerRequest): PreparedInference {
     maxTokens: limit?.reserved ?? 0,
     maxCoefficient: fields.max_coefficient ?? caller.defaults.maxCoefficient,
     timeoutMs: isGiven(fields.timeout) ? Math.ceil(fields.timeout * 1000) : caller.defaults.timeoutMs,
+    ...(isGiven(fields.hedge_after) && { hedgeAfterMs: Math.ceil(fields.hedge_after * 1000) }),
     debug: fields.enable_debug === true,
     traceId: caller.traceId,
     caller: caller.caller,

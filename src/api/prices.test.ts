@@ -22,7 +22,7 @@ test('a million tokens cost the network’s price times the multiplier of their 
 
 test('the price list has the cheapest and the dearest worker of each model', async () => {
   api = apiUnderTest()
-  const worker = (coefficient: number) => ({ coefficient, runningRequests: 0, maxRunningRequests: 1 })
+  const worker = (coefficient: number) => ({ coefficient, runningRequests: 0, maxRunningRequests: 1, proxies: ['p:1'] })
   api.inference.offers = [
     { id: 'a', workers: [worker(1500), worker(500), worker(1000)] },
     { id: 'b', workers: [] },

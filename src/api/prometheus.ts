@@ -10,15 +10,11 @@ export interface PrometheusOptions {
   readonly processMetrics?: boolean
 }
 
-/** How often the event loop's delay is looked at: each look wakes a process that has nothing to do. */
-const EVENT_LOOP_MS = 50
-
 /** Asking twice for one name gives the same metric. */
 export function createPrometheusMetrics(options: PrometheusOptions): Metrics & { text(): Promise<string> } {
   const registry = options.registry ?? new Registry()
   const { prefix } = options
-  if (options.processMetrics === true)
-    collectDefaultMetrics({ register: registry, prefix, eventLoopMonitoringPrecision: EVENT_LOOP_MS })
+  if (options.processMetrics === true) collectDefaultMetrics({ register: registry, prefix })
   const existing = (name: string): unknown => registry.getSingleMetric(prefix + name)
   const counters = new Map<string, OwnCounter>()
   const common = (name: string, help: string) => ({ name: prefix + name, help, registers: [registry] })

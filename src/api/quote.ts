@@ -15,11 +15,16 @@ export function addQuoteRoutes(
   fiat: FiatNow | undefined,
 ): void {
   app.get('/v1/prices', async (request) => {
-    const offers = await inference.models(request.signal)
+    const { models, silent } = await inference.models(request.signal)
     const price = inference.quote(NO_REQUEST)
     const rate = fiat?.()
     const shown = rate === undefined ? null : { currency: rate.currency, per_ton: rate.perTon }
-    return { object: 'list', fiat: shown, data: offers.map((offer) => priceOf(offer, price, fiat)) }
+    return {
+      object: 'list',
+      fiat: shown,
+      data: models.map((offer) => priceOf(offer, price, fiat)),
+      silent_proxies: silent,
+    }
   })
   void app.register(async (scope) => {
     // As in routes.ts: the bytes as they came.

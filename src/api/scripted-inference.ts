@@ -31,6 +31,8 @@ export interface ScriptedCall {
 export interface ScriptedInference extends Inference {
   readonly calls: readonly ScriptedCall[]
   offers: readonly ModelOffer[] | Error
+  /** Proxies that do not say what they offer. */
+  silent: readonly string[]
 }
 
 export const FINAL: FinalInfo = {
@@ -48,6 +50,7 @@ export function scriptedInference(script: (call: ScriptedCall) => unknown = () =
   return {
     calls,
     offers: [],
+    silent: [],
     run(request, sink) {
       let cancels = 0
       let resolve = (): void => {}
@@ -100,7 +103,8 @@ export function scriptedInference(script: (call: ScriptedCall) => unknown = () =
       multipliers: { prompt: 10_000, cached: 10_000, completion: 10_000, reasoning: 10_000 },
     }),
     models() {
-      return this.offers instanceof Error ? Promise.reject(this.offers) : Promise.resolve(this.offers)
+      const { offers: models, silent } = this
+      return models instanceof Error ? Promise.reject(models) : Promise.resolve({ models, silent })
     },
   }
 }

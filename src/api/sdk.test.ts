@@ -86,8 +86,8 @@ describe('without streaming', () => {
       {
         id: 'a/b',
         workers: [
-          { coefficient: 1500, runningRequests: 13, maxRunningRequests: 0 },
-          { coefficient: 500, runningRequests: 2, maxRunningRequests: 60 },
+          { coefficient: 1500, runningRequests: 13, maxRunningRequests: 0, proxies: ['p:1'] },
+          { coefficient: 500, runningRequests: 2, maxRunningRequests: 60, proxies: ['p:1', 'p:2'] },
         ],
       },
       { id: 'c', workers: [] },
@@ -101,8 +101,8 @@ describe('without streaming', () => {
       load: 0.25,
       price_per_million_nano: { prompt: '1000000', cached: '1000000', completion: '1000000', reasoning: '1000000' },
       workers: [
-        { coefficient: 1500, running_requests: 13, max_running_requests: 0, ...NOTHING_TOLD },
-        { coefficient: 500, running_requests: 2, max_running_requests: 60, ...NOTHING_TOLD },
+        { coefficient: 1500, running_requests: 13, max_running_requests: 0, proxies: ['p:1'], ...NOTHING_TOLD },
+        { coefficient: 500, running_requests: 2, max_running_requests: 60, proxies: ['p:1', 'p:2'], ...NOTHING_TOLD },
       ],
       capabilities: null,
       context_length: null,

@@ -1,13 +1,12 @@
 /** The HTTP server of a client node: OpenAI's endpoints in front of an `Inference`, and the operations endpoints. */
 import cors from '@fastify/cors'
 import type { FastifyInstance } from 'fastify'
-import type { Batches } from '../batch/index.ts'
 import { type Gateway, NOBODY } from '../gateway/index.ts'
 import type { Inference } from '../roles/client/index.ts'
 import { type AdminAccess, addAdminRoutes } from './admin.ts'
 import { COST_HEADERS } from './answer-headers.ts'
 import { isLoopback } from './auth.ts'
-import { addBatchRoutes, type BatchDefaults } from './batches.ts'
+import { addBatchRoutes } from './batches.ts'
 import { createViewerOf } from './batch-viewer.ts'
 import { createCallerCheck } from './callers.ts'
 import { addConsoleRoutes } from './console.ts'
@@ -21,6 +20,7 @@ import { addQuoteRoutes } from './quote.ts'
 import { addOpsRoutes, type Ops, type OpsApi } from './ops.ts'
 import { openApiDocument } from './openapi.ts'
 import type { ClientApiOptions } from './options.ts'
+import type { ServedBatches } from './served-batches.ts'
 import { TRANSCRIPTION_PATH } from './transcription.ts'
 import { TRANSLATED_PATHS } from './translated-paths.ts'
 
@@ -43,7 +43,7 @@ export interface ClientApiDeps extends HttpDeps {
   /** Opens `/admin`; needed where there is a gateway. */
   readonly admin?: AdminAccess
   /** Files and batches; without, there are none. */
-  readonly batches?: { readonly of: Batches; readonly defaults: BatchDefaults }
+  readonly batches?: ServedBatches
 }
 
 export function createClientApi(deps: ClientApiDeps, options: ClientApiOptions): ClientApi {

@@ -100,6 +100,7 @@ describe('a transcription', () => {
     [{ model: 'w', file, stream: 'yes' }, 'stream'],
     [{ model: 'w', file, response_format: 'xml' }, 'response_format'],
     [{ model: 'w', file, timeout: '0' }, 'timeout'],
+    [{ model: 'w', file, hedge_after: 'soon' }, 'hedge_after'],
     [{ model: 'w', file, max_tokens: '1', max_completion_tokens: '2' }, 'max_completion_tokens'],
   ])('%j is refused, naming %s', async (fields, param) => {
     expect(await post(fields)).toMatchObject({ status: 400, body: { error: { param } } })

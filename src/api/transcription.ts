@@ -26,6 +26,12 @@ const whole = (least: number, most: number) =>
     .regex(/^\d{1,10}$/, 'must be a whole number')
     .transform(Number)
     .pipe(z.int().min(least).max(most))
+const seconds = (within: z.ZodNumber) =>
+  z
+    .string()
+    .regex(/^\d{1,4}(?:\.\d{1,6})?$/, 'must be a number of seconds')
+    .transform(Number)
+    .pipe(within)
 const flag = z.enum(['true', 'false', '1', '0']).transform((given) => given === 'true' || given === '1')
 
 /** Everything but the sound. Unknown fields pass through. */
@@ -33,12 +39,8 @@ export const transcriptionRequest = z.looseObject({
   model: z.string().min(1).max(MAX_MODEL_CHARS),
   max_coefficient: whole(0, MAX_INT31).optional(),
   /** Seconds. */
-  timeout: z
-    .string()
-    .regex(/^\d{1,4}(?:\.\d{1,6})?$/, 'must be a number of seconds')
-    .transform(Number)
-    .pipe(z.number().positive().max(MAX_TIMEOUT_SECONDS))
-    .optional(),
+  timeout: seconds(z.number().positive().max(MAX_TIMEOUT_SECONDS)).optional(),
+  hedge_after: seconds(z.number().min(0).max(MAX_TIMEOUT_SECONDS)).optional(),
   max_cost: z
     .string()
     .refine((value) => parseMaxCost(value) !== null, { error: MAX_COST_SHAPE })
@@ -88,6 +90,7 @@ export function prepareTranscription(caller: CallerRequest): PreparedInference {
     maxTokens,
     maxCoefficient: fields.max_coefficient ?? caller.defaults.maxCoefficient,
     timeoutMs: fields.timeout === undefined ? caller.defaults.timeoutMs : Math.ceil(fields.timeout * 1000),
+    ...(fields.hedge_after !== undefined && { hedgeAfterMs: Math.ceil(fields.hedge_after * 1000) }),
     debug: fields.enable_debug === true,
     traceId: caller.traceId,
     caller: caller.caller,

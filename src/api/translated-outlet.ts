@@ -11,6 +11,8 @@ export interface AnswerTranslation {
   whole(completion: ChatPiece): object
   /** The JSON for a refusal or a failure. */
   error(status: number, error: OpenAiErrorBody['error']): object
+  /** The field of the caller's request that became this one of the chat completion. */
+  ownField(field: string): string
   /** Called once, when the answer turns out to be a stream. Absent where nobody can ask for one. */
   stream?(): StreamTranslation
 }
@@ -112,7 +114,14 @@ export class TranslatedOutlet implements AnswerOutlet {
   #errorFor(status: number, body: Uint8Array): object {
     const message = `The engine answered with status ${status}.`
     const unknown = { message, type: 'server_error', param: null, code: 'engine.failed' }
-    return this.#translation.error(status, readError(parseJson(body)) ?? unknown)
+    return this.#translation.error(status, this.#inOwnTerms(readError(parseJson(body)) ?? unknown))
+  }
+
+  #inOwnTerms(error: OpenAiErrorBody['error']): OpenAiErrorBody['error'] {
+    const { param, message } = error
+    if (typeof param !== 'string') return error
+    const own = this.#translation.ownField(param)
+    return { ...error, param: own, message: message.replaceAll(param, own) }
   }
 
   #refuse(headers: string[], message: string): void {

@@ -18,7 +18,7 @@ function setUp() {
     quote: () => {
       throw new Error('not asked')
     },
-    models: () => Promise.resolve([]),
+    models: () => Promise.resolve({ models: [], silent: [] }),
   }
   const watch = watchInteractive(inference, clock)
   const seen: string[] = []

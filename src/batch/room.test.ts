@@ -7,7 +7,7 @@ const worker = (coefficient: number, runningRequests: number, maxRunningRequests
   runningRequests,
   maxRunningRequests,
 })
-const offer = (...workers: ReturnType<typeof worker>[]) => ({ id: 'm', workers })
+const offer = (...workers: ReturnType<typeof worker>[]) => ({ workers })
 
 describe('a line of a batch', () => {
   test.each([
@@ -44,7 +44,7 @@ test('a line never offers more than its cap, nor goes where the load is at its l
       fc.nat(4000),
       fc.integer({ min: 1, max: 100 }),
       (workers, cap, load) => {
-        const room = findRoom({ id: 'm', workers }, cap, load, 0)
+        const room = findRoom({ workers }, cap, load, 0)
         if (room.at !== 'coefficient') return
         expect(room.coefficient).toBeLessThanOrEqual(cap)
         const within = workers.filter((w) => w.coefficient <= room.coefficient)

@@ -14,13 +14,21 @@ export type Room =
   /** The workers within the cap have enough to do. */
   | { readonly at: 'full' }
 
+/** What counts of a model's offer. */
+export interface OfferedRoom {
+  readonly workers: readonly Pick<
+    ModelOffer['workers'][number],
+    'coefficient' | 'runningRequests' | 'maxRunningRequests'
+  >[]
+}
+
 /**
  * @param maxCoefficient the cap, per mille
  * @param maxLoadPercent of the places that may be taken
  * @param started lines that went out since the offers were told
  */
 export function findRoom(
-  offer: ModelOffer | undefined,
+  offer: OfferedRoom | undefined,
   maxCoefficient: number,
   maxLoadPercent: number,
   started: number,

@@ -158,7 +158,7 @@ export function createRunner(deps: RunnerDeps, options: BatchOptions): Runner {
     isAsking = true
     const told = places.asked()
     const byModel = await deps.inference.models().then(
-      (list) => new Map(list.map((offer) => [offer.id, offer])),
+      ({ models }) => new Map(models.map((offer) => [offer.id, offer])),
       () => null,
     )
     isAsking = false

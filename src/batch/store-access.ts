@@ -1,5 +1,5 @@
 /** This end of the store's thread: changes in groups, each durable when its promise resolves. */
-import { startStoreThread } from '../disk/index.ts'
+import { createFullDisk, startStoreThread } from '../disk/index.ts'
 import { createGroupCommit } from '../ledger/index.ts'
 import { type Clock, type CocoonError, type Log } from '../util/index.ts'
 import { batchError } from './errors.ts'
@@ -25,12 +25,10 @@ export interface StoreAccess {
 }
 
 const GROUP = { items: 1_000, groups: 2 }
-/** A full disk is looked at again after this. */
-const RETRY_MS = 2_000
 
 /** Throws `config.batch-…`. */
 export async function openStoreAccess(
-  { clock, log }: { readonly clock: Clock; readonly log: Log },
+  deps: { readonly clock: Clock; readonly log: Log },
   path: string,
 ): Promise<StoreAccess> {
   const workerData: StoreOptions = { path }
@@ -48,36 +46,20 @@ export async function openStoreAccess(
     ended,
   })
   const kept = await thread.opened
-  let trouble: CocoonError | null = null
+  const disk = createFullDisk(deps, { full: 'capacity.batch-full', says: 'batches cannot be written' })
   const commit = createGroupCommit<readonly Change[]>(GROUP, async (groups) => {
     await thread.do({ do: 'apply', changes: groups.flat() })
   })
 
-  /** Again and again while the disk is full. */
-  async function insist<T>(work: () => Promise<T>): Promise<T> {
-    for (;;)
-      try {
-        const done = await work()
-        trouble = null
-        return done
-      } catch (error) {
-        const why = error as CocoonError
-        if (trouble?.code !== why.code) log.error('batches cannot be written', { code: why.code, message: why.message })
-        trouble = why
-        if (why.code !== 'capacity.batch-full') throw why
-        await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve))
-      }
-  }
-
   return {
     kept,
     apply: (changes) => commit.add(changes),
-    keep: (changes) => insist(() => commit.add(changes)),
+    keep: (changes) => disk.waitOut(() => commit.add(changes)),
     pending: async (batch, model, afterSeq, limit) =>
       (await thread.do({ do: 'pending', batch, model, afterSeq, limit })).pending ?? [],
     models: async (batch) => (await thread.do({ do: 'models', batch })).models ?? [],
-    outputs: (order) => insist(async () => (await thread.do({ do: 'outputs', order })).outputs as Outputs),
-    trouble: () => trouble,
+    outputs: (order) => disk.waitOut(async () => (await thread.do({ do: 'outputs', order })).outputs as Outputs),
+    trouble: disk.trouble,
     async close() {
       await commit.idle()
       await thread.close()

@@ -147,17 +147,15 @@ export async function runClient(asConfigured: Config): Promise<number> {
     await gateway.close()
     throw error
   })
-  const troubles = (): string[] => [gateway.trouble(), batches.trouble()].flatMap((one) => one?.message ?? [])
+  const troubles = (): string[] => [gateway.trouble(), batches.of.trouble()].flatMap((one) => one?.message ?? [])
   const ops: Ops = { ...opsOf(node, p), ready: () => [...node.ready(), ...troubles()] }
   const { clock, random, log, metrics } = p
-  const { defaultMaxCoefficient: maxCoefficient } = config.client.http
-  const ofBatches = { of: batches, defaults: { maxCoefficient, keepOutputMs: config.client.batch.keepFilesMs } }
   const api = createClientApi(
-    { inference: live, gateway, admin, batches: ofBatches, ops, clock, random, log, metrics },
+    { inference: live, gateway, admin, batches, ops, clock, random, log, metrics },
     config.client.http,
   )
   const url = await api.listen().catch(async (error: unknown) => {
-    await batches.close()
+    await batches.of.close()
     await client.close(0)
     await gateway.close()
     throw portError(error, 'the client’s API', '--http-port (client.http.port)')
@@ -165,8 +163,8 @@ export async function runClient(asConfigured: Config): Promise<number> {
   p.log.info('the client’s API listens', { url: `${url}/v1` })
   const running: Running = {
     async close(graceMs) {
-      await Promise.all([api.drain(graceMs), batches.drain(graceMs)])
-      await batches.close()
+      await Promise.all([api.drain(graceMs), batches.of.drain(graceMs)])
+      await batches.of.close()
       await client.close(0)
       await onChain?.chain.wallet.close()
       await api.close()

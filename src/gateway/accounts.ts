@@ -80,7 +80,7 @@ export interface Budget extends BudgetName {
   readonly warnedFromMs: number | null
 }
 
-/** `refused`: this node did not let it through. */
+/** `refused`: this node did not let it through, or no worker is as cheap as its caller wants. */
 export const RECEIPT_RESULTS = ['ok', 'failed', 'cancelled', 'refused'] as const
 export type ReceiptResult = (typeof RECEIPT_RESULTS)[number]
 
@@ -104,7 +104,7 @@ export interface Receipt extends TokenCounts {
   readonly result: ReceiptResult
   /** Of the answer, null when none came. */
   readonly status: number | null
-  /** Why it failed. */
+  /** Why it failed or was refused. */
   readonly code: string | null
   readonly costNano: bigint
   /** What it may have cost besides, where the proxy never told: counts against budgets. */

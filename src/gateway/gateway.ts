@@ -12,6 +12,7 @@ import {
   DEFAULT_PROJECT,
   type KeyScope,
   type Member,
+  type MemberRole,
   type Project,
   type RateLimits,
   type Receipt,
@@ -81,6 +82,8 @@ export interface Gateway {
   identifyMember(credential: string): Member
   /** The text of the credential is in no other answer. */
   createMember(wanted: NewMember): Promise<{ readonly key: string; readonly made: Member }>
+  /** Holds for the next request. Throws `request.no-account`, `request.bad-account`. */
+  setMemberRole(id: string, role: MemberRole): Promise<Member>
   /** Takes the credential back, and the API keys that the member made unless they are to be kept. */
   removeMember(id: string, options: { readonly keepKeys: boolean }): Promise<Member>
   setBudget(budget: Omit<Budget, 'warnedFromMs'>): Promise<BudgetState>
@@ -239,6 +242,7 @@ export async function openGateway(
       await expectProject(wanted.project)
       return members.create(wanted)
     },
+    setMemberRole: members.setRole,
     async removeMember(id, { keepKeys }) {
       const removed = await members.remove(id)
       const theirs = keepKeys ? [] : [...keyById.values()].filter((key) => key.madeBy === id)

@@ -18,6 +18,8 @@ export interface Members {
   identify(credential: string): Member
   /** The credential is in no other answer. */
   create(wanted: NewMember): Promise<{ readonly key: string; readonly made: Member }>
+  /** Holds at once. Throws `request.no-account`, `request.bad-account` for one that was removed. */
+  setRole(id: string, role: MemberRole): Promise<Member>
   /** Holds at once. Throws `request.no-account`. */
   remove(id: string): Promise<Member>
 }
@@ -32,6 +34,11 @@ export function createMembers(
   function put(member: Member): void {
     byId.set(member.id, member)
     byHash.set(member.hash, member)
+  }
+  function find(id: string): Member {
+    const member = byId.get(id)
+    if (member === undefined) throw unknownMember(id)
+    return member
   }
   return {
     list: () => [...byId.values()],
@@ -50,9 +57,24 @@ export function createMembers(
       put(made)
       return { key, made }
     },
+    async setRole(id, role) {
+      const member = find(id)
+      if (member.removedMs !== null)
+        throw gatewayError('request.bad-account', `The member ${id} was removed: add them anew.`, { field: 'id' })
+      if (member.role === role) return member
+      const changed = { ...member, role }
+      // In the order in which it is written, so that of two changes at once the same one holds here and on the disk.
+      put(changed)
+      try {
+        await deps.keep({ put: 'member', member: changed })
+      } catch (error) {
+        if (byId.get(id) === changed) put(member)
+        throw error
+      }
+      return changed
+    },
     async remove(id) {
-      const member = byId.get(id)
-      if (member === undefined) throw unknownMember(id)
+      const member = find(id)
       if (member.removedMs !== null) return member
       const removed = { ...member, removedMs: deps.clock.now() }
       // Before the disk has it: whoever removes somebody wants it done now.

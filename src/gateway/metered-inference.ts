@@ -4,6 +4,7 @@
  */
 import {
   type Charge,
+  expectWithinMaxCost,
   type FinalInfo,
   type Inference,
   type InferenceRequest,
@@ -12,7 +13,7 @@ import {
   OWNER,
   type RunningInference,
 } from '../roles/client/index.ts'
-import { type Clock, CocoonError, formatTon, toCocoonError } from '../util/index.ts'
+import { type Clock, CocoonError, type ErrorCode, formatTon, toCocoonError } from '../util/index.ts'
 import { type ApiKey, DEFAULT_PROJECT, type ReceiptResult } from './accounts.ts'
 import type { BudgetState, Payer, Reservation } from './budgets.ts'
 import { gatewayError } from './errors.ts'
@@ -24,6 +25,14 @@ export interface MeteredDeps {
   readonly gateway: Pick<Gateway, 'hasKeys' | 'keyById' | 'rates' | 'budgets' | 'record' | 'refused' | 'trouble'>
   readonly clock: Clock
 }
+
+/** What proxies say where all workers ask more than the caller would pay: nothing has failed, nobody worked. */
+const PRICE_CAP: ErrorCode = 'capacity.price'
+
+/** From this one on, an engine's whole answer says why there is none. */
+const BAD_STATUS = 400
+/** The reason in its receipt; the caller has the engine's own words. */
+const ENGINE_STATUS: ErrorCode = 'engine.status'
 
 /** Engines' texts have about four bytes a token; only for the limit of tokens per minute, which is corrected at the end. */
 const BYTES_PER_TOKEN = 4
@@ -82,7 +91,9 @@ class Metered implements InferenceSink {
     this.#key = keyOf(request, gateway)
     const { model } = request
     this.#payer = { project: this.#key?.project ?? DEFAULT_PROJECT, key: this.#key?.id ?? OWNER, model }
-    this.#maxCostNano = inference.quote(request).maxCostNano
+    const quote = inference.quote(request)
+    expectWithinMaxCost(request, quote)
+    this.#maxCostNano = quote.maxCostNano
     this.#startMs = clock.now()
     const estimate = request.maxTokens + Math.ceil(request.body.length / BYTES_PER_TOKEN)
     this.#passage = this.#key === null ? null : gateway.rates(this.#key.id).enter(this.#key.limits, estimate)
@@ -133,13 +144,15 @@ class Metered implements InferenceSink {
   }
 
   end(info: FinalInfo): void {
-    this.#end('ok', null)
+    const isGood = (this.#head?.status ?? 0) < BAD_STATUS
+    this.#end(isGood ? 'ok' : 'failed', isGood ? null : ENGINE_STATUS)
     this.#settleLater(info)
     this.#sink.end(info)
   }
 
   fail(error: CocoonError, info?: FinalInfo): void {
-    this.#end('failed', error.code)
+    const isRefused = error.code === PRICE_CAP && (info?.costNano ?? 0n) === 0n
+    this.#end(isRefused ? 'refused' : 'failed', error.code)
     this.#settleLater(info)
     this.#sink.fail(error, info)
   }

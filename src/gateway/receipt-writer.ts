@@ -1,4 +1,5 @@
 /** Receipts on their way to the disk: nobody waits for one, those of a moment share a write, and none is lost while there is hope. */
+import { createFullDisk } from '../disk/index.ts'
 import type { GroupCommit } from '../ledger/index.ts'
 import type { Clock, CocoonError, Log, Metrics, Timer } from '../util/index.ts'
 import type { ApiKey, Receipt, Refused } from './accounts.ts'
@@ -19,8 +20,6 @@ export interface ReceiptWriter {
 /** At most so many receipts wait for a moment's end. */
 export const RECEIPTS_A_GROUP = 1_000
 const EVERY_MS = 100
-/** A full disk is looked at again after this. */
-const RETRY_MS = 2_000
 /** More than this waiting for a disk that takes nothing: no further requests. */
 const MAX_UNWRITTEN = 10_000
 
@@ -30,11 +29,11 @@ export function createReceiptWriter(
   commit: Pick<GroupCommit<Change>, 'add' | 'idle'>,
   keyById: (id: string) => ApiKey | undefined,
 ): ReceiptWriter {
-  const { clock, log } = deps
+  const { clock } = deps
+  const disk = createFullDisk(deps, { full: 'capacity.gateway-full', says: 'the gateway cannot write receipts' })
   const refusals = createRefusals(keyById)
   let fresh: Receipt[] = []
   let unwritten = 0
-  let trouble: CocoonError | null = null
   let timer: Timer | null = null
   /** One at a time: behind a slow disk more of them are counted together. */
   let writingRefusals: Promise<void> | null = null
@@ -72,20 +71,12 @@ export function createReceiptWriter(
 
   async function write(change: Change): Promise<void> {
     unwritten++
-    for (;;)
-      try {
-        await commit.add(change)
-        unwritten--
-        trouble = null
-        return
-      } catch (error) {
-        const why = error as CocoonError
-        if (trouble === null) log.error('the gateway cannot write receipts', { code: why.code, message: why.message })
-        trouble = why
-        // Only reading the file anew could tell what it holds; receipts stay countable in the log of the proxy.
-        if (why.code === 'capacity.gateway-failed') return
-        await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve))
-      }
+    try {
+      await disk.waitOut(() => commit.add(change))
+      unwritten--
+    } catch {
+      // Told by `trouble`. Only reading the file anew could tell what it holds; receipts stay countable in the log of the proxy.
+    }
   }
 
   return {
@@ -107,6 +98,9 @@ export function createReceiptWriter(
       }
       return commit.idle()
     },
-    trouble: () => (trouble?.code === 'capacity.gateway-failed' || unwritten > MAX_UNWRITTEN ? trouble : null),
+    trouble() {
+      const why = disk.trouble()
+      return why?.code === 'capacity.gateway-failed' || unwritten > MAX_UNWRITTEN ? why : null
+    },
   }
 }

@@ -79,23 +79,27 @@ export function createStore(db: DatabaseSync, keep: Kept): Store {
   let failed: CocoonError | null = null
 
   function enter(r: Receipt): void {
-    const tokens: SQLInputValue[] = [r.prompt, r.cached, r.completion, r.reasoning, r.total]
     const { request, atMs, project, key, model, path, result, status, code } = r
-    const isFree = result !== 'ok' && r.costNano + r.unsettledNano === 0n
+    const isFree = isFreeOf(r)
     put.receipt.run(
       ++seq,
-      ...[request, atMs, project, key, model, path, result, status, code, ...tokens, r.costNano, r.unsettledNano],
+      ...[request, atMs, project, key, model, path, result, status, code, ...tokensOf(r), r.costNano, r.unsettledNano],
       ...[r.maxCostNano, r.proxy, r.worker, r.evidence, whole(r.queuedMs), whole(r.sentMs), whole(r.firstByteMs)],
       ...[Math.round(r.durationMs), attemptsToKeep(r), isFree ? 1 : 0],
     )
     counts[isFree ? 1 : 0]++
-    // Refused requests are counted for themselves, with those of which there is no receipt.
-    if (result === 'refused') return
+  }
+
+  /** In the sums by day, which outlive the receipt. */
+  function count(r: Receipt): void {
+    const { atMs, project, key, model, result, code } = r
     if (code !== null) put.reason.run(dayOf(atMs), project, key, code, 1)
+    if (result === 'refused') return
+    const isFree = isFreeOf(r)
     // Requests that failed at no cost have no model here: anybody can ask for models that do not exist.
     put.usage.run(
       ...[dayOf(atMs), project, key, isFree ? NOBODY : model, result === 'ok' ? 0 : 1],
-      ...[...tokens, r.costNano, r.unsettledNano],
+      ...[...tokensOf(r), r.costNano, r.unsettledNano],
     )
   }
 
@@ -126,10 +130,14 @@ export function createStore(db: DatabaseSync, keep: Kept): Store {
       const b = change.budget
       put.budget.run(b.scope, b.id, b.model, b.window, b.limitNano, b.warnAtPercent, b.warnedFromMs)
     } else if (change.put === 'refusals') {
+      // They are counted with those of which there is no receipt.
       for (const receipt of change.receipts) enter(receipt)
       for (const { day, project, key, code, requests } of change.counts)
         put.reason.run(day, project, key, code, requests)
-    } else enter(change.receipt)
+    } else {
+      enter(change.receipt)
+      count(change.receipt)
+    }
   }
 
   function undo(error: unknown, seqBefore: number, countsBefore: [number, number]): CocoonError {
@@ -177,6 +185,12 @@ export function createStore(db: DatabaseSync, keep: Kept): Store {
     close: () => db.close(),
   }
 }
+
+const tokensOf = (r: Receipt): SQLInputValue[] => [r.prompt, r.cached, r.completion, r.reasoning, r.total]
+
+/** It cost nothing and brought no answer. */
+const isFreeOf = ({ result, costNano, unsettledNano }: Receipt): boolean =>
+  result !== 'ok' && costNano + unsettledNano === 0n
 
 const whole = (ms: number | null): number | null => (ms === null ? null : Math.round(ms))
 

@@ -1,29 +1,31 @@
 /** A client node inside an application: the network behind a `fetch`, without an HTTP port. */
 import {
   apiError,
-  baseName,
   type AnswerMemory,
   createAnswerMemory,
   createGate,
   errorBodyFor,
+  findModel,
   fingerprintOf,
-  listModel,
+  listModels,
   prepareInference,
   pricesOf,
   toHttpError,
 } from '../api/index.ts'
+import { type InteractiveWatch, watchInteractive } from '../batch/index.ts'
 import { formatAddress } from '../chain/index.ts'
-import { type ClientNode, type ModelOffer, OWNER } from '../roles/client/index.ts'
+import { type ClientNode, type Inference, type ModelOffer, type Offers, OWNER } from '../roles/client/index.ts'
 import { CocoonError, toCocoonError, toHex } from '../util/index.ts'
 import { type Connection, connectByFile, connectOnChain } from './connection.ts'
-import { type CreateClientOptions, readOptions, type SdkOptions } from './options.ts'
+import { openSdkBatches, type SdkBatches } from './batches.ts'
+import { type CreateClientOptions, readOptions, type SdkBatchOptions, type SdkOptions } from './options.ts'
 import { readBody, routeOf } from './request.ts'
 import { type Cost, respond } from './respond.ts'
 
 export interface CocoonClient extends AsyncDisposable {
   /**
-   * Answers the inference paths of the HTTP API, `/v1/models` and `/v1/models/ID` from the network, whatever host the URL
-   * names; statuses, headers and error bodies are those of the HTTP API, `Idempotency-Key` included. Hand it to any library that
+   * Answers the inference paths of the HTTP API, `/v1/models` and `/v1/models/ID` from the network, and with `batches` also
+   * `/v1/files` and `/v1/batches`, whatever host the URL names; statuses, headers and error bodies are those of the HTTP API, `Idempotency-Key` included. Hand it to any library that
    * takes a `fetch`, with a base URL that ends in `/v1`. It rejects only with the reason of an aborted signal, and with a
    * TypeError for arguments that `fetch` itself would refuse. A body that fails without being a stream of events ends with
    * a CocoonError.
@@ -33,7 +35,7 @@ export interface CocoonClient extends AsyncDisposable {
    * Resolves when a proxy is connected. Requests wait for that by themselves; this is for telling at start-up what is wrong.
    * Rejects with `capacity.no-proxy`, which has the last failure in its message, when the signal fires or after 30 s; the first
    * time at a proxy on TON takes a deposit and some blocks, so give it minutes. Rejects at once with `chain.*` and `config.*`
-   * for what waiting does not mend.
+   * for what waiting does not mend, among it a folder for batches that another process uses.
    */
   ready(signal?: AbortSignal): Promise<void>
   /** Models on offer now, with their workers. Waits for a proxy as requests do; throws `capacity.no-proxy`. */
@@ -50,7 +52,10 @@ export interface CocoonClient extends AsyncDisposable {
    * `payment.in-use` while requests run, `capacity.no-proxy` where none is connected.
    */
   leave(): Promise<void>
-  /** Takes no new requests, lets running ones finish for a while, and disconnects. Until then the process stays alive. */
+  /**
+   * Takes no new requests, lets running ones finish for a while, and disconnects. Until then the process stays alive. Batches go on when
+   * the next client opens their folder.
+   */
   close(): Promise<void>
 }
 
@@ -91,6 +96,11 @@ export function createClient(options: CreateClientOptions): CocoonClient {
     (now) => void (connection = now),
     (error: unknown) => void (failure = toCocoonError(error)),
   )
+  let watch: InteractiveWatch | undefined
+  const batches =
+    read.batches === null ? null : Promise.resolve(opened).then(() => openBatches(read.batches as SdkBatchOptions))
+  // Told to whoever asks for them.
+  batches?.catch(() => undefined)
   let memory: AnswerMemory | undefined
   let closed: Promise<void> | undefined
 
@@ -112,6 +122,18 @@ export function createClient(options: CreateClientOptions): CocoonClient {
       message: `the network is not known yet${why === null || why === undefined ? '' : `: ${why}`}`,
       retryAfterMs: 1_000,
     })
+  }
+
+  /** What live requests run on. Batches leave room for those that somebody waits for, so these are watched. */
+  function liveInference(): Inference {
+    const node = nodeNow()
+    if (read.batches === null) return node
+    return (watch ??= watchInteractive(node, clock)).inference
+  }
+
+  function openBatches(wanted: SdkBatchOptions): Promise<SdkBatches> {
+    const node = nodeNow()
+    return openSdkBatches(read, wanted, node, (watch ??= watchInteractive(node, clock)))
   }
 
   /** Rejects when the time is over, this client closes or the signal fires. */
@@ -142,7 +164,7 @@ export function createClient(options: CreateClientOptions): CocoonClient {
       const body = await readBody(request, api.maxBodyBytes, signal)
       const prepared = prepareInference({ path, headers: request.headers, body, traceId, caller: OWNER, defaults })
       await untilConnected(signal)
-      const inference = nodeNow()
+      const inference = liveInference()
       const key = request.headers.get('idempotency-key')
       memory ??= createAnswerMemory(clock, inference)
       const kept = key === null ? undefined : memory.inferenceFor(key, path, fingerprintOf(prepared))
@@ -158,9 +180,24 @@ export function createClient(options: CreateClientOptions): CocoonClient {
     }
   }
 
-  async function offers(signal: AbortSignal | undefined): Promise<readonly ModelOffer[]> {
+  async function offers(signal: AbortSignal | undefined): Promise<Offers> {
     await untilConnected(signal)
-    return orAborted(nodeNow().models(), signal)
+    return nodeNow().models(signal)
+  }
+
+  async function answerWithBatches(request: Request, signal: AbortSignal | undefined): Promise<Response> {
+    if (batches === null)
+      throw apiError('request.not-found', {
+        message: "Files and batches are kept in a folder: give createClient 'batches.statePath'.",
+      })
+    const leave = gate.enter()
+    try {
+      if (connection === null) await untilConnected(signal)
+      nodeNow()
+      return await (await batches).answer(request, signal)
+    } finally {
+      leave()
+    }
   }
 
   async function answerTo(request: Request, traceId: string, signal: AbortSignal | undefined): Promise<Response> {
@@ -169,15 +206,11 @@ export function createClient(options: CreateClientOptions): CocoonClient {
       case 'inference':
         return infer(request, route.path, traceId, signal)
       case 'models':
-        return json(
-          { object: 'list', data: (await offers(signal)).map((offer) => listModel(offer, pricesOf(nodeNow()))) },
-          traceId,
-        )
-      case 'model': {
-        const offer = (await offers(signal)).find((one) => one.id === baseName(route.id))
-        if (offer === undefined) throw apiError('request.unknown-model', { field: 'model' })
-        return json(listModel(offer, pricesOf(nodeNow())), traceId)
-      }
+        return json(listModels(await offers(signal), pricesOf(nodeNow())), traceId)
+      case 'model':
+        return json(findModel(await offers(signal), route.id, pricesOf(nodeNow())), traceId)
+      case 'batches':
+        return answerWithBatches(request, signal)
     }
   }
 
@@ -203,15 +236,21 @@ export function createClient(options: CreateClientOptions): CocoonClient {
 
   async function shutDown(): Promise<void> {
     closing.abort()
-    await gate.drain(read.closeGraceMs)
+    const draining = gate.drain(read.closeGraceMs)
     await opened
-    await connection?.close()
+    const kept = await batches?.catch(() => null)
+    await Promise.all([draining, kept?.drain(read.closeGraceMs)])
+    const disconnect = async (): Promise<void> => connection?.close()
+    await (kept ? kept.close(disconnect) : disconnect())
   }
 
   const client: CocoonClient = {
     fetch,
-    ready: (signal) => connected(READY_TIMEOUT_MS, signal),
-    models: () => offers(undefined),
+    async ready(signal) {
+      await Promise.all([connected(READY_TIMEOUT_MS, signal), connection === null ? null : batches])
+      await batches
+    },
+    models: async () => (await offers(undefined)).models,
     status: () => connection?.node.status() ?? unconnected(read),
     costOf: (response) => costs.get(response) ?? Promise.resolve(undefined),
     leave: async () => nodeNow().leave(),
@@ -239,14 +278,4 @@ const idHeaders = (traceId: string): string[] => ['x-request-id', traceId, 'x-co
 function json(body: unknown, traceId: string, status = 200, headers: Readonly<Record<string, string>> = {}): Response {
   const own = { 'x-request-id': traceId, 'x-cocoon-request-id': traceId }
   return Response.json(body, { status, headers: { ...own, ...headers } })
-}
-
-/** The promise, unless the signal fires first. */
-function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason as Error)
-    signal.addEventListener('abort', abort, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
-  })
 }

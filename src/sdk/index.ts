@@ -8,5 +8,5 @@ export { CocoonError, type ErrorCode, type Log, type Metrics, Secret } from '../
 export { type CocoonClient, createClient } from './client.ts'
 export { type ClientParts, type ComposedClient, composeClient } from './compose-client.ts'
 export { SDK_ERRORS, type SdkErrorCode } from './errors.ts'
-export type { CreateClientOptions, WalletOptions } from './options.ts'
+export type { BatchesOptions, CreateClientOptions, WalletOptions } from './options.ts'
 export type { Cost } from './respond.ts'

@@ -43,6 +43,13 @@ describe('a wrong option is refused by its name:', () => {
       'config.ton-endpoints',
       'neither http: nor https:',
     ],
+    [{ network: NETWORK, batches: {} }, 'config.sdk-option', "'batches.statePath' must be a folder"],
+    [
+      { network: NETWORK, batches: { statePath: 'x', lines: 5 } },
+      'config.sdk-option',
+      "'batches.lines' is not an option",
+    ],
+    [{ network: NETWORK, batches: { statePath: 'x', maxLines: 0 } }, 'config.sdk-option', "'batches.maxLines'"],
     [{ network: NETWORK, maxTokens: 5 }, 'config.sdk-option', "'maxTokens' is not an option"],
   ])('%j', (options, code, says) => {
     const read = (): unknown => readOptions(options as CreateClientOptions)

@@ -1,6 +1,7 @@
 /** Options of `createClient`: what an application may say, and what it becomes. */
 import type { z } from 'zod'
 import { clientApiOptions } from '../api/index.ts'
+import { type BatchOptions, batchOptions } from '../batch/index.ts'
 import {
   type Address,
   type ChainNetwork,
@@ -53,7 +54,9 @@ export interface CreateClientOptions {
   readonly apiKeys?: Readonly<Record<string, string | Secret<string>>>
   /** What this client proves to proxies that it is the account's. Default: on TON one that is made and kept; none elsewhere. */
   readonly secret?: string | Secret<string>
-  /** Proxies to keep a connection to; requests are spread over them. Default 1. */
+  /** Files and batches, as the HTTP API has them. Default: none, and `fetch` refuses them. */
+  readonly batches?: BatchesOptions
+  /** Proxies to keep a connection to; requests are spread over them. Default 2. */
   readonly proxyConnections?: number
   /** Token limit of requests that give none. Default 1000. */
   readonly defaultMaxTokens?: number
@@ -93,6 +96,20 @@ export interface WalletOptions {
   readonly topUp?: boolean
 }
 
+/** The others: as `client.batch` of a node, with its defaults. */
+export interface BatchesOptions extends Partial<BatchOptions> {
+  /**
+   * A folder of this client alone: files, batches and the answers of lines, in plain text, and what they cost. One process at a time;
+   * the next one goes on with batches that this one leaves.
+   */
+  readonly statePath: string
+}
+
+export interface SdkBatchOptions {
+  readonly statePath: string
+  readonly batch: BatchOptions
+}
+
 export interface SdkOptions {
   readonly network:
     | { readonly kind: 'file'; readonly registry: Registry }
@@ -103,6 +120,8 @@ export interface SdkOptions {
   readonly secret: Secret<string> | null
   readonly node: ClientOptions
   readonly api: z.output<typeof apiPart>
+  /** Null where nobody wants any. */
+  readonly batches: SdkBatchOptions | null
   readonly connectWaitMs: number
   readonly closeGraceMs: number
   readonly log: Log
@@ -151,6 +170,7 @@ export function readOptions(options: CreateClientOptions): SdkOptions {
     metrics = noMetrics,
     clock = systemClock,
     random = systemRandom,
+    batches,
     proxyConnections,
     ...rest
   } = options
@@ -160,7 +180,16 @@ export function readOptions(options: CreateClientOptions): SdkOptions {
     if (!(Number.isInteger(value) && value >= 0 && value <= MAX_WAIT_MS))
       throw badOption(name, 'must be a whole number of milliseconds')
   const given = secret === undefined || secret instanceof Secret ? (secret ?? null) : new Secret(secret)
-  const common = { api, connectWaitMs, closeGraceMs, log, metrics, clock, random }
+  const common = {
+    api,
+    batches: batches === undefined ? null : readBatches(batches),
+    connectWaitMs,
+    closeGraceMs,
+    log,
+    metrics,
+    clock,
+    random,
+  }
   if (typeof network === 'string' && isNetworkName(network)) {
     if (ownerAddress !== undefined)
       throw badOption('ownerAddress', 'is for networks without money: on TON the wallet is the owner')
@@ -212,6 +241,12 @@ function readWallet(wallet: WalletOptions | undefined, network: string): SdkWall
   }
 }
 
+function readBatches({ statePath, ...rest }: BatchesOptions): SdkBatchOptions {
+  if (typeof statePath !== 'string' || statePath === '')
+    throw badOption('batches.statePath', 'must be a folder of this client alone')
+  return { statePath, batch: check(batchOptions, rest, 'batches.') }
+}
+
 function registryOf(network: CreateClientOptions['network'] | undefined, clock: Clock, log: Log): Registry {
   if (typeof network === 'string' && network !== '') return loadNetworkFile(network, { clock, log })
   if (typeof network !== 'object' || network === null)
@@ -223,10 +258,10 @@ function registryOf(network: CreateClientOptions['network'] | undefined, clock: 
   return { current: () => config, subscribe: () => () => undefined, close() {} }
 }
 
-function check<T extends z.ZodType>(schema: T, value: object): z.output<T> {
+function check<T extends z.ZodType>(schema: T, value: object, of = ''): z.output<T> {
   const checked = schema.safeParse(value)
   if (checked.success) return checked.data
   const [issue] = checked.error.issues
-  if (issue?.code === 'unrecognized_keys') throw badOption(issue.keys[0] as string, 'is not an option')
-  throw badOption(issue?.path.join('.') ?? '', issue?.message ?? 'is wrong')
+  if (issue?.code === 'unrecognized_keys') throw badOption(`${of}${issue.keys[0] as string}`, 'is not an option')
+  throw badOption(`${of}${issue?.path.join('.') ?? ''}`, issue?.message ?? 'is wrong')
 }

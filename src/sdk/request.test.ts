@@ -5,6 +5,9 @@ test.each([
   ['POST', 'http://cocoon/v1/chat/completions?a=1', { to: 'inference', path: '/v1/chat/completions' }],
   ['POST', 'https://a:1/v1/embeddings', { to: 'inference', path: '/v1/embeddings' }],
   ['GET', 'http://cocoon/v1/models', { to: 'models' }],
+  ['POST', 'http://cocoon/v1/files', { to: 'batches' }],
+  ['DELETE', 'http://cocoon/v1/files/file-1', { to: 'batches' }],
+  ['POST', 'http://cocoon/v1/batches/batch_1/cancel', { to: 'batches' }],
   ['GET', 'http://cocoon/v1/models/org%2Fname', { to: 'model', id: 'org/name' }],
   ['GET', 'http://cocoon/v1/models/org/name', { to: 'model', id: 'org/name' }],
 ])('%s %s is recognised', (method, url, route) => {
@@ -15,6 +18,7 @@ test.each([
   ['GET', 'http://cocoon/v1/chat/completions', 'request.method-not-allowed'],
   ['POST', 'http://cocoon/v1/models', 'request.method-not-allowed'],
   ['POST', 'http://cocoon/chat/completions', 'request.not-found'],
+  ['POST', 'http://cocoon/v1/filesystem', 'request.not-found'],
   ['POST', 'http://cocoon/v1/v1/chat/completions', 'request.not-found'],
   ['GET', 'http://cocoon/v1/models/%ff', 'request.unknown-model'],
 ])('%s %s is refused with %s', (method, url, code) => {

@@ -6,15 +6,19 @@ export type Route =
   | { readonly to: 'inference'; readonly path: string }
   | { readonly to: 'models' }
   | { readonly to: 'model'; readonly id: string }
+  | { readonly to: 'batches' }
 
 const INFERENCE: ReadonlySet<string> = new Set([...INFERENCE_PATHS, ...TRANSLATED_PATHS, TRANSCRIPTION_PATH])
 const JSON_BODY = /^application\/json\s*(?:;|$)/i
 const FORM = /^multipart\/form-data\s*;/i
+const BATCHES = /^\/v1\/(?:files|batches)(?:\/|$)/
 const ONE_MODEL = '/v1/models/'
 
 export function routeOf(method: string, url: string): Route {
   const { pathname: path } = new URL(url)
   if (INFERENCE.has(path)) return onlyIf('POST', method, { to: 'inference', path })
+  // Methods and the rest of the path: its own routes know.
+  if (BATCHES.test(path)) return { to: 'batches' }
   if (path === '/v1/models') return onlyIf('GET', method, { to: 'models' })
   if (path.startsWith(ONE_MODEL)) return onlyIf('GET', method, { to: 'model', id: decodeId(path) })
   throw apiError('request.not-found', {

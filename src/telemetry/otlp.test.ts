@@ -19,6 +19,7 @@ function collector(ratio = 1) {
   const batches: SentSpan[][] = []
   const counts: Record<string, number> = {}
   const answers: (number | Error)[] = []
+  const held = { until: Promise.resolve() }
   const clock = manualClock()
   const metrics: Metrics = {
     ...noMetrics,
@@ -32,6 +33,7 @@ function collector(ratio = 1) {
       log: silentLog,
       metrics,
       async post(_url, body) {
+        await held.until
         const answer = answers.shift() ?? 200
         if (answer instanceof Error) throw answer
         if (answer < 300) batches.push(JSON.parse(body).resourceSpans[0].scopeSpans[0].spans)
@@ -40,7 +42,7 @@ function collector(ratio = 1) {
     },
     { url: 'http://127.0.0.1:4318/v1/traces', ratio, role: 'client' },
   )
-  return { trace, clock, batches, counts, answers }
+  return { trace, clock, batches, counts, answers, held }
 }
 
 test('a span has the ids of its request, its times in nanoseconds and its attributes by type', async () => {
@@ -97,9 +99,23 @@ test('spans leave together after a moment, and what a collector refuses is count
 })
 
 test('while a collector is slow the queue is bounded, and what does not fit is counted', async () => {
-  const { trace, counts } = collector()
+  const { trace, counts, held } = collector()
+  let answer = (): void => undefined
+  held.until = new Promise((resolve) => (answer = resolve))
   for (let i = 0; i < 5_000; i++) trace.begin('x', 'client', clientSpan(ID))?.end(true, {})
-  expect(counts).toEqual({ dropped: 5_000 - 4_096 })
+  // 64 are on their way.
+  expect(counts).toEqual({ dropped: 5_000 - 4_096 - 64 })
+  answer()
   await trace.close()
-  expect(counts['sent']).toBe(4_096)
+  expect(counts['sent']).toBe(4_096 + 64)
+})
+
+test('a full batch does not wait for the moment to pass; what is over does', async () => {
+  const { trace, batches, clock } = collector()
+  for (let i = 0; i < 65; i++) trace.begin('x', 'client', clientSpan(ID))?.end(true, {})
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(batches.map((b) => b.length)).toEqual([64])
+  clock.advance(2_000)
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(batches.map((b) => b.length)).toEqual([64, 1])
 })

@@ -35,11 +35,13 @@ export interface OtlpTrace extends Trace {
 }
 
 const SEND_EVERY_MS = 2_000
-/** At most so many in one message, and so many waiting while a collector is away. */
-const MAX_BATCH = 512
+/** A full batch leaves at once: a large one would hold up requests while it is put together. */
+const BATCH = 64
+/** While a collector is away. */
 const MAX_WAITING = 4_096
 const SEND_TIMEOUT_MS = 5_000
 const MAX_EVENTS = 16
+const CLOSE = ']}]}]}'
 
 const KIND: Readonly<Record<SpanKind, number>> = { server: 2, client: 3 }
 const STATUS = { ok: 1, error: 2 } as const
@@ -50,7 +52,9 @@ export function createOtlpTrace(deps: OtlpDeps, options: OtlpOptions): OtlpTrace
   // Of 2^32: what a trace's first four bytes are held against.
   const bar = options.ratio * 2 ** 32
   const resource = { attributes: attributesOf({ 'service.name': `cocoon-${options.role}` }) }
-  let waiting: object[] = []
+  const open = `{"resourceSpans":[{"resource":${JSON.stringify(resource)},"scopeSpans":[{"scope":{"name":"cocoon"},"spans":[`
+  /** JSON already: text is cheaper to keep than the objects it is made of. */
+  let waiting: string[] = []
   let timer: Timer | null = null
   let sending: Promise<void> | null = null
   let isAway = false
@@ -59,20 +63,31 @@ export function createOtlpTrace(deps: OtlpDeps, options: OtlpOptions): OtlpTrace
 
   function add(span: object): void {
     if (waiting.length >= MAX_WAITING) return sent.add(1, { result: 'dropped' })
-    waiting.push(span)
+    waiting.push(JSON.stringify(span))
+    if (waiting.length >= BATCH && !isAway) send(BATCH)
+    later()
+  }
+
+  function later(): void {
     timer ??= clock.after(SEND_EVERY_MS, () => {
       timer = null
-      sending ??= sendAll().finally(() => (sending = null))
+      send(1)
     })
   }
 
-  async function sendAll(): Promise<void> {
-    while (waiting.length > 0) {
-      const batch = waiting.slice(0, MAX_BATCH)
-      waiting = waiting.slice(MAX_BATCH)
-      const body = JSON.stringify({
-        resourceSpans: [{ resource, scopeSpans: [{ scope: { name: 'cocoon' }, spans: batch }] }],
-      })
+  /** @param least so many must wait, each time */
+  function send(least: number): void {
+    sending ??= sendAll(least).finally(() => {
+      sending = null
+      if (waiting.length > 0 && !isAway) later()
+    })
+  }
+
+  async function sendAll(least: number): Promise<void> {
+    while (waiting.length >= least) {
+      const batch = waiting.slice(0, BATCH)
+      waiting = waiting.slice(BATCH)
+      const body = `${open}${batch.join()}${CLOSE}`
       const status = await deps
         .post(options.url, body, AbortSignal.timeout(SEND_TIMEOUT_MS))
         .catch((error: unknown) => String(error))
@@ -126,7 +141,7 @@ export function createOtlpTrace(deps: OtlpDeps, options: OtlpOptions): OtlpTrace
       timer?.cancel()
       timer = null
       await sending
-      await sendAll()
+      await sendAll(1)
     },
   }
 }

@@ -13,7 +13,7 @@ import {
   showBudgets,
 } from '../../src/cli/gateway/accounts.ts'
 import { loadAdminKey, readAdminKey } from '../../src/cli/gateway/admin-key.ts'
-import { addMember, listMembers, removeMember } from '../../src/cli/gateway/members.ts'
+import { addMember, changeRole, listMembers, removeMember } from '../../src/cli/gateway/members.ts'
 import { showConsole, showQuote, showReceipts, showUsage } from '../../src/cli/gateway/reports.ts'
 import { type Config, configSchema } from '../../src/cli/schema.ts'
 import type { Terminal } from '../../src/cli/terminal.ts'
@@ -156,6 +156,11 @@ test('a member that was added makes keys in its project and sees nothing else, u
   await expect(createProject(theirs, 'mine', undefined, terminal)).rejects.toMatchObject({
     code: 'request.not-allowed',
   })
+  printed = ''
+  await changeRole(config, id, 'viewer', terminal)
+  expect(printed).toBe(`Anna (${id}) is viewer of project lab now.\n`)
+  await expect(createKey(theirs, { name: 'too late' }, terminal)).rejects.toMatchObject({ code: 'request.not-allowed' })
+  await changeRole(config, id, 'member', terminal)
   printed = ''
   await removeMember(config, id, true, terminal)
   await listMembers(config, false, terminal)

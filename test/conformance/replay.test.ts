@@ -292,6 +292,7 @@ describe.each(SESSIONS)('session %s', (session) => {
       config: () => config,
       owner: parseAddress(params.workerOwnerAddress, 'owner'),
       abilities: () => NOTHING_KNOWN,
+      instance: new Uint8Array(32),
       disabled: () => false,
       options: workerOptions.parse({
         model: params.model,

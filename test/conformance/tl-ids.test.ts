@@ -85,6 +85,7 @@ describe('ids', () => {
   test('our extension has ids that no release may change', () => {
     expect(x1Constructors.map(({ name, id, line }) => [name, hex(id), line])).toEqual([
       ['x1.cancelQuery', '0xe5e71ed3', 'x1.cancelQuery request_id:int256 = x1.Packet'],
+      ['x1.clientPatience', '0x7d70a568', 'x1.clientPatience lost_worker_ms:int = x1.Packet'],
       [
         'x1.workerAnswer',
         '0x85977988',
@@ -111,14 +112,15 @@ describe('ids', () => {
         'x1.abilities flags:# can:vector string cannot:vector string context_length:flags.0?int = x1.Abilities',
       ],
       ['x1.workerAbilities', '0x98d0018e', 'x1.workerAbilities abilities:x1.abilities = x1.Packet'],
-      ['x1.getModels', '0x28a8b4be', 'x1.getModels = x1.Models'],
+      ['x1.workerInstance', '0xe84e9501', 'x1.workerInstance instance:int256 = x1.Packet'],
+      ['x1.getOffers', '0x58d32341', 'x1.getOffers = x1.Offers'],
       [
         'x1.worker',
-        '0x8c8122d9',
-        'x1.worker flags:# coefficient:int active_requests:int max_active_requests:int evidence:string abilities:flags.0?x1.abilities = x1.Worker',
+        '0xc45f512a',
+        'x1.worker flags:# coefficient:int active_requests:int max_active_requests:int evidence:string abilities:flags.0?x1.abilities instance:flags.1?int256 = x1.Worker',
       ],
       ['x1.model', '0x5f9ff56c', 'x1.model name:string workers:vector x1.worker = x1.Model'],
-      ['x1.models', '0x43d7e374', 'x1.models models:vector x1.model = x1.Models'],
+      ['x1.offers', '0x34647bb0', 'x1.offers models:vector x1.model = x1.Offers'],
       ['x1.claims', '0x3770bc89', 'x1.claims claims:bytes signature:bytes = x1.Packet'],
       ['x1.getWorkers', '0x80f07a3c', 'x1.getWorkers = x1.Workers'],
       ['x1.shownWorker', '0xbe96724c', 'x1.shownWorker id:int256 model:string = x1.ShownWorker'],

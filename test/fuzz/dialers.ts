@@ -198,6 +198,7 @@ function createWorker({ network, solver, engine: { url } }: Target): DialingNode
             memory,
             config,
             abilities: () => NOTHING_KNOWN,
+            instance: new Uint8Array(32),
             disabled: () => false,
           }
           link = openWorkerLink(opened, deps)

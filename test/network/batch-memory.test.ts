@@ -38,7 +38,12 @@ const inference: Inference = {
   },
   quote: () => ({ maxCostNano: 9n, pricePerTokenNano: 1n, multipliers: ONES }),
   models: () =>
-    Promise.resolve([{ id: 'm', workers: [{ coefficient: 1000, runningRequests: 0, maxRunningRequests: 1_000 }] }]),
+    Promise.resolve({
+      models: [
+        { id: 'm', workers: [{ coefficient: 1000, runningRequests: 0, maxRunningRequests: 1_000, proxies: ['p'] }] },
+      ],
+      silent: [],
+    }),
 }
 
 /** Sends the input while it is made; `fetch` would keep what it has sent. */

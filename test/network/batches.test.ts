@@ -265,7 +265,8 @@ test('files and batches are listed page by page, the newest first', async () => 
 test('lines go to the cheapest worker while it has room, and cost what that one asks', async () => {
   const cheap = network.startWorker({ coefficient: 500, maxActiveRequests: 8 })
   await until(
-    async () => (await network.client.models())[0]?.workers.some((worker) => worker.coefficient === 500) === true,
+    async () =>
+      (await network.client.models()).models[0]?.workers.some((worker) => worker.coefficient === 500) === true,
     'the cheap worker is known',
   )
   // A node that has heard of no other offers.

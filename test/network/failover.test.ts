@@ -130,6 +130,31 @@ test.each(['worker', 'proxy'] as const)(
   120_000,
 )
 
+interface Listed {
+  readonly data: readonly { readonly workers: readonly { readonly proxies: readonly string[] }[] }[]
+  readonly silent_proxies: readonly string[]
+}
+const listed = async (): Promise<Listed> => (await cocoon.fetch('http://cocoon/v1/models')).json() as Promise<Listed>
+
+test('the list of models has the workers of all proxies, each once, and names a proxy that does not answer', async () => {
+  const proxies = cocoon.status().proxies.map(({ address }) => address)
+  const whole = await listed()
+  expect(whole.silent_proxies).toEqual([])
+  expect(whole.data.map(({ workers }) => workers.map((w) => w.proxies.toSorted()))).toEqual([
+    [proxies.toSorted(), proxies.toSorted()],
+  ])
+  const { child } = nodes.proxy[0] as Started
+  child.kill('SIGSTOP')
+  try {
+    const half = await listed()
+    expect(half.silent_proxies).toEqual([`127.0.0.1:${homes[0]?.env['COCOON_PROXY_CLIENT_PORT']}`])
+    expect(half.data[0]?.workers).toHaveLength(2)
+  } finally {
+    child.kill('SIGCONT')
+  }
+  await until(async () => (await listed()).silent_proxies.length === 0, 'the proxy answers again')
+})
+
 test('both are used again afterwards', async () => {
   for (const engine of engines) engine.script = answerChat()
   const before = engines.map((engine) => engine.seen.length)

@@ -280,7 +280,7 @@ test('a local chain that was begun anew is not the one of the ledger: refused, w
     code: 'config.ledger-other-chain',
     message: expect.stringMatching(/kept on another chain .*: bring that chain back, or move the ledger away/),
   })
-  again.close()
+  await again.close()
   expect(proxy.wallet.sender.status().seqno).toBe(seqno)
 })
 

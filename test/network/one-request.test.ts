@@ -153,7 +153,8 @@ test('a caller that hangs up stops the engine', async () => {
 
 test('a lost worker ends its requests at once where nobody wants to wait for it', async () => {
   engine.script = () => undefined
-  const other = await startNetwork({ engineUrl: engine.url, client: { reconnectWaitMs: 0 } })
+  const client = { reconnectWaitMs: 0 }
+  const other = await startNetwork({ engineUrl: engine.url, client, proxy: { maxQueueWaitMs: 600_000 } })
   const answer = collect(other, chatRequest())
   await until(() => other.proxy.status().requests.running === 1, 'the request runs')
   const [worker] = other.workers

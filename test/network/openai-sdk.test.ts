@@ -187,7 +187,7 @@ describe('refusals charge nothing, and', () => {
   test('a price above max_coefficient is 503 with the price', async () => {
     const error = await refused({ max_coefficient: 999 })
     expect(error).toMatchObject({ status: 503, code: 'capacity.price' })
-    expect(error.message).toContain('coefficient=1000')
+    expect(error.message).toContain('one that asks 1000')
   })
 
   test('a request above the balance is 402', async () => {

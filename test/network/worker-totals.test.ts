@@ -112,6 +112,7 @@ async function askStatusThrough(
       memory,
       config,
       abilities: () => NOTHING_KNOWN,
+      instance: new Uint8Array(32),
       disabled: () => true,
     })
     return link.handler

@@ -6,11 +6,12 @@ import {
   type ClientApi,
   type ClientApiOptions,
   clientApiOptions,
-  createBatchDesk,
   createClientApi,
+  openServedBatches,
+  type ServedBatches,
 } from '../../src/api/index.ts'
 import { openStoreAccess } from '../../src/batch/store-access.ts'
-import { type Batches, type BatchOptions, batchOptions, openBatches, watchInteractive } from '../../src/batch/index.ts'
+import { type Batches, type BatchOptions, batchOptions, watchInteractive } from '../../src/batch/index.ts'
 import { type Gateway, gatewayOptions, meterInference, openGateway } from '../../src/gateway/index.ts'
 import type { Inference } from '../../src/roles/client/index.ts'
 import { type Clock, type Log, noMetrics, Secret, silentLog, systemClock, systemRandom } from '../../src/util/index.ts'
@@ -117,33 +118,14 @@ export async function openBatchesBeside(
     readonly http: ClientApiOptions
     readonly batch?: Partial<BatchOptions> | undefined
   },
-): Promise<{
-  readonly batches: { readonly of: Batches; readonly defaults: { maxCoefficient: number; keepOutputMs: number } }
-  readonly live: Inference
-}> {
+): Promise<{ readonly batches: ServedBatches; readonly live: Inference }> {
   const watch = watchInteractive(metered, clock)
-  const options = batchOptions.parse({ ...batch })
-  const defaults = {
-    maxTokens: http.defaultMaxTokens,
-    maxCoefficient: http.defaultMaxCoefficient,
-    timeoutMs: options.lineTimeoutMs,
-  }
-  const desk = createBatchDesk(
-    { inference: metered, clock, log },
-    { maxBodyBytes: http.maxBodyBytes, limits: http, defaults },
+  const deps = { clock, random: systemRandom, log, metrics: noMetrics, gateway, metered }
+  const batches = await openServedBatches(
+    { ...deps, isInteractiveWaiting: () => watch.isWaiting() },
+    { batch: batchOptions.parse({ ...batch }), http, folder },
   )
-  const deps = { clock, random: systemRandom, log, metrics: noMetrics }
-  const batches = await openBatches(
-    { ...deps, desk, gateway, inference: metered, isInteractiveWaiting: () => watch.isWaiting() },
-    { ...options, folder },
-  )
-  return {
-    batches: {
-      of: batches,
-      defaults: { maxCoefficient: http.defaultMaxCoefficient, keepOutputMs: options.keepFilesMs },
-    },
-    live: watch.inference,
-  }
+  return { batches, live: watch.inference }
 }
 
 /** Input lines for chat completions, `line-0` and so on. */

@@ -42,7 +42,12 @@ export async function cocoonHome(): Promise<Cocoon> {
     string,
     string,
   ]
+  const { PATH = '', TMPDIR = tmpdir(), NODE_COMPILE_CACHE = join(home, '.cache') } = process.env
   const env = {
+    PATH,
+    TMPDIR,
+    NODE_COMPILE_CACHE,
+    HOME: home,
     COCOON_HOME: home,
     COCOON_CLIENT_HTTP_PORT: client,
     COCOON_PROXY_WORKER_PORT: workers,
@@ -58,7 +63,7 @@ export async function cocoonHome(): Promise<Cocoon> {
   const running = new Set<ChildProcess>()
   const start = (args: readonly string[], more: Readonly<Record<string, string>> = {}): Started => {
     const child = spawn(process.execPath, [MAIN, ...args], {
-      env: { PATH: process.env['PATH'] ?? '', HOME: home, ...env, ...more },
+      env: { ...env, ...more },
       cwd: home,
     })
     running.add(child)

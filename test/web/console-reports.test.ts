@@ -52,6 +52,19 @@ test('models are listed with their prices, load, abilities and workers; one lead
   await page.getByText('8\u202f192 tokens of context; chat, tools').waitFor()
 })
 
+test('a list of models that a proxy did not answer to says so', async () => {
+  const { page } = consoleAt
+  await page.route('**/v1/models', async (route) => {
+    const reply = await route.fetch()
+    await route.fulfill({
+      json: { ...((await reply.json()) as object), silent_proxies: ['127.0.0.1:7', '127.0.0.1:8'] },
+    })
+  })
+  await consoleAt.open('Models')
+  await page.getByText('2 proxies did not answer (127.0.0.1:7, 127.0.0.1:8)').waitFor()
+  await page.getByRole('row').filter({ hasText: 'test-model' }).waitFor()
+})
+
 test('a model that many ask shows its load', async () => {
   const { page, engine } = consoleAt
   let release = (): void => undefined

@@ -17,6 +17,7 @@ export function messagesTranslation(context: MessagesContext): AnswerTranslation
   return {
     whole: (piece) => wholeMessage(piece, context),
     error: (status, error) => toMessagesError(status, error, context.traceId),
+    ownField,
     stream: () => messageStream(context),
   }
 }
@@ -30,7 +31,14 @@ export function countTranslation(traceId: string): AnswerTranslation {
       return { input_tokens: usage.prompt }
     },
     error: (status, error) => toMessagesError(status, error, traceId),
+    ownField,
   }
+}
+
+/** Of messages only that it was one of them: a system prompt and results of tools are messages of their own in a chat completion. */
+function ownField(field: string): string {
+  if (field.startsWith('messages')) return 'messages'
+  return field.startsWith('response_format') ? 'output_format' : field
 }
 
 function wholeMessage(piece: ChatPiece, context: MessagesContext): object {

@@ -59,6 +59,7 @@ function promptOf(request: CountTokensRequest): Json {
     max_coefficient: request.max_coefficient,
     max_cost: request.max_cost,
     timeout: request.timeout,
+    hedge_after: request.hedge_after,
     enable_debug: request.enable_debug,
   }
 }

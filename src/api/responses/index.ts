@@ -21,7 +21,14 @@ export function translateResponses(json: object, traceId: string): TranslatedReq
         return writeResponse(context, { is: 'ended', finish: piece.finish }, output, piece.usage, piece.created)
       },
       error: (_status, error) => ({ error }),
+      ownField,
       stream: () => responseStream(context),
     },
   }
+}
+
+function ownField(field: string): string {
+  if (field.startsWith('messages')) return 'input'
+  if (field.startsWith('response_format')) return 'text.format'
+  return field === 'max_tokens' ? 'max_output_tokens' : field
 }

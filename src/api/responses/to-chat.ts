@@ -37,6 +37,7 @@ export function toChat(request: ResponsesRequest): Json {
     max_coefficient: request.max_coefficient,
     max_cost: request.max_cost,
     timeout: request.timeout,
+    hedge_after: request.hedge_after,
     enable_debug: request.enable_debug,
   })
 }

@@ -14,7 +14,7 @@ import {
   setBudget,
   showBudgets,
 } from './accounts.ts'
-import { addMember, listMembers, type MemberFlags, removeMember } from './members.ts'
+import { addMember, changeRole, listMembers, type MemberFlags, removeMember } from './members.ts'
 import {
   type QuoteFlags,
   type ReceiptFlags,
@@ -80,6 +80,9 @@ function addProjectCommands(project: Command, main: GatewayCommands): void {
   list.action((o: { json?: boolean }) => main.run(listProjects(main.load(list).config, o.json === true, main.out)))
 }
 
+const ROLES = ['owner', 'member', 'viewer']
+const ROLES_SAY = 'owner: members, all keys, their budgets; member: keys of its own; viewer: looks'
+
 function addMemberCommands(member: Command, main: GatewayCommands): void {
   const add = main.withSettings(
     member
@@ -87,16 +90,20 @@ function addMemberCommands(member: Command, main: GatewayCommands): void {
       .description('let somebody look after a project; prints the credential, once')
       .argument('<name>', 'who it is')
       .option('--project <id>', 'project to look after (default: default, or that of the member who asks)')
-      .addOption(
-        new Option('--role <name>', 'owner: members, all keys, their budgets; member: keys of its own; viewer: looks')
-          .choices(['owner', 'member', 'viewer'])
-          .default('member'),
-      )
+      .addOption(new Option('--role <name>', ROLES_SAY).choices(ROLES).default('member'))
       .option('--json', 'print JSON'),
   )
   add.action((name: string, o: MemberFlags) => main.run(addMember(main.load(add).config, name, o, main.out)))
   const list = main.withSettings(member.command('list').description('all members').option('--json', 'print JSON'))
   list.action((o: { json?: boolean }) => main.run(listMembers(main.load(list).config, o.json === true, main.out)))
+  const role = main.withSettings(
+    member
+      .command('role')
+      .description('change what a member may do; holds for the next request')
+      .argument('<id>', 'its id')
+      .addArgument(new Argument('<role>', ROLES_SAY).choices(ROLES)),
+  )
+  role.action((id: string, name: string) => main.run(changeRole(main.load(role).config, id, name, main.out)))
   const remove = main.withSettings(
     member
       .command('remove')

@@ -42,6 +42,14 @@ export async function listMembers(config: Config, asJson: boolean, t: Terminal):
   return 0
 }
 
+export async function changeRole(config: Config, id: string, role: string, t: Terminal): Promise<number> {
+  const { name, project } = await adminClient(config).ask('POST', `/admin/members/${encodeURIComponent(id)}/role`, {
+    role,
+  })
+  t.line(`${String(name)} (${id}) is ${role} of project ${String(project)} now.`)
+  return 0
+}
+
 export async function removeMember(config: Config, id: string, keepKeys: boolean, t: Terminal): Promise<number> {
   await adminClient(config).ask('POST', `/admin/members/${encodeURIComponent(id)}/remove`, { keep_keys: keepKeys })
   t.line(`${id} is no member any more${keepKeys ? '; its API keys stay' : ', and its API keys are revoked'}.`)

@@ -1,7 +1,7 @@
 /** The gateway of `cocoon client`: its file, its key, and the inference that passes it. */
 import { join } from 'node:path'
-import { type AdminAccess, createBatchDesk } from '../../api/index.ts'
-import { type Batches, openBatches, watchInteractive } from '../../batch/index.ts'
+import { type AdminAccess, openServedBatches, type ServedBatches } from '../../api/index.ts'
+import { watchInteractive } from '../../batch/index.ts'
 import { type Gateway, meterInference, openGateway } from '../../gateway/index.ts'
 import type { Inference } from '../../roles/client/index.ts'
 import type { Process } from '../compose.ts'
@@ -15,7 +15,7 @@ export interface OpenedGateway {
 }
 
 export interface OpenedBatches {
-  readonly batches: Batches
+  readonly batches: ServedBatches
   /** What live endpoints run on, so that batches know when to stand back. */
   readonly live: Inference
 }
@@ -43,29 +43,10 @@ export async function openClientGateway(p: Process, leave?: AdminAccess['leave']
 /** @param metered the gateway's inference. Throws `config.batch-…` */
 export async function openClientBatches(p: Process, gateway: Gateway, metered: Inference): Promise<OpenedBatches> {
   const { home, client } = p.config
-  const { clock, log } = p
-  const watch = watchInteractive(metered, clock)
-  const desk = createBatchDesk(
-    { inference: metered, clock, log },
-    {
-      maxBodyBytes: client.http.maxBodyBytes,
-      limits: client.http,
-      defaults: {
-        maxTokens: client.http.defaultMaxTokens,
-        maxCoefficient: client.http.defaultMaxCoefficient,
-        timeoutMs: client.batch.lineTimeoutMs,
-      },
-    },
-  )
-  const batches = await openBatches(
-    {
-      ...{ clock, log, desk, gateway },
-      random: p.random,
-      metrics: p.metrics,
-      inference: metered,
-      isInteractiveWaiting: () => watch.isWaiting(),
-    },
-    { ...client.batch, folder: join(home, 'client') },
+  const watch = watchInteractive(metered, p.clock)
+  const batches = await openServedBatches(
+    { ...p, gateway, metered, isInteractiveWaiting: () => watch.isWaiting() },
+    { batch: client.batch, http: client.http, folder: join(home, 'client') },
   )
   return { batches, live: watch.inference }
 }

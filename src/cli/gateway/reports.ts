@@ -45,6 +45,11 @@ export async function showUsage(config: Config, o: UsageFlags, t: Terminal): Pro
 const usageColumns = (by: string): readonly Column[] => [
   [by, (u) => u[by]],
   ['requests', (u) => u['requests']],
+  // Of reasons there is nothing else to say: tokens and costs stand in the other sums.
+  ...(by === 'code' ? [] : SUM_COLUMNS),
+]
+
+const SUM_COLUMNS: readonly Column[] = [
   ['failed', (u) => u['failed']],
   ['prompt', (u) => u['prompt_tokens']],
   ['cached', (u) => u['cached_tokens']],

@@ -109,6 +109,15 @@ test.each([
   expect(refusedByPeer(code, message)).toMatchObject({ code: expected, info: { remoteCode: code } })
 })
 
+test.each([
+  ['unknown model x', 'model', 'unknown model x'],
+  ['can run this query with coefficient=1500', 'max_coefficient', /asks 1500 is: raise max_coefficient/],
+])('the wire’s "%s" names the field %s and what to do', (message, field, says) => {
+  const error = refusedByPeer(651, message)
+  expect(error.info).toMatchObject({ field })
+  expect(error.message).toMatch(says)
+})
+
 test('a peer’s sentence cannot forge lines or fill a log', () => {
   const { message } = refusedByPeer(602, `a\n\u001b[2J${'x'.repeat(5000)}`)
   expect(message).not.toMatch(/[\n\u001b]/)

@@ -14,6 +14,7 @@ const REQUEST: InferenceRequest = {
   debug: false,
   traceId: 't',
 }
+const ONES = { prompt: 10_000, cached: 10_000, completion: 10_000, reasoning: 10_000 }
 const ATTEMPT = { proxy: '', worker: 'w', sentMs: 1, firstByteMs: null, endedMs: 2, ended: 'x' }
 const HEAD = { status: 200, headers: [], maxCostNano: 0n, proxy: '', evidence: 'simulated' } as const
 const info = (total: bigint): FinalInfo => ({
@@ -25,7 +26,7 @@ const info = (total: bigint): FinalInfo => ({
   workerEnd: 0,
 })
 
-function client(names: readonly string[], options: { hedgeAfterMs?: number } = {}) {
+function client(names: readonly string[], options: { hedgeAfterMs?: number; reconnectWaitMs?: number } = {}) {
   const clock = manualClock()
   const asked: { proxy: string; request: InferenceRequest; sink: InferenceSink; cancelled: boolean }[] = []
   let ids = 0
@@ -52,6 +53,7 @@ function client(names: readonly string[], options: { hedgeAfterMs?: number } = {
       metrics: noMetrics,
       ready: () => ready,
       lostAtMs: () => lostAtMs,
+      quote: () => ({ maxCostNano: 100n, pricePerTokenNano: 1n, multipliers: ONES }),
       nobody: () => new CocoonError('capacity.no-proxy'),
       stopping: () => false,
     },
@@ -304,6 +306,17 @@ test('a hedged request takes the first answer and stops the other', () => {
   expect(c.heard).toEqual(['head', 'part 5', 'end'])
 })
 
+test.each([
+  ['asks for a second proxy where the node asks for none', 0, 200, ['a', 'b']],
+  ['has none asked where the node would', 200, 0, ['a']],
+  ['waits longer than the node would', 200, 300, ['a']],
+])('a request %s', (_, hedgeAfterMs, own, order) => {
+  const c = client(['a', 'b'], { hedgeAfterMs })
+  c.start({ ...REQUEST, hedgeAfterMs: own })
+  c.clock.advance(250)
+  expect(c.order()).toEqual(order)
+})
+
 test('of two hedged attempts one may fail while the other goes on', () => {
   const c = client(['a', 'b'], { hedgeAfterMs: 500 })
   c.start()
@@ -329,6 +342,26 @@ test('without any proxy the caller is told why', async () => {
   expect(c.heard).toEqual([])
   await Promise.resolve()
   expect(c.heard).toEqual(['capacity.no-proxy'])
+})
+
+test('what a proxy has waited for a lost worker is part of how long a request waits for one', () => {
+  const c = client(['a'])
+  c.start()
+  // By its story the worker was lost after 2 ms; the proxy said so 4 s later.
+  c.clock.advance(4_000)
+  c.fail(0, 'protocol.worker-lost')
+  c.clock.advance(1_100)
+  expect(c.order()).toEqual(['a', 'a'])
+  expect(c.heard).toEqual([])
+  c.fail(1, 'protocol.worker-lost')
+  expect(c.heard).toEqual(['protocol.worker-lost'])
+})
+
+test('a lost worker is waited for neither here nor there where nobody wants to wait', () => {
+  const c = client(['a'], { reconnectWaitMs: 0 })
+  c.start()
+  c.fail(0, 'protocol.worker-lost')
+  expect(c.heard).toEqual(['protocol.worker-lost'])
 })
 
 test('the story of a request has every proxy’s attempts, with times since the request began', () => {

@@ -14,10 +14,12 @@ import {
 } from '../../util/index.ts'
 import {
   type Charge,
+  expectWithinMaxCost,
   type FinalInfo,
   type InferenceRequest,
   type InferenceSink,
   NO_STORY,
+  type Quote,
   type RequestStory,
   type RunningInference,
 } from './inference.ts'
@@ -32,7 +34,10 @@ export interface FailoverDeps {
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
-  ready(): readonly ReadyProxy[]
+  /** With what each has for the request, where it has said so. */
+  ready(request: InferenceRequest): readonly ReadyProxy[]
+  /** What the request can cost, whoever is asked. */
+  quote(request: InferenceRequest): Quote
   /** When a ready proxy was last lost; null: never. */
   lostAtMs(): number | null
   /** Why nobody is ready. */
@@ -44,7 +49,7 @@ export interface FailoverDeps {
 export interface FailoverOptions {
   /** 0: never. */
   readonly hedgeAfterMs: number
-  /** How long after the loss of a proxy requests wait for one when none is left, or for its workers. */
+  /** How long after the loss of a proxy or worker requests wait for one when none is left. */
   readonly reconnectWaitMs: number
 }
 
@@ -135,6 +140,9 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
     /** Of all attempts that failed, what the caller should hear. */
     let told: { readonly error: CocoonError; readonly info: FinalInfo | undefined } | null = null
 
+    const choose = (without: ReadonlySet<number>, nowMs: number): ReadyProxy | null =>
+      records.choose(deps.ready(request), { tried: without, maxCoefficient: request.maxCoefficient }, nowMs)
+
     function finish(): void {
       isOver = true
       timer?.cancel()
@@ -184,10 +192,13 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
           sink.end(info)
         },
         fail(error, info) {
+          const attempts = live.get(number)?.story().attempts ?? []
           if (isOver || !live.delete(number)) return
           if (isMine()) return fail(error, info)
           if (MAY_MOVE.has(error.code) && error.family !== 'request') records.failed(proxy.address, clock.now())
-          failed(proxy, error, info)
+          // A proxy may have waited for the worker to come back before it gave up: that counts.
+          const endedMs = attempts.at(-1)?.endedMs ?? null
+          failed(proxy, error, info, endedMs === null ? clock.now() : startedMs + endedMs)
         },
       }
       const left = number === 1 ? request.timeoutMs : deadlineMs - startedMs
@@ -196,11 +207,11 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
       if (live.has(number)) live.set(number, running)
     }
 
-    function failed(proxy: ReadyProxy, error: CocoonError, info: FinalInfo | undefined): void {
+    function failed(proxy: ReadyProxy, error: CocoonError, info: FinalInfo | undefined, sinceMs: number): void {
       const now = clock.now()
       if ((PASSES.has(error.code) || isBrief(error)) && !hasLost) {
         hasLost = true
-        patientUntilMs = Math.max(patientUntilMs, now + options.reconnectWaitMs)
+        patientUntilMs = Math.max(patientUntilMs, sinceMs + options.reconnectWaitMs)
       }
       if (now < patientUntilMs && NOT_YET.has(error.code)) {
         tried.delete(proxy.connectionId)
@@ -221,9 +232,7 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
       if (isOver) return
       const now = clock.now()
       const proxy =
-        attempts < MAX_ATTEMPTS && deadlineMs - now >= MIN_LEFT_MS && !deps.stopping()
-          ? records.choose(deps.ready(), tried, now)
-          : null
+        attempts < MAX_ATTEMPTS && deadlineMs - now >= MIN_LEFT_MS && !deps.stopping() ? choose(tried, now) : null
       if (proxy !== null) {
         if (runs.length > 0) {
           moved.add(1, { reason: because.code })
@@ -256,7 +265,8 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
     }
 
     try {
-      const proxy = records.choose(deps.ready(), NONE, clock.now())
+      if (request.maxCostNano !== undefined) expectWithinMaxCost(request, deps.quote(request))
+      const proxy = choose(NONE, clock.now())
       if (proxy !== null) start(proxy)
       else {
         const nobody = deps.nobody()
@@ -269,9 +279,10 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
       queueMicrotask(() => sink.fail(toCocoonError(error)))
       return { cancel() {}, charge: () => Promise.resolve('nothing'), story: () => NO_STORY }
     }
-    if (options.hedgeAfterMs > 0)
-      hedge = clock.after(options.hedgeAfterMs, () => {
-        const second = isOver || winner !== null ? null : records.choose(deps.ready(), tried, clock.now())
+    const hedgeAfterMs = request.hedgeAfterMs ?? options.hedgeAfterMs
+    if (hedgeAfterMs > 0)
+      hedge = clock.after(hedgeAfterMs, () => {
+        const second = isOver || winner !== null ? null : choose(tried, clock.now())
         if (second === null || deps.stopping()) return
         hedged.add(1)
         start(second)

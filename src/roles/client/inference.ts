@@ -1,6 +1,6 @@
 /** What the HTTP API and the SDK know of a client node: an interface, not a role. */
 import type { Multipliers } from '../../chain/index.ts'
-import type { Abilities, CocoonError } from '../../util/index.ts'
+import { type Abilities, CocoonError } from '../../util/index.ts'
 import type { EvidenceLabel } from '../../transport/index.ts'
 import type { AttemptStory } from './attempts.ts'
 
@@ -18,6 +18,8 @@ export interface InferenceRequest {
   /** Highest price coefficient accepted, per mille. */
   readonly maxCoefficient: number
   readonly timeoutMs: number
+  /** When a second proxy is asked as well, where the first has not begun to answer; 0 never. Absent: as the node is set. */
+  readonly hedgeAfterMs?: number
   readonly debug: boolean
   /** Whether the caller asked for the answer in pieces. Not sent to peers, who read the body. */
   readonly stream?: boolean
@@ -39,6 +41,15 @@ export interface Quote {
   readonly pricePerTokenNano: bigint
   /** Ten thousandths of the price by class of tokens, before a worker's coefficient. */
   readonly multipliers: Multipliers
+}
+
+/** Throws `payment.max-cost` for a request that could cost more than its caller allows. */
+export function expectWithinMaxCost({ maxCostNano: limit }: InferenceRequest, quote: Pick<Quote, 'maxCostNano'>): void {
+  if (limit === undefined || quote.maxCostNano <= limit) return
+  throw new CocoonError('payment.max-cost', {
+    field: 'max_cost',
+    message: `This request can cost up to ${quote.maxCostNano} nanoTON, above its max_cost of ${limit}: raise max_cost, or lower max_tokens or max_coefficient.`,
+  })
 }
 
 /** `unknown`: it may have cost up to its reservation, and nobody told. */
@@ -120,13 +131,22 @@ export interface ModelOffer {
     readonly evidence?: EvidenceLabel
     /** What it said that the model can do; absent where nobody tells. */
     readonly abilities?: Abilities
+    /** Addresses of the proxies that it works behind. */
+    readonly proxies: readonly string[]
   }[]
+}
+
+/** What all connected proxies have on offer, each worker once. */
+export interface Offers {
+  readonly models: readonly ModelOffer[]
+  /** Addresses of connected proxies that did not answer in time: what only they have is missing. */
+  readonly silent: readonly string[]
 }
 
 export interface Inference {
   run(request: InferenceRequest, sink: InferenceSink): RunningInference
   /** What this request could cost. Nothing is sent. */
   quote(request: InferenceRequest): Quote
-  /** Live offers of the first ready proxy. Throws `capacity.no-proxy`. */
-  models(signal?: AbortSignal): Promise<readonly ModelOffer[]>
+  /** Live offers of all connected proxies. Rejects with `capacity.no-proxy`, and with what went wrong where none answers. */
+  models(signal?: AbortSignal): Promise<Offers>
 }

@@ -20,9 +20,11 @@ import {
 } from '../../util/index.ts'
 import { type ClientChain, type ContractList, createClientChain } from './chain/index.ts'
 import { createFailover, type ReadyProxy } from './failover.ts'
-import type { Inference, InferenceRequest, InferenceSink, ModelOffer } from './inference.ts'
+import type { Inference, InferenceRequest, InferenceSink, Quote } from './inference.ts'
+import { createOfferLists } from './offer-lists.ts'
 import type { ClientOptions } from './options.ts'
 import { type Link, openLink, type ProxyMemory } from './proxy-link.ts'
+import { createProxyShares, type ShareSource } from './proxy-shares.ts'
 import { createRequests } from './requests.ts'
 import { type ClientFacts, clientJsonStats, clientStatus } from './status.ts'
 import type { WorkerJudge } from './worker-proofs.ts'
@@ -65,6 +67,13 @@ export interface ClientNode extends Inference {
   /** Refuses new requests, waits for running ones up to `graceMs`, then closes. */
   close(graceMs: number): Promise<void>
 }
+
+const shareSource = ({ link, connectionId, address, running }: ReadyProxy & { readonly link: Link }): ShareSource => ({
+  connectionId,
+  address,
+  running,
+  models: () => link.models(),
+})
 
 const READY_POLL_MS = 20
 /** More than any number of running requests. */
@@ -164,12 +173,29 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
     return new CocoonError('capacity.no-proxy', { message, retryAfterMs: 1_000 })
   }
 
+  function quote(request: InferenceRequest): Quote {
+    const one = requests.quote(request)
+    // Of two hedged attempts both may be charged.
+    return (request.hedgeAfterMs ?? options.hedgeAfterMs) > 0 ? { ...one, maxCostNano: 2n * one.maxCostNano } : one
+  }
+
+  const shares = createProxyShares(clock)
+  /** Where there is a choice, with what each has for this request. */
+  function candidates({ model, maxCoefficient }: InferenceRequest): readonly ReadyProxy[] {
+    if (stopping) return []
+    const all = ready()
+    if (all.length < 2) return all
+    shares.refresh(all.map(shareSource))
+    return all.map((one) => ({ ...one, share: shares.of(one.connectionId, model, maxCoefficient) }))
+  }
+
   const failover = createFailover(
     {
       clock,
       log,
       metrics: deps.metrics,
-      ready: () => (stopping ? [] : ready()),
+      ready: candidates,
+      quote,
       lostAtMs: () => lostAtMs,
       nobody,
       stopping: () => stopping,
@@ -194,16 +220,12 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
   })
   return {
     run: failover.run,
-    quote(request) {
-      const quote = requests.quote(request)
-      // Of two hedged attempts both may be charged.
-      return options.hedgeAfterMs > 0 ? { ...quote, maxCostNano: 2n * quote.maxCostNano } : quote
-    },
-    async models(): Promise<readonly ModelOffer[]> {
-      const [first] = stopping ? [] : ready()
-      if (first === undefined) throw nobody()
-      return first.link.models()
-    },
+    quote,
+    models: createOfferLists({
+      clock,
+      ready: () => (stopping ? [] : ready().map(shareSource)),
+      nobody,
+    }),
     ready: () => [
       ...(stopping ? ['shutting down'] : []),
       ...(targets.all().some((t) => t.ready) ? [] : ['no proxy is connected']),

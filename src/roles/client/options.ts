@@ -15,9 +15,9 @@ export const clientOptions = z.strictObject({
     .int()
     .min(0)
     .max(600_000)
-    .default(5_000)
+    .default(10_000)
     .describe(
-      'Milliseconds after the loss of a proxy in which requests wait for one to come back, where none is left, instead of being refused',
+      'Milliseconds after the loss of a proxy, or of a worker, in which requests wait for one to come back, where none is left, instead of being refused; 0 refuses them at once. Proxies of ours are told',
     ),
   hedgeAfterMs: z
     .int()
@@ -25,7 +25,7 @@ export const clientOptions = z.strictObject({
     .max(600_000)
     .default(0)
     .describe(
-      'Ask a second proxy as well when the first has not begun to answer after so many milliseconds; 0 never does. Peers that cannot be stopped may charge for both',
+      'Ask a second proxy as well when the first has not begun to answer after so many milliseconds; 0 never does. Requests may say otherwise (`hedge_after`). Peers that cannot be stopped may charge for both',
     ),
   minVersion: z.int().min(0).max(4).default(1).describe('Lowest protocol version offered'),
   maxVersion: z.int().min(0).max(4).default(4).describe('Highest protocol version offered'),

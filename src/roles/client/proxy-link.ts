@@ -34,8 +34,9 @@ import {
   proxyToClientMessages,
   type SignedPayment,
   x1ClientAnswer,
-  x1GetModels,
-  x1Models,
+  x1ClientPatience,
+  x1GetOffers,
+  x1Offers,
   x1RequestStory,
 } from '../../tl/index.ts'
 import { type Connection, createAsker, type Link as TransportLink, WIRE_STATUS } from '../../transport/index.ts'
@@ -53,8 +54,7 @@ import {
   utf8,
 } from '../../util/index.ts'
 import type { ClientChain } from './chain/index.ts'
-import type { ModelOffer } from './inference.ts'
-import { offersFrom } from './offers.ts'
+import { offersFrom, type ToldModel } from './offers.ts'
 import type { ClientOptions } from './options.ts'
 import type { Requests } from './requests.ts'
 import { createWorkerProofs, type JudgedWorker, type WorkerJudge } from './worker-proofs.ts'
@@ -100,7 +100,7 @@ export interface Link extends TransportLink {
   /** Who works behind this proxy, as far as it was looked at. */
   readonly workers: readonly JudgedWorker[]
   /** Throws `capacity.no-proxy` before ready. */
-  models(): Promise<readonly ModelOffer[]>
+  models(): Promise<readonly ToldModel[]>
   /**
    * Asks for the rest of the account, and takes the proxy's signed word to the contract, which pays it out and closes. Throws
    * `payment.in-use` while requests of ours run there.
@@ -161,6 +161,8 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
             evidence: connection.peer.evidence,
             contract: formatAddress(effect.proxy.ownContract, options.isTestnet),
           })
+          if (connection.peer.extended)
+            connection.send(encode(x1ClientPatience, { lostWorkerMs: options.reconnectWaitMs }))
           scheduleStatus()
           proofs?.start()
           break
@@ -279,8 +281,13 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
         return decode(clientWorkerTypes, answer).types.map((t) => ({ id: t.name, workers: [] }))
       }
       if (connection.peer.extended && !isOlder) {
-        const told = await connection.query(encode(x1GetModels, {}), { timeoutMs: MODELS_TIMEOUT_MS }).catch(() => null)
-        if (told !== null) return offersFrom(decode(x1Models, told))
+        const told = await connection
+          .query(encode(x1GetOffers, {}), { timeoutMs: MODELS_TIMEOUT_MS })
+          .catch((error: unknown) => {
+            if (toCocoonError(error).code === 'protocol.refused') return null
+            throw error
+          })
+        if (told !== null) return offersFrom(decode(x1Offers, told))
         // A proxy of ours from before there was such a question: not asked again on this connection.
         isOlder = true
       }

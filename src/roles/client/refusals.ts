@@ -7,14 +7,17 @@ import { CocoonError, type ErrorCode, type ErrorInfo } from '../../util/index.ts
 
 const RETRY_MS = 1_000
 
+/** Of the cheapest worker that would do, per mille. */
+const PRICE = /can run this query with coefficient=(\d+)/
+
 /** First match decides. */
 const MEANINGS: readonly (readonly [sentence: RegExp, code: ErrorCode, info?: ErrorInfo])[] = [
   [/^no worker of this model can do/, 'request.unsupported'],
   [/^no worker of this model has room for this/, 'request.context-overflow'],
   [/balance is too low/, 'payment.balance'],
   [/^client is closing/, 'payment.closing'],
-  [/can run this query with coefficient=(\d+)/, 'capacity.price'],
-  [/^unknown model/, 'request.unknown-model'],
+  [PRICE, 'capacity.price', { field: 'max_coefficient' }],
+  [/^unknown model/, 'request.unknown-model', { field: 'model' }],
   [/^no workers for model/, 'capacity.no-workers', { retryAfterMs: 5 * RETRY_MS }],
   [/^no ready workers/, 'capacity.busy', { retryAfterMs: RETRY_MS }],
   [/too many active queries/, 'capacity.busy', { retryAfterMs: RETRY_MS }],
@@ -28,14 +31,22 @@ const MEANINGS: readonly (readonly [sentence: RegExp, code: ErrorCode, info?: Er
   [/config version is too low/, 'chain.stale', { retryAfterMs: 5 * RETRY_MS }],
 ]
 
-/** @param message the peer's sentence, shown to the caller as it is: peers' texts name fields, never content */
+/** @param message the peer's sentence, shown to the caller: peers' texts name fields, never content */
 export function refusedByPeer(code: number, message: string): CocoonError {
   const found = MEANINGS.find(([sentence]) => sentence.test(message))
   const [, meaning, info] = found ?? [undefined, byStatus(code), undefined]
   const retryAfterMs = retryTold(message)
   const field = meaning.startsWith('request.') ? fieldTold(message) : undefined
   const told = { ...(retryAfterMs === undefined ? {} : { retryAfterMs }), ...(field === undefined ? {} : { field }) }
-  return new CocoonError(meaning, { ...info, ...told, message: clean(message), remoteCode: code })
+  return new CocoonError(meaning, { ...info, ...told, message: clean(inOurWords(message)), remoteCode: code })
+}
+
+/** The one sentence that tells nobody what to do. */
+function inOurWords(message: string): string {
+  const asked = PRICE.exec(message)?.[1]
+  return asked === undefined
+    ? message
+    : `no worker within max_coefficient is free; one that asks ${asked} is: raise max_coefficient, or try again later`
 }
 
 function byStatus(code: number): ErrorCode {

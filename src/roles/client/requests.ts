@@ -135,11 +135,6 @@ export function createRequests(deps: RequestsDeps): Requests {
       })
     const { version: minConfigVersion } = deps.config()
     const { maxCostNano } = priceOf(request, query.length)
-    if (request.maxCostNano !== undefined && maxCostNano > request.maxCostNano)
-      throw new CocoonError('payment.max-cost', {
-        field: 'max_cost',
-        message: `This request can cost up to ${maxCostNano} nanoTON, above its max_cost of ${request.maxCostNano}: raise max_cost, or lower max_tokens or max_coefficient.`,
-      })
     const { maxTokens, maxCoefficient } = request
     const entry: Running = {
       key: toHex(requestId),

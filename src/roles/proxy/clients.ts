@@ -22,7 +22,8 @@ import {
   type ClientToProxyQuery,
   type SignedPayment,
   x1CancelQuery,
-  x1Models,
+  x1ClientPatience,
+  x1Offers,
   x1ClientQueries,
 } from '../../tl/index.ts'
 import { type Connection, type ConnectionHandler, type Reply, WIRE_STATUS } from '../../transport/index.ts'
@@ -180,6 +181,7 @@ export function createClients(deps: ClientsDeps): Clients {
     /** The long authorization that waits for the chain. */
     let registration: { readonly reply: Reply | null; readonly stop: () => void } | null = null
     let isMeeting = false
+    let lostWorkerMs: number | undefined
 
     function step(query: ClientToProxyQuery, reply: Reply): void {
       const before: ClientSession['at'] = session.at
@@ -267,7 +269,7 @@ export function createClients(deps: ClientsDeps): Clients {
     return {
       query(data, reply) {
         const own = session.at === 'ready' && connection.peer.extended ? decodeIfKnown(x1ClientQueries, data) : null
-        if (own?._ === 'x1.getModels') return reply.answer(encode(x1Models, { models: modelsOf(deps.pool) }))
+        if (own?._ === 'x1.getOffers') return reply.answer(encode(x1Offers, { models: modelsOf(deps.pool) }))
         if (own !== null) return reply.answer(deps.showWorkers(own))
         const known = decodeIfKnown(clientToProxyQueries, data)
         if (known === null) return reply.error(WIRE_STATUS.none, 'Lost promise')
@@ -285,6 +287,8 @@ export function createClients(deps: ClientsDeps): Clients {
         if (party === undefined) return 'ignored'
         if (connection.peer.extended && constructorId(data) === x1CancelQuery.id)
           return deps.requests.cancel(connection.id, decode(x1CancelQuery, data).requestId)
+        if (connection.peer.extended && constructorId(data) === x1ClientPatience.id)
+          return void (lostWorkerMs = Math.max(0, decode(x1ClientPatience, data).lostWorkerMs))
         const ask = decodeIfKnown(clientToProxyMessages, data)
         if (ask === null) return 'ignored'
         const { modelName: model, query, maxCoefficient, maxTokens, timeout, requestId, minConfigVersion } = ask
@@ -298,6 +302,7 @@ export function createClients(deps: ClientsDeps): Clients {
           requestId,
           minConfigVersion,
           debug: extra.enableDebug ?? false,
+          ...(lostWorkerMs === undefined ? {} : { lostWorkerMs }),
           ...('publicKey' in extra && extra.publicKey !== undefined ? { publicKey: extra.publicKey } : {}),
         })
       },

@@ -166,6 +166,34 @@ test('a request whose only worker left waits for one to come', () => {
   expect(said(dispatcher.pump('m', START + 100))).toEqual(['a 2'])
 })
 
+test.each([
+  ['its client would', { lostWorkerMs: 700 }, 700],
+  ['any request may', { lostWorkerMs: 60_000 }, 10_000],
+  ['its timeout leaves', { lostWorkerMs: 60_000, deadlineMs: START + 3_000 }, 3_000],
+])('a request whose only worker left waits no longer than %s', (_, over, most) => {
+  const { dispatcher, pool } = proxy(1)
+  const a = job('a', over)
+  dispatcher.offer(a, START)
+  pool.remove(1, START)
+  a.tried = new Set([1])
+  expect(said(dispatcher.again(a, START, true))).toEqual(['a waits'])
+  expect(said(dispatcher.tick(START + most - 1))).toEqual([])
+  expect(said(dispatcher.tick(START + most))).toEqual(['a queue-expired'])
+})
+
+test('a request whose client waits for no lost worker is refused at once, but waits for one that is busy', () => {
+  const { dispatcher, pool } = proxy(2)
+  const [a, b] = [job('a', { lostWorkerMs: 0 }), job('b', { lostWorkerMs: 0 })]
+  for (const one of [a, b]) dispatcher.offer(one, START)
+  pool.remove(1, START)
+  a.tried = new Set([1])
+  expect(said(dispatcher.again(a, START, true))).toEqual(['a waits'])
+  dispatcher.leave(a)
+  pool.remove(2, START)
+  b.tried = new Set([2])
+  expect(said(dispatcher.again(b, START, true))).toEqual(['b no-workers'])
+})
+
 test('the same prompt goes to the worker that had it', () => {
   const { dispatcher } = proxy(5)
   const prefix = ['k1', 'k2']

@@ -20,6 +20,8 @@ export interface Job {
   readonly kind: AnswerKind
   /** When its caller stops waiting. */
   readonly deadlineMs: number
+  /** How long it may wait for a worker to come back, where it has lost the only one; absent: as long as any may wait. */
+  readonly lostWorkerMs?: number
   readonly prefix: PrefixKeys
   /** What a worker must be able to do for it; absent: nothing that one could lack. */
   readonly needs?: Needs
@@ -124,16 +126,20 @@ export class Dispatcher<J extends Job> {
 
   /**
    * A request whose worker failed before anything was answered. Waits for a place where somebody untried is at work.
-   * @param mayReturn the worker left: wait for another to come even if nobody is there
+   * @param mayReturn the worker left: wait for another to come even if nobody is there, as long as its client would
    */
   again(job: J, nowMs: number, mayReturn: boolean): readonly Effect<J>[] {
     const choice = this.#choose(job, nowMs)
     if ('slot' in choice) return [this.#start(job, choice, 0, nowMs)]
-    const mayWait =
-      choice.none === 'busy' || (mayReturn && (choice.none === 'no-workers' || choice.none === 'all-tried'))
-    if (!mayWait || this.#limits.maxQueued === 0) return [refuse(job, this.#refusalOf(choice, nowMs))]
+    const isBusy = choice.none === 'busy'
+    const mayWait = isBusy || (mayReturn && (choice.none === 'no-workers' || choice.none === 'all-tried'))
+    const patience = Math.min(
+      this.#patience(job, nowMs),
+      isBusy ? Number.POSITIVE_INFINITY : (job.lostWorkerMs ?? Number.POSITIVE_INFINITY),
+    )
+    if (!mayWait || patience <= 0 || this.#limits.maxQueued === 0) return [refuse(job, this.#refusalOf(choice, nowMs))]
     const no = (reason: Refusal['reason']): Effect<J> => refuse(job, { reason, waitMs: 0, retryAfterMs: MIN_RETRY_MS })
-    return this.#enqueue(job, this.#patience(job, nowMs), nowMs, no)
+    return this.#enqueue(job, patience, nowMs, no)
   }
 
   /** Whether somebody untried could take the request at once. */

@@ -4,6 +4,7 @@ import type { WorkerPool, WorkerSlot } from './scheduler.ts'
 
 /** Bits of a worker's flags word. */
 const HAS_ABILITIES = 1
+const HAS_INSTANCE = 2
 
 /** A model without a worker still appears, with none. */
 export const modelsOf = (pool: Pick<WorkerPool, 'models'>): readonly FieldsOf<typeof x1Model>[] =>
@@ -15,11 +16,12 @@ export const modelsOf = (pool: Pick<WorkerPool, 'models'>): readonly FieldsOf<ty
       .map(workerOf),
   }))
 
-const workerOf = ({ coefficient, running, capacity, evidence, abilities }: WorkerSlot): X1Worker => ({
-  flags: abilities === null ? 0 : HAS_ABILITIES,
+const workerOf = ({ coefficient, running, capacity, evidence, abilities, instance }: WorkerSlot): X1Worker => ({
+  flags: (abilities === null ? 0 : HAS_ABILITIES) | (instance === null ? 0 : HAS_INSTANCE),
   coefficient,
   activeRequests: running,
   maxActiveRequests: capacity,
   evidence,
   ...(abilities === null ? {} : { abilities: encodableAbilities(abilities) }),
+  ...(instance === null ? {} : { instance }),
 })

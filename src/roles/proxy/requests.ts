@@ -77,6 +77,8 @@ export interface Party {
 export interface ClientAsk extends Ask {
   readonly requestId: Uint8Array
   readonly debug: boolean
+  /** How long it may wait for a worker to come back; absent where the client has not said. */
+  readonly lostWorkerMs?: number
 }
 
 export interface RequestDeps {
@@ -221,6 +223,7 @@ export function createRequests(deps: RequestDeps): Requests {
       kind,
       needs,
       deadlineMs: startedMs + timeoutMs,
+      lostWorkerMs: ask.lostWorkerMs ?? Number.POSITIVE_INFINITY,
       prefix: payload === null ? [] : deps.prefixKeys(client.owner, payload),
       tried: null,
       waiting: null,

@@ -20,6 +20,8 @@ export interface WorkerSlot {
   readonly enabled: boolean
   /** What its engine can do; null where it has not said. */
   readonly abilities: Abilities | null
+  /** What it calls itself at every proxy; null where it has not said. */
+  readonly instance: Uint8Array | null
   /** What it proved. */
   readonly evidence: string
   readonly running: number
@@ -123,6 +125,7 @@ export class WorkerPool {
       coefficient,
       enabled: false,
       abilities: null,
+      instance: null,
       evidence,
       running: 0,
       lastGiven: 0,
@@ -164,7 +167,7 @@ export class WorkerPool {
 
   update(
     connectionId: number,
-    change: Partial<Pick<WorkerSlot, 'enabled' | 'coefficient' | 'abilities'>>,
+    change: Partial<Pick<WorkerSlot, 'enabled' | 'coefficient' | 'abilities' | 'instance'>>,
     nowMs: number,
   ): void {
     const slot = this.#slotsById.get(connectionId)

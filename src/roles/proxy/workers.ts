@@ -18,6 +18,7 @@ import {
   workerToProxyMessages,
   workerToProxyQueries,
   x1WorkerAbilities,
+  x1WorkerInstance,
   x1WorkerAnswer,
   abilitiesOf,
   type WorkerToProxyQuery,
@@ -56,7 +57,7 @@ export interface WorkersDeps {
 }
 
 /** What clients ask about the workers themselves. */
-export type WorkersQuery = Exclude<X1ClientQuery, { readonly _: 'x1.getModels' }>
+export type WorkersQuery = Exclude<X1ClientQuery, { readonly _: 'x1.getOffers' }>
 
 export interface WorkerParty extends Party {
   readonly machine: string
@@ -243,6 +244,8 @@ export function createWorkers(deps: WorkersDeps): Workers {
           deps.pool.update(id, { abilities: abilitiesOf(decode(x1WorkerAbilities, data).abilities) }, deps.now())
           return deps.requests().workerChanged(session.worker.model)
         }
+        if (connection.peer.extended && constructorId(data) === x1WorkerInstance.id)
+          return deps.pool.update(id, { instance: copyBytes(decode(x1WorkerInstance, data).instance) }, deps.now())
         const message = decodeIfKnown(workerToProxyMessages, data)
         if (message === null) return 'ignored'
         switch (message._) {

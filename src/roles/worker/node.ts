@@ -51,6 +51,9 @@ export interface WorkerNode {
   close(graceMs: number): Promise<void>
 }
 
+/** Enough that no two workers draw the same. */
+const INSTANCE_BYTES = 32
+
 export function startWorkerNode(deps: WorkerDeps, options: WorkerOptions): WorkerNode {
   const { clock, random, log, registry } = deps
   const memory = new Map<string, ProxyMemory>()
@@ -91,6 +94,7 @@ export function startWorkerNode(deps: WorkerDeps, options: WorkerOptions): Worke
     chain,
     disabled,
     abilities: () => abilities,
+    instance: random.bytes(INSTANCE_BYTES),
   }
 
   const targets = keepTargets<Link>({

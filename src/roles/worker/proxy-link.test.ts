@@ -101,6 +101,7 @@ async function openedLink() {
     memory: new Map(),
     config: () => config,
     abilities: () => NOTHING_KNOWN,
+    instance: new Uint8Array(32),
     disabled: () => false,
   })
   await new Promise((resolve) => setImmediate(resolve))

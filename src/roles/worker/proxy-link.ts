@@ -28,6 +28,7 @@ import {
   workerUpdatePaymentStatus,
   x1CancelQuery,
   x1WorkerAbilities,
+  x1WorkerInstance,
   encodableAbilities,
   x1Claims,
   constructorId,
@@ -78,6 +79,8 @@ export interface LinkDeps {
   disabled(): boolean
   /** What the model can do at the engine, as far as it is known by now. */
   abilities(): Abilities
+  /** What this process calls itself at every proxy. */
+  readonly instance: Uint8Array
 }
 
 /** What a worker remembers of a proxy's contract. */
@@ -182,6 +185,7 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
             evidence: connection.peer.evidence,
             contract: formatAddress(effect.proxy.ownContract, deps.options.isTestnet),
           })
+          if (connection.peer.extended) connection.send(encode(x1WorkerInstance, { instance: deps.instance }))
           announceAbilities()
           connection.send(encode(workerEnabledDisabled, { disabled: deps.disabled() ? 1 : 0 }))
           scheduleStatus()

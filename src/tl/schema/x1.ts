@@ -41,6 +41,12 @@ export const x1CancelQuery = ctor('x1.cancelQuery', { requestId: int256 }, 'x1.P
 export type X1CancelQuery = ValueOf<typeof x1CancelQuery>
 
 /**
+ * How long the sender's requests may wait for a worker to come back, where the only one was lost under them. Once, when the session
+ * is ready; without it, as long as the proxy lets requests wait. Client to proxy.
+ */
+export const x1ClientPatience = ctor('x1.clientPatience', { lostWorkerMs: int }, 'x1.Packet')
+
+/**
  * A whole answer that was there at once, in one packet in the place of three. `head` is a boxed `http.response` without
  * payload and without the headers that tell times: those are in `finalInfo`. Worker to proxy.
  */
@@ -115,10 +121,16 @@ export type X1Abilities = FieldsOf<typeof x1Abilities>
 /** After the handshake, and when it changes. Worker to proxy. */
 export const x1WorkerAbilities = ctor('x1.workerAbilities', { abilities: bare(x1Abilities) }, 'x1.Packet')
 
-/** The models with what their workers said of them. Client to proxy. */
-export const x1GetModels = ctor('x1.getModels', {}, 'x1.Models')
+/**
+ * A random name that a worker process has at every proxy, so that who asks several of them counts it once. It proves nothing. Once,
+ * after the handshake. Worker to proxy.
+ */
+export const x1WorkerInstance = ctor('x1.workerInstance', { instance: int256 }, 'x1.Packet')
 
-/** An enabled worker. Flags: 0 it has said what it can do. */
+/** The models with what their workers said of them. Client to proxy. */
+export const x1GetOffers = ctor('x1.getOffers', {}, 'x1.Offers')
+
+/** An enabled worker. Flags: 0 it has said what it can do, 1 it has said its name. */
 export const x1Worker = ctor(
   'x1.worker',
   {
@@ -129,6 +141,7 @@ export const x1Worker = ctor(
     /** What it proved to the proxy: `verified`, `simulated` or `none`. */
     evidence: string({ max: MAX_REASON_BYTES }),
     abilities: when(0, bare(x1Abilities)),
+    instance: when(1, int256),
   },
   'x1.Worker',
 )
@@ -140,7 +153,7 @@ export const x1Model = ctor(
   'x1.Model',
 )
 
-export const x1Models = ctor('x1.models', { models: vector(bare(x1Model), { max: MAX_MODEL_COUNT }) }, 'x1.Models')
+export const x1Offers = ctor('x1.offers', { models: vector(bare(x1Model), { max: MAX_MODEL_COUNT }) }, 'x1.Offers')
 
 const claims = bytes({ max: MAX_CLAIMS_BYTES })
 const signature = bytes({ max: MAX_SIGNATURE_BYTES })
@@ -179,14 +192,16 @@ export const x1WorkerProof = ctor(
 )
 export type X1WorkerProof = ValueOf<typeof x1WorkerProof>
 
-export const x1ClientQueries = union('client to proxy, x1 query', [x1GetModels, x1GetWorkers, x1GetWorkerProof])
+export const x1ClientQueries = union('client to proxy, x1 query', [x1GetOffers, x1GetWorkers, x1GetWorkerProof])
 export type X1ClientQuery = ValueOf<typeof x1ClientQueries>
 
 export const x1Packets = union('x1.Packet', [
   x1CancelQuery,
+  x1ClientPatience,
   x1WorkerAnswer,
   x1ClientAnswer,
   x1RequestStory,
   x1WorkerAbilities,
+  x1WorkerInstance,
   x1Claims,
 ])

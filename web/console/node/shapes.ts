@@ -120,6 +120,8 @@ export interface Worker {
   /** Tokens of prompt and answer together. */
   readonly context_length: number | null
   readonly evidence: string | null
+  /** Addresses of the proxies that it works behind. */
+  readonly proxies: readonly string[]
 }
 
 /** The first four say what some worker, or the weakest, says; null where none does. */
@@ -130,6 +132,11 @@ export interface Model {
   readonly evidence: string | null
   readonly id: string
   readonly workers: readonly Worker[]
+}
+
+/** `silent_proxies`: addresses of those that did not answer, so that what only they have is missing. */
+export interface ModelList extends List<Model> {
+  readonly silent_proxies: readonly string[]
 }
 
 /** Unless every worker says that it does not: what is not said is not known. */

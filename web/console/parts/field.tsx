@@ -30,6 +30,8 @@ export function Field({ label, hint, isWide = false, children }: FieldProps) {
 /** What a field gives to its control. */
 interface Labelled {
   readonly id?: string
+  /** For one that stands without a field. */
+  readonly 'aria-label'?: string
   readonly 'aria-describedby'?: string
 }
 

@@ -27,7 +27,22 @@ export function Members({ projects }: { readonly projects: readonly Project[] })
     await node.admin(`/members/${id}/remove`, { body: {} })
     reload()
   }
+  async function change(id: string, role: string): Promise<void> {
+    setTrouble(null)
+    await node.admin(`/members/${id}/role`, { body: { role } })
+    reload()
+  }
   const columns: readonly Column<Member>[] = [
+    { head: 'Name', cell: ({ name }) => name },
+    {
+      head: 'Role',
+      cell: (member) =>
+        mayManage && member.removed_at === null ? (
+          <RoleOf key={member.role} member={member} change={(role) => change(member.id, role)} complain={setTrouble} />
+        ) : (
+          member.role
+        ),
+    },
     ...COLUMNS,
     {
       head: 'State',
@@ -68,8 +83,6 @@ export function Members({ projects }: { readonly projects: readonly Project[] })
 }
 
 const COLUMNS: readonly Column<Member>[] = [
-  { head: 'Name', cell: ({ name }) => name },
-  { head: 'Role', cell: ({ role }) => role },
   { head: 'Project', cell: ({ project }) => project },
   { head: 'Id', cell: ({ id }) => <code>{id}</code>, kind: 'detail' },
   { head: 'Added', cell: ({ created_at: at }) => formatDay(at), kind: 'detail' },
@@ -93,6 +106,27 @@ const ROLES: readonly (readonly [value: string, text: string])[] = [
   ['member', 'member: makes keys'],
   ['owner', 'owner: all in the project'],
 ]
+
+interface RoleOfProps {
+  readonly member: Member
+  readonly change: (role: string) => Promise<void>
+  readonly complain: (error: unknown) => void
+}
+
+/** Chosen first and then changed by a button: going through a list by the keyboard must not change what somebody may do. */
+function RoleOf({ member: { name, role }, change, complain }: RoleOfProps) {
+  const [wanted, setWanted] = useState(role)
+  return (
+    <span class="row">
+      <Choice value={wanted} onChange={setWanted} options={ROLES.map(([one]) => one)} aria-label={`Role of ${name}`} />
+      {wanted !== role && (
+        <Action work={() => change(wanted)} complain={complain} label={`Make ${name} ${wanted}`}>
+          Change
+        </Action>
+      )}
+    </span>
+  )
+}
 
 function MemberForm({ projects, add, complain }: MemberFormProps) {
   const own = useSelf().project

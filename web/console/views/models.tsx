@@ -3,7 +3,7 @@ import { useState } from 'preact/hooks'
 import { useFetched } from '../node/fetched.ts'
 import { isNodeOwner, useSelf } from '../node/self.ts'
 import { useNode } from '../node/session.ts'
-import { answersChat, type List, type Model, type Price, TOKEN_CLASSES } from '../node/shapes.ts'
+import { answersChat, type List, type Model, type ModelList, type Price, TOKEN_CLASSES } from '../node/shapes.ts'
 import { Complaint } from '../parts/complaint.tsx'
 import { Field, TextInput } from '../parts/field.tsx'
 import { formatAmount, formatCount, formatMoney } from '../parts/format.ts'
@@ -31,13 +31,13 @@ export function Models() {
     async (signal) => {
       const [prices, models] = await Promise.all([
         node.askJson<List<Price>>('/v1/prices', apiKey, { signal }),
-        node.askJson<List<Model>>('/v1/models', apiKey, { signal }),
+        node.askJson<ModelList>('/v1/models', apiKey, { signal }),
       ])
-      return offersOf(prices.data, models.data)
+      return { offers: offersOf(prices.data, models.data), silent: models.silent_proxies }
     },
     { everyMs: EVERY_MS },
   )
-  const shown = value?.filter(({ id }) => id.toLowerCase().includes(wanted.trim().toLowerCase())) ?? []
+  const shown = value?.offers.filter(({ id }) => id.toLowerCase().includes(wanted.trim().toLowerCase())) ?? []
   return (
     <>
       <Complaint error={error} />
@@ -46,6 +46,12 @@ export function Models() {
           <TextInput value={wanted} onInput={setWanted} />
         </Field>
       </div>
+      {value !== null && value.silent.length > 0 && (
+        <p class="hint" role="status">
+          {value.silent.length === 1 ? 'One proxy' : `${value.silent.length} proxies`} did not answer (
+          {value.silent.join(', ')}): workers that only they have are missing here.
+        </p>
+      )}
       {value !== null && (
         <Table
           caption="Prices for a million tokens, at the cheapest worker; looked up again every ten seconds"
@@ -53,7 +59,9 @@ export function Models() {
           rows={shown}
           keyOf={({ id }) => id}
           details={({ id, model }) => (id === opened && model !== null ? <Workers model={model} /> : null)}
-          none={value.length === 0 ? 'No worker offers a model at the moment.' : 'No model has this in its name.'}
+          none={
+            value.offers.length === 0 ? 'No worker offers a model at the moment.' : 'No model has this in its name.'
+          }
         />
       )}
     </>
@@ -117,6 +125,7 @@ function Workers({ model }: { readonly model: Model }) {
             <Fact name="Can" value={listOf(worker.capabilities)} />
             <Fact name="Cannot" value={listOf(worker.missing)} />
             <Fact name="Evidence" value={worker.evidence ?? NOT_TOLD} />
+            <Fact name="Behind" value={worker.proxies.join(', ')} />
           </dl>
         </li>
       ))}

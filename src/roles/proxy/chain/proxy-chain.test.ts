@@ -24,7 +24,9 @@ test('it is closed when what it was writing is in the ledger: whoever goes on wi
         },
       },
       access: {
-        zeroState: (options: { signal: AbortSignal }) => Promise.reject(options.signal.reason),
+        async zeroState(options: { signal: AbortSignal }) {
+          throw options.signal.reason
+        },
       } as unknown as ChainAccess,
       wallet: { address: at(9) } as unknown as WalletSender,
       key: signingKeyFromSeed(new Uint8Array(32).fill(3)),

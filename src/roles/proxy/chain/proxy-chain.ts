@@ -374,7 +374,9 @@ export function createProxyChain(deps: ProxyChainDeps, options: ProxyChainOption
   function schedule(): void {
     if (closing.signal.aborted || failure !== null) return
     const { pollMs } = options
-    timer = clock.after(uniform(random, (pollMs * 2) / 3, (pollMs * 4) / 3), () => (working = tick()))
+    timer = clock.after(uniform(random, (pollMs * 2) / 3, (pollMs * 4) / 3), () => {
+      working = tick()
+    })
   }
 
   async function deploy(receiver: AccountState, signal: AbortSignal): Promise<void> {

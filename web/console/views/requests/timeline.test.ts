@@ -52,6 +52,12 @@ test('one that this node refused went to nobody', () => {
   expect(told(refused)).toEqual(['0: It came, from nobody known.', '45: This node refused it: request.bad-field.'])
 })
 
+test('one that proxies refused says where it was', () => {
+  const dear = { ...TRY, worker: null, first_byte_ms: null, ended: 'capacity.price' }
+  const refused = { result: 'refused', code: 'capacity.price', tries: [dear], first_byte_ms: null, queued_ms: null }
+  expect(told(refused).slice(1)).toEqual(['5: It was sent to the proxy p:1.', '45: It was refused: capacity.price.'])
+})
+
 test.each([
   ['failed', 'engine.failed', 'It failed: engine.failed. Nothing was charged.'],
   ['cancelled', null, 'The caller left. Nothing was charged.'],

@@ -50,7 +50,7 @@ function endOf(receipt: Receipt): string {
     case 'cancelled':
       return `The caller left. ${cost}`
     case 'refused':
-      return `This node refused it: ${receipt.code ?? 'without a reason'}.`
+      return `${receipt.tries.length === 0 ? 'This node refused it' : 'It was refused'}: ${receipt.code ?? 'without a reason'}.`
     default:
       return `It failed: ${receipt.code ?? receipt.result}. ${cost}`
   }

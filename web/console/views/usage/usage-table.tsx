@@ -29,6 +29,20 @@ export interface UsageTableProps {
   readonly query: Readonly<Record<string, string | undefined>>
 }
 
+const SUM_COLUMNS: readonly Column<UsageRow>[] = [
+  { head: 'Failed', cell: (row) => formatCount(row.failed), kind: 'number' },
+  { head: 'Prompt tokens', cell: (row) => formatCount(row.prompt_tokens), kind: 'detail number' },
+  { head: 'Cached', cell: (row) => formatCount(row.cached_tokens), kind: 'detail number' },
+  { head: 'Completion', cell: (row) => formatCount(row.completion_tokens), kind: 'detail number' },
+  { head: 'Reasoning', cell: (row) => formatCount(row.reasoning_tokens), kind: 'detail number' },
+  {
+    head: 'Cost',
+    cell: (row) =>
+      `${formatMoney(row.cost_nano, row.cost_fiat)}${row.unsettled_nano === '0' ? '' : ` + ${formatAmount(row.unsettled_nano)} unsettled`}`,
+    kind: 'number',
+  },
+]
+
 export function UsageTable({ by, rows, nameOf, query }: UsageTableProps) {
   const node = useNode()
   const [trouble, setTrouble] = useState<unknown>(null)
@@ -36,17 +50,8 @@ export function UsageTable({ by, rows, nameOf, query }: UsageTableProps) {
   const columns: readonly Column<UsageRow>[] = [
     { head: `${name[0]?.toUpperCase()}${name.slice(1)}`, cell: (row) => nameOf(by, String(row[by])) },
     { head: 'Requests', cell: (row) => formatCount(row.requests), kind: 'number' },
-    { head: 'Failed', cell: (row) => formatCount(row.failed), kind: 'number' },
-    { head: 'Prompt tokens', cell: (row) => formatCount(row.prompt_tokens), kind: 'detail number' },
-    { head: 'Cached', cell: (row) => formatCount(row.cached_tokens), kind: 'detail number' },
-    { head: 'Completion', cell: (row) => formatCount(row.completion_tokens), kind: 'detail number' },
-    { head: 'Reasoning', cell: (row) => formatCount(row.reasoning_tokens), kind: 'detail number' },
-    {
-      head: 'Cost',
-      cell: (row) =>
-        `${formatMoney(row.cost_nano, row.cost_fiat)}${row.unsettled_nano === '0' ? '' : ` + ${formatAmount(row.unsettled_nano)} unsettled`}`,
-      kind: 'number',
-    },
+    // Of reasons there is nothing else to say: tokens and costs stand in the other sums.
+    ...(by === 'code' ? [] : SUM_COLUMNS),
   ]
   async function save(): Promise<void> {
     setTrouble(null)
