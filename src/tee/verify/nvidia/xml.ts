@@ -63,9 +63,8 @@ export interface XmlElement {
   readonly attributesTo: number
   /** Of its name; null for none. */
   readonly namespace: Namespace | null
-  /** The innermost of those that hold here, and the innermost of those that hold around it. */
+  /** The innermost of those that hold here. */
   readonly namespaces: Namespace | null
-  readonly outerNamespaces: Namespace | null
   /** Between the tags; both are 0 where there is one tag. */
   readonly contentFrom: number
   readonly contentTo: number
@@ -150,7 +149,7 @@ class Parser {
     return root
   }
 
-  #element(outerNamespaces: Namespace | null, depth: number): XmlElement {
+  #element(outer: Namespace | null, depth: number): XmlElement {
     const at = this.#at
     if (depth > MAX_DEPTH) throw manifestError('depth', at, `more than ${MAX_DEPTH}`)
     if (++this.#elementCount > MAX_ELEMENTS) throw manifestError('elements', at, `more than ${MAX_ELEMENTS}`)
@@ -159,7 +158,7 @@ class Parser {
     this.#name()
     const localFrom = this.#local
     const nameTo = this.#at
-    const namespaces = this.#attributes(outerNamespaces)
+    const namespaces = this.#attributes(outer)
     const attributesTo = this.#at
     const namespace = this.#resolve(nameFrom, localFrom, nameTo, namespaces, at, true)
     this.#resolveAttributes(namespaces, at)
@@ -188,7 +187,6 @@ class Parser {
       attributesTo,
       namespace,
       namespaces,
-      outerNamespaces,
       contentFrom,
       contentTo,
       to: this.#at,
