@@ -23,7 +23,8 @@ export interface Loaded {
 
 /** Variables that are no settings. */
 const OTHER_VARIABLES = new Set(['COCOON_CONFIG', 'COCOON_NETWORK_FILE'])
-const DEFAULT_FILE = 'cocoon.json'
+/** Of the working folder. */
+export const DEFAULT_FILE = 'cocoon.json'
 
 /** Throws `config.*`, naming key and origin. */
 export function loadConfig(sources: Sources): Loaded {

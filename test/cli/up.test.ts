@@ -1,11 +1,13 @@
 /** The program as users run it: `cocoon up` with a real (tiny) model, real processes, real sockets. */
+import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { until } from '../support/network.ts'
-import { type Cocoon, cocoonHome, type Started } from '../support/processes.ts'
+import { type Cocoon, cocoonHome, MAIN, type Started } from '../support/processes.ts'
 import { tinyModelPath } from '../support/tiny-model.ts'
 
 const QUESTION = 'marker-7f3a: what is a proxy?'
@@ -59,6 +61,15 @@ describe('a network that stays up', () => {
     expect(JSON.parse(ended.stdout)).toMatchObject({ completionTokens: 8, evidence: 'simulated' })
     const { promptTokens, costNano } = JSON.parse(ended.stdout) as { promptTokens: number; costNano: string }
     expect(BigInt(costNano)).toBe(20n * BigInt(promptTokens + 8))
+  })
+
+  test('names what another terminal has to know to find it', async () => {
+    const line = /^ {2}(export COCOON_HOME=.*)$/m.exec(up.output())?.[1]
+    const env = { PATH: process.env['PATH'], HOME: process.env['HOME'] }
+    const command = `${line} && exec '${process.execPath}' '${MAIN}' status --json`
+    const { stdout } = await promisify(execFile)('sh', ['-c', command], { env })
+    const nodes = JSON.parse(stdout) as { readonly role: string; readonly reasons: readonly string[] }[]
+    expect(nodes).toMatchObject(['client', 'proxy', 'worker'].map((role) => ({ role, reasons: [] })))
   })
 
   test('shows nodes and models in `status`', async () => {

@@ -11,15 +11,15 @@ import { startBatchNode } from '../support/batch-node.ts'
 import { until } from '../support/network.ts'
 
 const LINES = 10_000
-const PROMPT = 'p'.repeat(4_000)
+const PROMPT = 'p'.repeat(8_000)
 /** Less than either file alone. */
-const MOST_HELD = 40_000_000
+const MOST_HELD = 80_000_000
 
 const TOKENS = { prompt: 1n, cached: 0n, completion: 1n, reasoning: 0n, total: 2n }
 const ONES = { prompt: 10_000, cached: 10_000, completion: 10_000, reasoning: 10_000 }
 const answer = utf8(
   JSON.stringify({
-    choices: [{ index: 0, message: { role: 'assistant', content: 'a'.repeat(4_000) } }],
+    choices: [{ index: 0, message: { role: 'assistant', content: 'a'.repeat(8_000) } }],
     usage: { prompt_tokens: 1, completion_tokens: 1 },
   }),
 )
@@ -63,7 +63,7 @@ async function upload(url: string): Promise<{ readonly id: string; readonly byte
   return (await new Response(Readable.toWeb(response) as ReadableStream).json()) as { id: string; bytes: number }
 }
 
-test('ten thousand lines of 4 kB, asked and answered, hold less than one of their files', {
+test('ten thousand lines of 8 kB, asked and answered, hold less than one of their files', {
   timeout: 600_000,
 }, async () => {
   const node = await startBatchNode({ inference, batch: { maxRunning: 100 } })
@@ -82,7 +82,7 @@ test('ten thousand lines of 4 kB, asked and answered, hold less than one of thei
     most = Math.max(most, held() - before)
   }, 200)
   const file = await upload(url)
-  expect(file.bytes).toBeGreaterThan(40_000_000)
+  expect(file.bytes).toBeGreaterThan(MOST_HELD)
   const order = { input_file_id: file.id, endpoint: '/v1/chat/completions', completion_window: '24h' }
   const made = await fetch(`${url}/batches`, {
     method: 'POST',

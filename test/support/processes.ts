@@ -5,7 +5,8 @@ import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 
-const MAIN = resolve(import.meta.dirname, '../../bin/cocoon.mjs')
+/** The command. */
+export const MAIN = resolve(import.meta.dirname, '../../bin/cocoon.mjs')
 
 export interface Cocoon {
   readonly env: Readonly<Record<string, string>>

@@ -3,15 +3,16 @@
  * log; then one question, so that the first thing a person sees is an answer with its price, its evidence and its payment.
  */
 import { createWriteStream, mkdirSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { baseName } from '../../api/index.ts'
 import { CocoonError, reveal, toCocoonError } from '../../util/index.ts'
 import { isNetworkName } from '../../chain/index.ts'
 import { ask, showCost } from '../ask.ts'
-import type { Loaded } from '../config.ts'
+import { DEFAULT_FILE, type Loaded } from '../config.ts'
 import { ownerKeyOf } from '../gateway/admin-key.ts'
 import { fetchModel } from '../model.ts'
 import type { Config } from '../schema.ts'
+import { allSettings, pathText } from '../settings.ts'
 import { printable, type Terminal } from '../terminal.ts'
 import { describeChain, prepareChain, QUICK_SETTINGS, type UpChain } from './chain.ts'
 import { writeDevnet } from './network.ts'
@@ -53,7 +54,7 @@ export async function runUp(loaded: Loaded, options: UpOptions, t: Terminal): Pr
     const paid = chain === null || answered !== 0 || (await showPayment(config, chain, t, stop.signal))
     const status = paid ? answered : 1
     if (options.once) return status
-    suggest(config, model, log.path, t)
+    suggest(loaded, model, log.path, t)
     await new Promise<void>((resolve) => {
       if (stop.signal.aborted) resolve()
       stop.signal.addEventListener('abort', () => resolve(), { once: true })
@@ -219,9 +220,11 @@ async function askOnce(config: Config, model: string, t: Terminal, signal: Abort
   return answer.completionTokens > 0 ? 0 : 1
 }
 
-function suggest(config: Config, model: string, logPath: string, t: Terminal): void {
-  const url = clientUrl(config)
+function suggest(loaded: Loaded, model: string, logPath: string, t: Terminal): void {
+  const url = clientUrl(loaded.config)
   t.line(`\n${t.style('bold', 'The network stays up.')} Try, in another terminal:\n`)
+  const variables = elsewhere(loaded)
+  if (variables.length > 0) t.line(`  export ${variables.join(' ')}`)
   t.line(`  npx cocoon ask "Why is the sky blue?"`)
   t.line(`  npx cocoon status`)
   t.line(`  npx cocoon console          its address opens prices, keys, budgets and usage in a browser`)
@@ -231,6 +234,21 @@ function suggest(config: Config, model: string, logPath: string, t: Terminal): v
   t.line(`  everything the nodes write: ${logPath}`)
   t.line(`\n${t.style('dim', 'Ctrl-C stops it.')}`)
 }
+
+/** What the commands that we suggest would not know in another terminal, as variables: what flags and variables said here. */
+function elsewhere({ config, origins, file }: Loaded): string[] {
+  const folder = file === null || file === resolve(DEFAULT_FILE) ? [] : [`COCOON_CONFIG=${quoted(file)}`]
+  const settings = allSettings().filter(({ path, env }) => {
+    const origin = origins.get(pathText(path))
+    return (path[0] === 'home' || path[1] === 'http') && (origin === env || origin?.startsWith('--') === true)
+  })
+  const valueAt = (path: readonly string[]): unknown =>
+    path.reduce<unknown>((part, name) => (part as Record<string, unknown>)[name], config)
+  return [...folder, ...settings.map(({ path, env }) => `${env}=${quoted(String(valueAt(path)))}`)]
+}
+
+/** For a shell. */
+const quoted = (text: string): string => (/^[\w./:@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`)
 
 const clientUrl = ({ client }: Config): string => `http://${client.http.host}:${client.http.port}`
 
