@@ -72,7 +72,12 @@ export function createHttpServer(
     if (guardHost) checkHost(request.headers.host)
   })
   app.setErrorHandler((thrown: FastifyError, request, reply) => {
-    const error = thrown instanceof CocoonError ? thrown : fromFastify(thrown, options.maxBodyBytes)
+    const error =
+      thrown instanceof CocoonError
+        ? thrown
+        : hasLeft(request, thrown)
+          ? apiError('request.hung-up')
+          : fromFastify(thrown, options.maxBodyBytes)
     if (error.family === 'bug')
       deps.log.error('request failed', {
         traceId: request.id,
@@ -95,6 +100,9 @@ export function createHttpServer(
   countRequests(app, deps, requests)
   return app
 }
+
+/** What was waited for has ended with the caller's connection. */
+const hasLeft = ({ signal }: FastifyRequest, thrown: unknown): boolean => signal.aborted && thrown === signal.reason
 
 function sendError(reply: FastifyReply, error: HttpError): FastifyReply {
   const { id, routeOptions } = reply.request

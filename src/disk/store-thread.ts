@@ -16,7 +16,7 @@ export interface StoreThread<Opened, Job, Answer> {
   /** What opening found. Rejects with the refusal. */
   readonly opened: Promise<Opened>
   /** Jobs are done in their order. Rejects with the job's failure, and for good when the thread has ended. */
-  do(job: Job, transfer?: readonly ArrayBuffer[]): Promise<Answer>
+  do(job: Job): Promise<Answer>
   close(): Promise<void>
 }
 
@@ -60,9 +60,9 @@ export function startStoreThread<Opened, Job, Answer>(start: StoreThreadStart): 
       // Only what is being written keeps the process alive.
       if (waiting.push({ resolve: resolve as (answer: unknown) => void, reject }) === 1) worker.ref()
     })
-  const send = (job: Job | Closing, transfer: readonly ArrayBuffer[] = []): Promise<Answer> => {
+  const send = (job: Job | Closing): Promise<Answer> => {
     const done = answer<Answer>()
-    worker.postMessage(job, transfer)
+    worker.postMessage(job)
     return done
   }
   return {

@@ -111,7 +111,7 @@ export async function createSqliteLedger(deps: SqliteLedgerDeps, options: Sqlite
       const plan = planGroup(charges, marks, notes, ids, lastId)
       if (plan.isEmpty) return
       const start = performance.now()
-      await thread.do({ do: 'append', group: plan.group }, plan.transfer)
+      await thread.do({ do: 'append', group: plan.group })
       seconds.observe((performance.now() - start) / 1000)
       entries.add(charges.length)
       for (const [account, id] of plan.created) ids.set(account, id)
@@ -179,7 +179,6 @@ type ChargeItem = Extract<Item, { do: 'charge' }>
 
 interface Plan {
   readonly group: Group
-  readonly transfer: readonly ArrayBuffer[]
   readonly created: readonly (readonly [Account, bigint])[]
   readonly marks: readonly (readonly [Account, bigint])[]
   readonly touched: Iterable<Account>
@@ -224,7 +223,6 @@ function planGroup(
     requestIds,
     growth: BigInt64Array.from([...growth].flatMap(([account, tokens]) => [idOf(account), tokens])),
   }
-  const transfer = [group.marks, group.entries, group.requestIds, group.growth].map((a) => a.buffer as ArrayBuffer)
   const isEmpty = charges.length === 0 && marks.length === 0 && facts.length === 0
-  return { group, transfer, created: [...created], marks, touched: growth.keys(), isEmpty }
+  return { group, created: [...created], marks, touched: growth.keys(), isEmpty }
 }

@@ -9,7 +9,7 @@ import type { KeptAccount } from './books.ts'
 import { ledgerError } from './errors.ts'
 import type { Witness } from './witness.ts'
 
-/** One transaction. Numbers are in arrays that change threads without a copy. */
+/** One transaction. Numbers are in arrays: they change threads in one piece, and copying some bytes is quicker than handing them over. */
 export interface Group {
   /** Accounts that the file has not seen; their ids are the next free ones. */
   readonly created: readonly (Omit<KeptAccount, 'total' | 'chain'> & { readonly id: bigint })[]
@@ -63,6 +63,8 @@ export function createStore(
 ): Store {
   const { keepEntries } = options
   const step = (name: string): void => options.step(name, db)
+  const begin = db.prepare('BEGIN IMMEDIATE')
+  const commit = db.prepare('COMMIT')
   const create = db.prepare('INSERT INTO account VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0)')
   const mark = db.prepare('UPDATE account SET chain = max(chain, ?) WHERE id = ?')
   const enter = db.prepare('INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
@@ -86,12 +88,12 @@ export function createStore(
     step('before')
     let next: StoreState
     try {
-      db.exec('BEGIN IMMEDIATE')
+      begin.run()
       next = work()
       next.writes = state.writes + 1n
       book.run(next.writes, next.folded)
       step('before the commit')
-      db.exec('COMMIT')
+      commit.run()
     } catch (error) {
       throw undo(error)
     }
