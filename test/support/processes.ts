@@ -43,11 +43,11 @@ export async function cocoonHome(): Promise<Cocoon> {
     string,
     string,
   ]
-  const { PATH = '', TMPDIR = tmpdir(), NODE_COMPILE_CACHE = join(home, '.cache') } = process.env
+  const { PATH = '', TMPDIR = tmpdir(), TEST_COMPILE_CACHE = join(home, '.cache') } = process.env
   const env = {
     PATH,
     TMPDIR,
-    NODE_COMPILE_CACHE,
+    NODE_COMPILE_CACHE: TEST_COMPILE_CACHE,
     HOME: home,
     COCOON_HOME: home,
     COCOON_CLIENT_HTTP_PORT: client,

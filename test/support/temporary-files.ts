@@ -7,8 +7,9 @@ import { join } from 'node:path'
 export function setup(): void {
   const folder = mkdtempSync(join(tmpdir(), 'cocoon-tests-'))
   process.env['TMPDIR'] = folder
-  // Programs with a home of their own would compile themselves anew for each.
-  process.env['NODE_COMPILE_CACHE'] ??= join(folder, 'compiled')
+  // Programs with a home of their own would compile themselves anew for each. The runner's own processes write theirs when they end,
+  // after the folder has gone, so they are not told.
+  process.env['TEST_COMPILE_CACHE'] = join(folder, 'compiled')
 }
 
 export function teardown(): void {
