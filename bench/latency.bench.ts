@@ -34,10 +34,10 @@ export const latencyBenchmark: Benchmark = {
       const after = await commits(chain.proxyUrl)
       const ledgerMs = (1000 * (after.seconds - before.seconds)) / (after.count - before.count)
       return [
-        { name: `${name}: added, median`, value: median(ms), unit: 'ms' },
+        { name: `${name}: added, median`, value: median(ms), unit: 'ms', goal: { atMost: 1.5 } },
         { name: `${name}: added, p99`, value: quantile(ms, 0.99), unit: 'ms' },
         { name: `${name}: of it the ledger, mean`, value: ledgerMs, unit: 'ms', goal: { atMost: 2 } },
-        { name: `${name}: added without the ledger`, value: median(ms) - ledgerMs, unit: 'ms', goal: { atMost: 1.5 } },
+        { name: `${name}: added without the ledger`, value: median(ms) - ledgerMs, unit: 'ms' },
       ]
     }
     const figures = [
