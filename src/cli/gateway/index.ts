@@ -1,5 +1,6 @@
 /** The commands of a client's gateway: keys, projects, members, budgets, usage, receipts, quotes, console. */
 import { Argument, type Command, Option } from 'commander'
+import { BUDGET_WINDOWS, MEMBER_ROLES } from '../../gateway/index.ts'
 import type { Loaded } from '../config.ts'
 import type { Terminal } from '../terminal.ts'
 import {
@@ -32,8 +33,6 @@ export interface GatewayCommands {
   run(status: Promise<number>): void
   readonly out: Terminal
 }
-
-const WINDOWS = ['day', 'week', 'month', 'total']
 
 export function addGatewayCommands(cocoon: Command, main: GatewayCommands): void {
   addKeyCommands(cocoon.command('key').description('API keys of the running client'), main)
@@ -80,7 +79,6 @@ function addProjectCommands(project: Command, main: GatewayCommands): void {
   list.action((o: { json?: boolean }) => main.run(listProjects(main.load(list).config, o.json === true, main.out)))
 }
 
-const ROLES = ['owner', 'member', 'viewer']
 const ROLES_SAY = 'owner: members, all keys, their budgets; member: keys of its own; viewer: looks'
 
 function addMemberCommands(member: Command, main: GatewayCommands): void {
@@ -90,7 +88,7 @@ function addMemberCommands(member: Command, main: GatewayCommands): void {
       .description('let somebody look after a project; prints the credential, once')
       .argument('<name>', 'who it is')
       .option('--project <id>', 'project to look after (default: default, or that of the member who asks)')
-      .addOption(new Option('--role <name>', ROLES_SAY).choices(ROLES).default('member'))
+      .addOption(new Option('--role <name>', ROLES_SAY).choices(MEMBER_ROLES).default('member'))
       .option('--json', 'print JSON'),
   )
   add.action((name: string, o: MemberFlags) => main.run(addMember(main.load(add).config, name, o, main.out)))
@@ -101,7 +99,7 @@ function addMemberCommands(member: Command, main: GatewayCommands): void {
       .command('role')
       .description('change what a member may do; holds for the next request')
       .argument('<id>', 'its id')
-      .addArgument(new Argument('<role>', ROLES_SAY).choices(ROLES)),
+      .addArgument(new Argument('<role>', ROLES_SAY).choices(MEMBER_ROLES)),
   )
   role.action((id: string, name: string) => main.run(changeRole(main.load(role).config, id, name, main.out)))
   const remove = main.withSettings(
@@ -123,7 +121,7 @@ function addBudgetCommands(budget: Command, main: GatewayCommands): void {
         .option('--key <id>', 'of this key')
         .option('--project <id>', 'of this project')
         .option('--model <name>', 'for this model alone')
-        .addOption(new Option('--window <name>', 'in UTC').choices(WINDOWS).default('month')),
+        .addOption(new Option('--window <name>', 'in UTC').choices(BUDGET_WINDOWS).default('month')),
     )
   const set = withPlace(
     budget

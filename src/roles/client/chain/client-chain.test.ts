@@ -1,12 +1,10 @@
 import { expect, test } from 'vitest'
 import { createRecordingLog } from '../../../../test/support/recording-log.ts'
+import { addressAt as at, ROOT_PARAMS as params } from '../../../../test/support/root-params.ts'
 import {
-  Address,
   type ChainAccess,
   clientState,
   clientStateInit,
-  ownCodes,
-  type RootParams,
   type SendOutcome,
   type WalletSender,
 } from '../../../chain/index.ts'
@@ -14,21 +12,6 @@ import { manualClock, type Random, seededRandom } from '../../../util/index.ts'
 import { createClientChain, registrationPauseMs } from './client-chain.ts'
 
 const TON = 1_000_000_000n
-const at = (byte: number): Address => new Address(0, Buffer.alloc(32, byte))
-const params: RootParams = {
-  structVersion: 4,
-  paramsVersion: 1,
-  uniqueId: 1,
-  isTest: true,
-  pricePerToken: 20n,
-  workerFeePerToken: 18n,
-  multipliers: { prompt: 10_000, cached: 10_000, completion: 10_000, reasoning: 10_000 },
-  proxyDelayBeforeCloseS: 600,
-  clientDelayBeforeCloseS: 300,
-  minProxyStakeNano: TON,
-  minClientStakeNano: TON,
-  codes: ownCodes(),
-}
 const proxy = { contract: at(1), ownContract: at(2), publicKey: new Uint8Array(32).fill(3) }
 
 /** A contract without money, and what the client sends because of it. */

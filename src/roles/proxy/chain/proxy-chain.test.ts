@@ -1,11 +1,10 @@
 import { expect, test } from 'vitest'
-import { Address, type ChainAccess, ownCodes, signingKeyFromSeed, type WalletSender } from '../../../chain/index.ts'
+import { addressAt as at, ROOT_PARAMS as params } from '../../../../test/support/root-params.ts'
+import { type ChainAccess, signingKeyFromSeed, type WalletSender } from '../../../chain/index.ts'
 import { createMemoryLedger } from '../../../ledger/index.ts'
-import { manualClock, NANO_PER_TON, seededRandom, silentLog } from '../../../util/index.ts'
+import { manualClock, seededRandom, silentLog } from '../../../util/index.ts'
 import { createProxyChain, PARAMS_FACT } from './proxy-chain.ts'
 import { proxyChainOptions } from './terms.ts'
-
-const at = (byte: number): Address => new Address(0, Buffer.alloc(32, byte))
 
 test('it is closed when what it was writing is in the ledger: whoever goes on with the ledger misses nothing', async () => {
   const ledger = createMemoryLedger({ pricePerToken: 20n })
@@ -32,20 +31,7 @@ test('it is closed when what it was writing is in the ledger: whoever goes on wi
       key: signingKeyFromSeed(new Uint8Array(32).fill(3)),
       owner: at(7),
       root: at(8),
-      params: {
-        structVersion: 4,
-        paramsVersion: 1,
-        uniqueId: 1,
-        isTest: true,
-        pricePerToken: 20n,
-        workerFeePerToken: 18n,
-        multipliers: { prompt: 10_000, cached: 10_000, completion: 10_000, reasoning: 10_000 },
-        proxyDelayBeforeCloseS: 600,
-        clientDelayBeforeCloseS: 300,
-        minProxyStakeNano: NANO_PER_TON,
-        minClientStakeNano: NANO_PER_TON,
-        codes: ownCodes(),
-      },
+      params,
       contract: at(1),
     },
     proxyChainOptions.parse({}),

@@ -1,11 +1,10 @@
 import { expect, test } from 'vitest'
 import { createRecordingLog } from '../../../../test/support/recording-log.ts'
+import { addressAt as at, ROOT_PARAMS as params } from '../../../../test/support/root-params.ts'
 import {
-  Address,
+  type Address,
   type ChainAccess,
-  ownCodes,
   proxyStateInit,
-  type RootParams,
   type SendOutcome,
   signingKeyFromSeed,
   signPayment,
@@ -16,22 +15,7 @@ import { manualClock, NANO_PER_TON, seededRandom } from '../../../util/index.ts'
 import { createWorkerChain } from './worker-chain.ts'
 
 const AT_MS = 1_777_000_000_000
-const at = (byte: number): Address => new Address(0, Buffer.alloc(32, byte))
 const key = signingKeyFromSeed(new Uint8Array(32).fill(3))
-const params: RootParams = {
-  structVersion: 4,
-  paramsVersion: 1,
-  uniqueId: 1,
-  isTest: true,
-  pricePerToken: 20n,
-  workerFeePerToken: 18n,
-  multipliers: { prompt: 10_000, cached: 10_000, completion: 10_000, reasoning: 10_000 },
-  proxyDelayBeforeCloseS: 600,
-  clientDelayBeforeCloseS: 300,
-  minProxyStakeNano: NANO_PER_TON,
-  minClientStakeNano: NANO_PER_TON,
-  codes: ownCodes(),
-}
 const owner = at(4)
 const contract = at(1)
 const ownContract = workerContractAddress(params, { owner, proxy: contract, proxyPublicKey: key.publicKey })
