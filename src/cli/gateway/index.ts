@@ -1,6 +1,6 @@
 /** The commands of a client's gateway: keys, projects, members, budgets, usage, receipts, quotes, console. */
 import { Argument, type Command, Option } from 'commander'
-import { BUDGET_WINDOWS, MEMBER_ROLES } from '../../gateway/index.ts'
+import { BUDGET_WINDOWS, KEY_SCOPES, MEMBER_ROLES, RECEIPT_RESULTS } from '../../gateway/index.ts'
 import type { Loaded } from '../config.ts'
 import type { Terminal } from '../terminal.ts'
 import {
@@ -49,7 +49,7 @@ function addKeyCommands(key: Command, main: GatewayCommands): void {
       .description('make a key; from the first one on, every caller needs one')
       .option('--project <id>', 'project it belongs to (default: default, or that of the member who asks)')
       .option('--name <text>', 'what it is for')
-      .addOption(new Option('--scope <name...>', 'what it is for').choices(['inference', 'models']))
+      .addOption(new Option('--scope <name...>', 'what it is for').choices(KEY_SCOPES))
       .option('--model <name...>', 'models it may ask (default: all)')
       .option('--expires <when>', 'like 30d, 12h or 2027-01-31')
       .option('--requests-per-minute <count>', 'most requests in a minute')
@@ -167,7 +167,7 @@ function addReportCommands(cocoon: Command, main: GatewayCommands): void {
       .command('receipts')
       .description('one line for each request, newest first, refused ones as well, and their sum')
       .option('--request <id>', 'the one with this x-request-id')
-      .addOption(new Option('--result <name>', 'only these').choices(['ok', 'failed', 'cancelled', 'refused']))
+      .addOption(new Option('--result <name>', 'only these').choices(RECEIPT_RESULTS))
       .option('--code <code>', 'only those with this reason')
       .option('--from <time>', 'ended at this time or later')
       .option('--until <time>', 'ended before')
