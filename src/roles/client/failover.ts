@@ -120,6 +120,7 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
 
   function run(request: InferenceRequest, sink: InferenceSink): RunningInference {
     const deadlineMs = clock.now() + request.timeoutMs
+    const isStreamed = request.stream === true
     const tried = new Set<number>()
     /** Attempts that run; of several the first answer wins. */
     const live = new Map<number, RunningInference | null>()
@@ -141,7 +142,7 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
     let told: { readonly error: CocoonError; readonly info: FinalInfo | undefined } | null = null
 
     const choose = (without: ReadonlySet<number>, nowMs: number): ReadyProxy | null =>
-      records.choose(deps.ready(request), { tried: without, maxCoefficient: request.maxCoefficient }, nowMs)
+      records.choose(deps.ready(request), { tried: without, maxCoefficient: request.maxCoefficient, isStreamed }, nowMs)
 
     function finish(): void {
       isOver = true
@@ -167,7 +168,7 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
         if (winner === null) {
           winner = number
           hedge?.cancel()
-          records.answered(proxy.address, clock.now() - startedMs, clock.now())
+          records.answered(proxy.address, { firstMs: clock.now() - startedMs, isStreamed }, clock.now())
           for (const [other, running] of live) {
             if (other === number) continue
             live.delete(other)
@@ -195,7 +196,8 @@ export function createFailover(deps: FailoverDeps, options: FailoverOptions): Fa
           const attempts = live.get(number)?.story().attempts ?? []
           if (isOver || !live.delete(number)) return
           if (isMine()) return fail(error, info)
-          if (MAY_MOVE.has(error.code) && error.family !== 'request') records.failed(proxy.address, clock.now())
+          if (error.code === 'protocol.proxy-lost') records.lost(proxy, clock.now())
+          else if (MAY_MOVE.has(error.code) && error.family !== 'request') records.failed(proxy.address, clock.now())
           // A proxy may have waited for the worker to come back before it gave up: that counts.
           const endedMs = attempts.at(-1)?.endedMs ?? null
           failed(proxy, error, info, endedMs === null ? clock.now() : startedMs + endedMs)
