@@ -43,6 +43,8 @@ export const createBatchRequest = z.strictObject({
   output_expires_after: z.strictObject({ anchor: z.literal('created_at'), seconds: keptSeconds }).nullish(),
   /** Ours: the dearest worker that may be chosen, per mille of the network's price. */
   max_coefficient: z.int().min(0).max(MAX_INT31).nullish(),
+  /** Ours: whether lines whose answers were lost in a crash are asked again, although they are or may be paid for. */
+  repeat_lost: z.boolean().nullish(),
   /** Ours: what all lines together may cost. */
   max_cost: z
     .union([z.int().min(0), z.string()], { error: MAX_COST_SHAPE })

@@ -1,7 +1,7 @@
 /** How lines of batches run: as requests of the live endpoint do, with the same checks, accounts and errors, into memory. */
 import { type LineAnswer, type LineDesk, NO_USAGE, type PreparedLine, type TokenUsage } from '../batch/index.ts'
 import type { Charge, Inference, RunningInference } from '../roles/client/index.ts'
-import { type Clock, type CocoonError, type Log, toCocoonError } from '../util/index.ts'
+import { type Clock, type CocoonError, fromHex, type Log, toCocoonError } from '../util/index.ts'
 import { Answer, type AnswerLimits, type AnswerOutlet, valueOf } from './answer.ts'
 import { prepareBatchLine, readBatchLine } from './batch-line.ts'
 import type { PreparedInference, RequestDefaults } from './caller.ts'
@@ -33,7 +33,7 @@ export function createBatchDesk(deps: BatchDeskDeps, options: BatchDeskOptions):
       const { model } = prepareBatchLine(read, endpoint, { traceId: '', caller: '', defaults })
       return { customId: read.customId, model }
     },
-    prepare(line, { endpoint, caller, maxCoefficient }, request) {
+    prepare(line, { endpoint, caller, maxCoefficient, proxies }, request) {
       let prepared: PreparedInference
       try {
         const own = { ...defaults, maxCoefficient: Math.min(maxCoefficient, defaults.maxCoefficient) }
@@ -42,7 +42,11 @@ export function createBatchDesk(deps: BatchDeskDeps, options: BatchDeskOptions):
           caller,
           defaults: own,
         })
-        prepared = { ...asked, maxCoefficient: Math.min(maxCoefficient, asked.maxCoefficient) }
+        prepared = {
+          ...asked,
+          maxCoefficient: Math.min(maxCoefficient, asked.maxCoefficient),
+          ...(proxies === null ? {} : { recall: { name: fromHex(request), proxies } }),
+        }
       } catch (thrown) {
         // It was right when the batch began; the node's limits may have changed since.
         return refusedLine(toCocoonError(thrown))

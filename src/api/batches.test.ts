@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Receipt } from '../gateway/index.ts'
-import { type Clock, CocoonError, type Log, manualClock, silentLog, utf8, writeForm } from '../util/index.ts'
+import type { ChargeRecall } from '../roles/client/index.ts'
+import { type Clock, CocoonError, formatTon, type Log, manualClock, silentLog, utf8, writeForm } from '../util/index.ts'
 import { ADMIN_KEY, type BatchNode, chatLines, leaveUnderWay, startBatchNode } from '../../test/support/batch-node.ts'
 import { until } from '../../test/support/network.ts'
 import { createRecordingLog } from '../../test/support/recording-log.ts'
@@ -382,8 +383,8 @@ describe('what they wait for', () => {
 })
 
 describe('after a restart', () => {
-  test('answered lines are not asked again, those under way are, and the output has each once', async () => {
-    const id = await create('', undefined).then(() => create(chatLines(20)))
+  test('answered lines are not asked again, those under way are with repeat_lost, and the output has each once', async () => {
+    const id = await create('', undefined).then(() => create(chatLines(20), undefined, { repeat_lost: true }))
     const held: ScriptedCall[] = []
     let asked = 0
     script = (call) => (++asked <= 8 ? answer(call) : void held.push(call))
@@ -414,7 +415,7 @@ describe('after a restart', () => {
     const { id: keyId, key } = await makeKey('shop')
     await budget(keyId, 1_000n)
     inference.offers = []
-    const id = await create(chatLines(4), key)
+    const id = await create(chatLines(4), key, { repeat_lost: true })
     await eventually(
       async () => (await ask('GET', `/v1/batches/${id}`, key))['status'] === 'in_progress',
       'it is checked',
@@ -439,6 +440,100 @@ describe('after a restart', () => {
     // Once: another start enters nothing again.
     await node.restart()
     expect(spentNano()).toBe(23n + 4n * COST_NANO)
+  })
+
+  test('a line that was charged when its answer was lost fails with its cost, one that was not is asked again, and no budget is wrong meanwhile', async () => {
+    const { id: keyId, key } = await makeKey('shop')
+    await budget(keyId, 1_000n)
+    inference.offers = []
+    const id = await create(chatLines(4), key)
+    await eventually(
+      async () => (await ask('GET', `/v1/batches/${id}`, key))['status'] === 'in_progress',
+      'it is checked',
+    )
+    const { promise: told, resolve: tell } = Promise.withResolvers<void>()
+    const recall: ChargeRecall = {
+      proxies: () => ['p:1'],
+      async chargesAt(_, [name = '']) {
+        await told
+        if (name === 'forgotten') return { knownForMs: 0, charges: [] }
+        const [tokens, costNano] = name === 'charged' ? [3n, 6n] : [0n, 0n]
+        return { knownForMs: 1_000_000, charges: [{ name, tokens, costNano, isRunning: false }] }
+      },
+    }
+    inference.offers = offer()
+    const underWay = { 1: 'charged', 2: 'free', 3: 'forgotten' }
+    const to = { sentMs: clock.now(), sentTo: ['p:1'] }
+    await node.restart({ recall }, () => leaveUnderWay(node.folder, id, MAX_NANO, underWay, to))
+    expect(node.gateway.budgets.list()).toMatchObject([{ spentNano: 0n, reservedNano: 3n * MAX_NANO }])
+    expect(inference.calls).toHaveLength(0)
+    tell()
+    const batch = await untilOver(id, key)
+    expect(batch).toMatchObject({
+      status: 'completed',
+      request_counts: { total: 4, completed: 2, failed: 2 },
+      cost_nano: String(6n + 2n * COST_NANO),
+      unsettled_nano: String(MAX_NANO),
+      repeat_lost: false,
+    })
+    expect(spentNano()).toBe(6n + 2n * COST_NANO + MAX_NANO)
+    const failures = await linesOf(batch['error_file_id'], key)
+    expect(failures).toMatchObject([
+      { custom_id: 'line-0', response: null, error: { code: 'capacity.answer-lost' } },
+      { custom_id: 'line-2', response: null, error: { code: 'capacity.answer-lost' } },
+    ])
+    expect(JSON.stringify(failures[0])).toContain('It cost 0.000000006 TON')
+    expect(JSON.stringify(failures[1])).toContain(`up to ${formatTon(MAX_NANO)} TON`)
+    const { receipts } = await node.gateway.receipts({ request: 'charged', limit: 2 })
+    expect(receipts).toMatchObject([{ code: 'capacity.client-ended', costNano: 6n, total: 3n, unsettledNano: 0n }])
+    await node.restart({ recall })
+    expect(spentNano()).toBe(6n + 2n * COST_NANO + MAX_NANO)
+  })
+
+  test('a line of a node that was stopped before it heard of the charge is asked again where there was none', async () => {
+    const held: ScriptedCall[] = []
+    script = (call) => void held.push(call)
+    let proxies: readonly string[] = ['p:1']
+    const recall: ChargeRecall = {
+      proxies: () => proxies,
+      chargesAt: (_, [name = '']) =>
+        Promise.resolve({
+          knownForMs: 1_000_000,
+          charges: [{ name, tokens: 0n, costNano: 0n, isRunning: false }],
+        }),
+    }
+    await node.restart({ recall })
+    const id = await create(chatLines(1))
+    await eventually(() => held.length === 1, 'it is under way')
+    const { name, proxies: only } = held[0]?.request.recall ?? {}
+    expect([name?.length, [...(only ?? [])]]).toEqual([16, ['p:1']])
+    proxies = ['p:2']
+    await node.restart({}, async () => {
+      script = answer
+    })
+    // What its receipt holds for possible is not taken back.
+    expect(await untilOver(id)).toMatchObject({
+      request_counts: { total: 1, completed: 1, failed: 0 },
+      cost_nano: String(COST_NANO),
+      unsettled_nano: String(MAX_NANO),
+    })
+  })
+
+  test('a batch that is cancelled waits for what its lost lines were charged, and counts it', async () => {
+    inference.offers = []
+    const id = await create(chatLines(2))
+    await eventually(async () => (await ask('GET', `/v1/batches/${id}`))['status'] === 'in_progress', 'it is checked')
+    let isRunning = true
+    const recall: ChargeRecall = {
+      proxies: () => ['p:1'],
+      chargesAt: (_, [name = '']) =>
+        Promise.resolve({ knownForMs: 1_000_000, charges: [{ name, tokens: 3n, costNano: 6n, isRunning }] }),
+    }
+    const to = { sentMs: clock.now(), sentTo: ['p:1'] }
+    await node.restart({ recall }, () => leaveUnderWay(node.folder, id, MAX_NANO, { 1: 'charged' }, to))
+    expect(await ask('POST', `/v1/batches/${id}/cancel`)).toMatchObject({ status: 'cancelling' })
+    isRunning = false
+    expect(await untilOver(id)).toMatchObject({ status: 'cancelled', cost_nano: '6', unsettled_nano: '0' })
   })
 
   test('an input that is gone from the disk ends its batch with that reason, and keeps what was answered', async () => {

@@ -42,6 +42,7 @@ export function addBatchRoutes(
         metadata: asked.metadata ?? null,
         maxCoefficient: asked.max_coefficient ?? defaults.maxCoefficient,
         maxCostNano: asked.max_cost ?? null,
+        repeatLost: asked.repeat_lost ?? false,
         keepOutputMs: asked.output_expires_after ? asked.output_expires_after.seconds * 1000 : defaults.keepOutputMs,
         idempotency: idempotencyOf(request.headers['idempotency-key'], bytes),
       }
@@ -106,6 +107,7 @@ function batchOf({ batch, progress, waiting }: BatchView, fiat: FiatNow | undefi
     unsettled_nano: String(progress.unsettledNano),
     max_cost_nano: batch.maxCostNano === null ? null : String(batch.maxCostNano),
     max_coefficient: batch.maxCoefficient,
+    repeat_lost: batch.repeatLost,
     waiting_for: waiting,
   }
 }

@@ -12,6 +12,7 @@ const ORDER: BatchOrder = {
   metadata: null,
   maxCoefficient: 1000,
   maxCostNano: null,
+  repeatLost: false,
   keepOutputMs: 1000,
   idempotency: null,
 }

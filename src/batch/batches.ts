@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import type { Gateway } from '../gateway/index.ts'
-import type { Inference } from '../roles/client/index.ts'
+import type { ChargeRecall, Inference } from '../roles/client/index.ts'
 import {
   type Clock,
   type CocoonError,
@@ -20,7 +20,7 @@ import type { LineDesk } from './desk.ts'
 import { batchError } from './errors.ts'
 import { createFiles, type Files, type Viewer } from './files.ts'
 import type { Entry, WaitReason } from './lanes.ts'
-import { reconcile } from './lost-attempts.ts'
+import { settleLost } from './lost-attempts.ts'
 import type { BatchOptions } from './options.ts'
 import { closed } from './progress.ts'
 import {
@@ -47,6 +47,8 @@ export interface BatchesDeps {
   readonly desk: LineDesk
   readonly gateway: Pick<Gateway, 'budgets' | 'written' | 'receipts' | 'record'>
   readonly inference: Pick<Inference, 'models'>
+  /** Tells after a crash what lines were charged; null where nobody can be asked. */
+  readonly recall: ChargeRecall | null
   /** Whether requests that somebody waits for lack room. */
   readonly isInteractiveWaiting: () => boolean
 }
@@ -186,6 +188,8 @@ export async function openBatches(
 
   async function run(entry: Entry): Promise<void> {
     const { id, inputFile } = entry.batch
+    await lost.over(id)
+    if (isClosed || entry.batch.status !== 'in_progress') return
     const models = await store.models(id)
     runner.add(entry, await vault.read(inputFile), models)
   }
@@ -204,6 +208,7 @@ export async function openBatches(
     start?.abort.abort()
     await start?.over.catch(() => undefined)
     await runner.stop(id)
+    await lost.over(id)
     if (isClosed) return
     const { project, keepOutputMs, ending, inProgressMs } = entry.batch
     const ids = { answers: files.newId(), failures: files.newId() }
@@ -294,7 +299,7 @@ export async function openBatches(
     return found
   }
 
-  await reconcile(kept.lost, entries, store, gateway, clock)
+  const lost = await settleLost(kept.lost, entries, { ...deps, store, accounts: gateway })
   for (const entry of entries.values()) begin(entry)
   watchOn()
 
@@ -352,6 +357,7 @@ export async function openBatches(
       isClosed = true
       watch?.cancel()
       runner.abort()
+      lost.abort()
       for (const { abort } of starting.values()) abort.abort()
       await Promise.all([...starting.values()].map(({ over }) => over.catch(() => undefined)))
       await store.close()

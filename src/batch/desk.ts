@@ -14,6 +14,8 @@ export interface LineTerms {
   readonly caller: string
   /** No worker above it, whatever the line says. */
   readonly maxCoefficient: number
+  /** The only proxies that may have it, by address; null where proxies cannot be asked later what it was charged. */
+  readonly proxies: ReadonlySet<string> | null
 }
 
 /** What became of an attempt. */
@@ -45,6 +47,6 @@ export interface LineDesk {
   readonly maxLineBytes: number
   /** Checks a line as the live endpoint would. Throws `request.*`, with `info.field` where there is one. */
   read(line: Uint8Array, endpoint: string): LineHead
-  /** @param request names the attempt in logs and receipts. Throws as `read` */
+  /** @param request names the attempt in logs, in receipts and to proxies: 16 bytes, hex. Throws as `read` */
   prepare(line: Uint8Array, terms: LineTerms, request: string): PreparedLine
 }

@@ -23,6 +23,7 @@ export type BatchErrorCode = Extract<
     | 'request.batch-over' // it has ended; nothing is left to cancel
     | 'request.idempotency-key' // used for another batch
     | 'payment.batch-max-cost' // a line could cost more than the batch has left
+    | 'capacity.answer-lost' // the process died with the answer of a line that is, or may be, paid for
     | 'capacity.batch-full' // no room on the disk
     | 'capacity.batch-failed' // the disk or the thread failed; only a restart can tell what was written
   )

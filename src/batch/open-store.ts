@@ -8,11 +8,11 @@ import { createStore, SCHEMA, type Store } from './store.ts'
 const FORM: StoreForm = {
   /** "CoBa" */
   applicationId: 0x436f4261,
-  version: 1,
+  version: 2,
   // What is deleted is overwritten: answers shall not stay behind in free pages.
   settings: 'PRAGMA secure_delete = ON',
   schema: SCHEMA,
-  migrations: [],
+  migrations: ['ALTER TABLE line ADD COLUMN sent_ms INTEGER; ALTER TABLE line ADD COLUMN sent_to TEXT;'],
 }
 
 export interface OpenedStore {

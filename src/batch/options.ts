@@ -30,7 +30,7 @@ export const batchOptions = z.strictObject({
     .min(1)
     .max(1_000)
     .default(8)
-    .describe('Lines of all batches under way at once; as many answers may be lost, and paid twice, by a crash'),
+    .describe('Lines of all batches under way at once; as many answers may be lost by a crash'),
   maxLoadPercent: z
     .int()
     .min(1)

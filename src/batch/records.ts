@@ -81,6 +81,8 @@ export interface BatchOrder {
   readonly maxCoefficient: number
   /** For all lines together. */
   readonly maxCostNano: bigint | null
+  /** Whether a line whose answer was lost in a crash is asked again, although it is or may be paid for. */
+  readonly repeatLost: boolean
   /** How long its output is kept. */
   readonly keepOutputMs: number
   /** Hash of the caller's Idempotency-Key and of what was asked with it. */
@@ -134,7 +136,13 @@ export interface NewLine extends Omit<PendingLine, 'faults'> {
 export interface LostAttempt {
   readonly batch: string
   readonly seq: number
+  readonly customId: string
+  readonly faults: number
+  /** Of its receipt; 16 bytes, hex: the name by which proxies know it. */
   readonly request: string
+  readonly sentMs: number
+  /** Addresses of the proxies that may have it; null where nobody wrote them down, or none can be asked. */
+  readonly sentTo: readonly string[] | null
   readonly model: string
   readonly maxCostNano: bigint
 }

@@ -4,7 +4,7 @@
  * have been charged.
  */
 import type { Gateway } from '../gateway/index.ts'
-import type { Inference, ModelOffer } from '../roles/client/index.ts'
+import type { ChargeRecall, Inference, ModelOffer } from '../roles/client/index.ts'
 import {
   type Clock,
   type CocoonError,
@@ -40,6 +40,8 @@ export interface RunnerDeps {
   readonly desk: LineDesk
   readonly accounts: RunnerAccounts
   readonly inference: Pick<Inference, 'models'>
+  /** Null where nobody can be asked what an attempt was charged. */
+  readonly recall: Pick<ChargeRecall, 'proxies'> | null
   readonly store: StoreAccess
   readonly isInteractiveWaiting: () => boolean
   /** Every line has its answer. */
@@ -207,7 +209,9 @@ export function createRunner(deps: RunnerDeps, options: BatchOptions): Runner {
     const { batch } = run.entry
     const bytes = await run.input.at(line.at, line.bytes)
     const request = toHex(deps.random.bytes(REQUEST_BYTES))
-    const terms = { endpoint: batch.endpoint, caller: batch.caller, maxCoefficient: coefficient }
+    const sentTo = deps.recall?.proxies() ?? null
+    const proxies = sentTo === null ? null : new Set(sentTo)
+    const terms = { endpoint: batch.endpoint, caller: batch.caller, maxCoefficient: coefficient, proxies }
     const prepared = desk.prepare(bytes, terms, request)
     const fits = fitsMaxCost(run, prepared.maxCostNano)
     if (fits === 'never') return refuse(lane, line, prepared)
@@ -218,7 +222,9 @@ export function createRunner(deps: RunnerDeps, options: BatchOptions): Runner {
     }
     run.reservedNano += prepared.maxCostNano
     try {
-      await store.keep([{ put: 'sent', batch: batch.id, seq: line.seq, request, maxCostNano: prepared.maxCostNano }])
+      const { maxCostNano } = prepared
+      const sent = { request, maxCostNano, sentMs: clock.now(), sentTo }
+      await store.keep([{ put: 'sent', batch: batch.id, seq: line.seq, ...sent }])
       // A worker is free when the answer has come, not when that is on our disk.
       const { answer, cancel } = prepared.run(() => place.free())
       place.left()

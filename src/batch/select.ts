@@ -26,18 +26,26 @@ export function selectKept(db: DatabaseSync): Kept {
       sum(input) AS input, sum(cached) AS cached, sum(output) AS output, sum(reasoning) AS reasoning
     FROM line GROUP BY batch`)
   counted.setReadBigInts(true)
-  const lost = db.prepare(`SELECT batch, seq, request, model, max_cost_nano FROM line WHERE state = 'sent'`)
+  const lost = db.prepare(
+    `SELECT batch, seq, custom_id, faults, request, model, max_cost_nano, sent_ms, sent_to FROM line WHERE state = 'sent'`,
+  )
   lost.setReadBigInts(true)
   return {
     files: records<StoredFile>('file'),
-    batches: records<Batch>('batch'),
+    // Those of an earlier version say nothing of it.
+    batches: records<Batch>('batch').map((batch) => ({ ...batch, repeatLost: batch.repeatLost ?? false })),
     progress: new Map(counted.all().map((row) => [String(row['batch']), progressOf(row)])),
     lost: lost.all().map((row) => ({
       batch: String(row['batch']),
       seq: Number(row['seq']),
+      customId: String(row['custom_id']),
+      faults: Number(row['faults']),
       request: String(row['request']),
       model: String(row['model']),
       maxCostNano: row['max_cost_nano'] as bigint,
+      // Of an earlier version, which did not write these: nobody can be asked.
+      sentMs: Number(row['sent_ms'] ?? 0),
+      sentTo: row['sent_to'] === null ? null : (JSON.parse(String(row['sent_to'])) as string[]),
     })),
   }
 }

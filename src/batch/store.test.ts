@@ -52,7 +52,15 @@ const lines = (count: number): Change => ({
   batch: 'b',
   lines: Array.from({ length: count }, (_, i) => line(i + 1)),
 })
-const sent = (seq: number): Change => ({ put: 'sent', batch: 'b', seq, request: `r${seq}`, maxCostNano: 5n })
+const sent = (seq: number): Change => ({
+  put: 'sent',
+  batch: 'b',
+  seq,
+  request: `r${seq}`,
+  maxCostNano: 5n,
+  sentMs: 7,
+  sentTo: ['p:1'],
+})
 const answer = (seq: number, text = 'yes', isGood = true): Change => ({
   put: 'answer',
   batch: 'b',
@@ -85,8 +93,21 @@ describe('lines', () => {
     ])
     close()
     const { kept } = open()
-    expect(kept.lost).toEqual([{ batch: 'b', seq: 1, request: 'r1', model: 'odd', maxCostNano: 5n }])
+    const attempt = { request: 'r1', model: 'odd', maxCostNano: 5n, sentMs: 7, sentTo: ['p:1'] }
+    expect(kept.lost).toEqual([{ batch: 'b', seq: 1, customId: 'c1', faults: 0, ...attempt }])
     expect(kept.progress.get('b')).toMatchObject({ total: 3, completed: 1, failed: 0, costNano: 5n, unsettledNano: 1n })
+  })
+
+  test('of a file from before proxies were written down go on, and nobody is asked what they were charged', () => {
+    const { store, db } = open()
+    store.apply([lines(2), sent(1)])
+    db.exec('ALTER TABLE line DROP COLUMN sent_ms; ALTER TABLE line DROP COLUMN sent_to; PRAGMA user_version = 1')
+    close()
+    const { kept, store: newer } = open()
+    expect(kept.lost).toMatchObject([{ seq: 1, request: 'r1', maxCostNano: 5n, sentTo: null }])
+    newer.apply([{ put: 'waiting', batch: 'b', seq: 1, faults: 0, cost: { costNano: 0n, unsettledNano: 5n } }, sent(1)])
+    close()
+    expect(open().kept.lost).toMatchObject([{ seq: 1, sentMs: 7, sentTo: ['p:1'] }])
   })
 
   test('that are answered keep their first answer', () => {

@@ -25,6 +25,9 @@ export type Change =
       readonly seq: number
       readonly request: string
       readonly maxCostNano: bigint
+      readonly sentMs: number
+      /** Addresses of the proxies that may get it. */
+      readonly sentTo: readonly string[] | null
     }
   /** The attempt brought no answer: the line waits again. */
   | {
@@ -77,6 +80,8 @@ export const SCHEMA = `
     output INTEGER NOT NULL,
     reasoning INTEGER NOT NULL,
     answer BLOB,
+    sent_ms INTEGER,
+    sent_to TEXT,
     PRIMARY KEY (batch, seq)
   ) STRICT;
   CREATE INDEX line_that_waits ON line (batch, model, seq) WHERE state = 'waiting';
@@ -89,9 +94,12 @@ export function createStore(db: DatabaseSync): Store {
   const put = {
     file: db.prepare('INSERT OR REPLACE INTO file VALUES (?, ?)'),
     batch: db.prepare('INSERT OR REPLACE INTO batch VALUES (?, ?)'),
-    line: db.prepare(`INSERT INTO line VALUES (?, ?, ?, ?, ?, ?, 'waiting', 0, NULL, 0, 0, 0, 0, 0, 0, 0, NULL)`),
+    line: db.prepare(
+      `INSERT INTO line VALUES (?, ?, ?, ?, ?, ?, 'waiting', 0, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL)`,
+    ),
     sent: db.prepare(
-      `UPDATE line SET state = 'sent', request = ?, max_cost_nano = ? WHERE batch = ? AND seq = ? AND state = 'waiting'`,
+      `UPDATE line SET state = 'sent', request = ?, max_cost_nano = ?, sent_ms = ?, sent_to = ?
+       WHERE batch = ? AND seq = ? AND state = 'waiting'`,
     ),
     waiting: db.prepare(
       `UPDATE line SET state = 'waiting', faults = ?, request = NULL, cost_nano = cost_nano + ?, unsettled_nano = unsettled_nano + ?
@@ -133,7 +141,15 @@ export function createStore(db: DatabaseSync): Store {
           put.line.run(change.batch, seq, customId, model, at, bytes)
         return
       case 'sent':
-        put.sent.run(change.request, change.maxCostNano, change.batch, change.seq)
+        put.sent.run(
+          ...[
+            change.request,
+            change.maxCostNano,
+            change.sentMs,
+            change.sentTo === null ? null : JSON.stringify(change.sentTo),
+          ],
+          ...[change.batch, change.seq],
+        )
         return
       case 'waiting': {
         const { costNano, unsettledNano } = change.cost

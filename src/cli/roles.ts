@@ -142,7 +142,7 @@ export async function runClient(asConfigured: Config): Promise<number> {
     await client.close(0)
     throw error
   })
-  const { batches, live } = await openClientBatches(p, gateway, meter(node)).catch(async (error: unknown) => {
+  const { batches, live } = await openClientBatches(p, gateway, meter(node), node).catch(async (error: unknown) => {
     await client.close(0)
     await gateway.close()
     throw error

@@ -20,7 +20,7 @@ export {
   type Receipt,
   type Refused,
 } from './accounts.ts'
-export type { BudgetState } from './budgets.ts'
+export type { BudgetState, Reservation } from './budgets.ts'
 export { type Fiat, formatFiat } from './fiat.ts'
 export { type Gateway, type GatewayDeps, openGateway } from './gateway.ts'
 export { meterInference } from './metered-inference.ts'

@@ -6,7 +6,7 @@ import type { FastifyInstance } from 'fastify'
 import { createBatchServer, openServedBatches } from '../api/index.ts'
 import type { InteractiveWatch } from '../batch/index.ts'
 import { gatewayOptions, meterInference, openGateway } from '../gateway/index.ts'
-import type { Inference } from '../roles/client/index.ts'
+import type { ChargeRecall, Inference } from '../roles/client/index.ts'
 import type { SdkBatchOptions, SdkOptions } from './options.ts'
 
 export interface SdkBatches {
@@ -27,6 +27,7 @@ export async function openSdkBatches(
   options: Pick<SdkOptions, 'api' | 'clock' | 'random' | 'log' | 'metrics'>,
   { statePath, batch }: SdkBatchOptions,
   inference: Inference,
+  recall: ChargeRecall,
   watch: InteractiveWatch,
 ): Promise<SdkBatches> {
   const { api, clock, random, log, metrics } = options
@@ -37,7 +38,7 @@ export async function openSdkBatches(
   )
   const metered = meterInference({ inference, gateway, clock })
   const served = await openServedBatches(
-    { ...deps, gateway, metered, isInteractiveWaiting: () => watch.isWaiting() },
+    { ...deps, gateway, metered, recall, isInteractiveWaiting: () => watch.isWaiting() },
     { batch, http: api, folder: statePath },
   ).catch(async (error: unknown) => {
     await gateway.close()

@@ -133,7 +133,7 @@ export function createClient(options: CreateClientOptions): CocoonClient {
 
   function openBatches(wanted: SdkBatchOptions): Promise<SdkBatches> {
     const node = nodeNow()
-    return openSdkBatches(read, wanted, node, (watch ??= watchInteractive(node, clock)))
+    return openSdkBatches(read, wanted, node, node, (watch ??= watchInteractive(node, clock)))
   }
 
   /** Rejects when the time is over, this client closes or the signal fires. */

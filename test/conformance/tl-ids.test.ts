@@ -86,6 +86,7 @@ describe('ids', () => {
     expect(x1Constructors.map(({ name, id, line }) => [name, hex(id), line])).toEqual([
       ['x1.cancelQuery', '0xe5e71ed3', 'x1.cancelQuery request_id:int256 = x1.Packet'],
       ['x1.clientPatience', '0x7d70a568', 'x1.clientPatience lost_worker_ms:int = x1.Packet'],
+      ['x1.keepCharge', '0x783a12fd', 'x1.keepCharge request_id:int256 = x1.Packet'],
       [
         'x1.workerAnswer',
         '0x85977988',
@@ -131,6 +132,9 @@ describe('ids', () => {
         '0xba6bf575',
         'x1.workerProof certificate:bytes claims:bytes signature:bytes = x1.WorkerProof',
       ],
+      ['x1.getCharges', '0x8615878b', 'x1.getCharges names:vector int128 = x1.Charges'],
+      ['x1.charge', '0xef1f7725', 'x1.charge flags:# name:int128 tokens:long = x1.Charge'],
+      ['x1.charges', '0x92027190', 'x1.charges known_for_s:int charges:vector x1.charge = x1.Charges'],
     ])
   })
 })

@@ -13,7 +13,7 @@ import {
 import { openStoreAccess } from '../../src/batch/store-access.ts'
 import { type Batches, type BatchOptions, batchOptions, watchInteractive } from '../../src/batch/index.ts'
 import { type Gateway, gatewayOptions, meterInference, openGateway } from '../../src/gateway/index.ts'
-import type { Inference } from '../../src/roles/client/index.ts'
+import type { ChargeRecall, Inference } from '../../src/roles/client/index.ts'
 import { type Clock, type Log, noMetrics, Secret, silentLog, systemClock, systemRandom } from '../../src/util/index.ts'
 
 export const ADMIN_KEY = 'an-admin-key-for-tests'.padEnd(43, '0')
@@ -23,6 +23,7 @@ export interface BatchNodeSetup {
   readonly clock?: Clock
   readonly log?: Log
   readonly batch?: Partial<BatchOptions>
+  readonly recall?: ChargeRecall
   readonly http?: Readonly<Record<string, unknown>>
 }
 
@@ -58,6 +59,7 @@ export async function startBatchNode(first: BatchNodeSetup): Promise<BatchNode> 
       folder,
       http,
       batch: setup.batch,
+      recall: setup.recall,
     })
     const ops = {
       ready: () => [],
@@ -110,6 +112,7 @@ export async function openBatchesBeside(
     folder,
     http,
     batch,
+    recall = null,
   }: {
     readonly clock: Clock
     readonly log: Log
@@ -117,12 +120,13 @@ export async function openBatchesBeside(
     readonly folder: string
     readonly http: ClientApiOptions
     readonly batch?: Partial<BatchOptions> | undefined
+    readonly recall?: ChargeRecall | null | undefined
   },
 ): Promise<{ readonly batches: ServedBatches; readonly live: Inference }> {
   const watch = watchInteractive(metered, clock)
   const deps = { clock, random: systemRandom, log, metrics: noMetrics, gateway, metered }
   const batches = await openServedBatches(
-    { ...deps, isInteractiveWaiting: () => watch.isWaiting() },
+    { ...deps, recall, isInteractiveWaiting: () => watch.isWaiting() },
     { batch: batchOptions.parse({ ...batch }), http, folder },
   )
   return { batches, live: watch.inference }
@@ -145,6 +149,7 @@ export async function leaveUnderWay(
   batch: string,
   maxCostNano: bigint,
   requestBySeq: Readonly<Record<number, string>>,
+  to: { readonly sentMs: number; readonly sentTo: readonly string[] | null } = { sentMs: 0, sentTo: null },
 ): Promise<void> {
   const store = await openStoreAccess({ clock: systemClock, log: silentLog }, join(folder, 'batches.sqlite'))
   await store.apply(
@@ -154,6 +159,7 @@ export async function leaveUnderWay(
       maxCostNano,
       seq: Number(seq),
       request,
+      ...to,
     })),
   )
   await store.close()

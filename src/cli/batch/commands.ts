@@ -13,6 +13,7 @@ export interface CreateFlags {
   readonly endpoint?: string
   readonly maxCost?: string
   readonly maxCoefficient?: string
+  readonly repeatLost?: boolean
   readonly window: string
   readonly wait?: boolean
   readonly json?: boolean
@@ -44,6 +45,7 @@ export async function createBatch(
     completion_window: o.window,
     ...(o.maxCost === undefined ? {} : { max_cost: /TON$/i.test(o.maxCost) ? o.maxCost : `${o.maxCost} TON` }),
     ...(o.maxCoefficient === undefined ? {} : { max_coefficient: Number(o.maxCoefficient) }),
+    ...(o.repeatLost === true ? { repeat_lost: true } : {}),
   })
   if (o.json === true) out.line(JSON.stringify(batch, null, 2))
   else {

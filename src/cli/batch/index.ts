@@ -29,6 +29,7 @@ export function addBatchCommands(cocoon: Command, main: BatchCommands): void {
       '--max-coefficient <count>',
       'dearest worker, per mille of the network’s price; cheaper ones are waited for',
     )
+    .option('--repeat-lost', 'ask lines again whose answers were lost in a crash, though they are or may be paid for')
     .option('--window <hours>', 'lines that have no answer by then expire', '24h')
     .option('--wait', 'show progress until it is over')
     .option('--json', 'print JSON')

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { type AdminAccess, openServedBatches, type ServedBatches } from '../../api/index.ts'
 import { watchInteractive } from '../../batch/index.ts'
 import { type Gateway, meterInference, openGateway } from '../../gateway/index.ts'
-import type { Inference } from '../../roles/client/index.ts'
+import type { ChargeRecall, Inference } from '../../roles/client/index.ts'
 import type { Process } from '../compose.ts'
 import { loadAdminKey } from './admin-key.ts'
 import { buildWithVite, createConsolePage, PACKAGE_ROOT } from './console-page.ts'
@@ -41,11 +41,16 @@ export async function openClientGateway(p: Process, leave?: AdminAccess['leave']
 }
 
 /** @param metered the gateway's inference. Throws `config.batch-…` */
-export async function openClientBatches(p: Process, gateway: Gateway, metered: Inference): Promise<OpenedBatches> {
+export async function openClientBatches(
+  p: Process,
+  gateway: Gateway,
+  metered: Inference,
+  recall: ChargeRecall,
+): Promise<OpenedBatches> {
   const { home, client } = p.config
   const watch = watchInteractive(metered, p.clock)
   const batches = await openServedBatches(
-    { ...p, gateway, metered, isInteractiveWaiting: () => watch.isWaiting() },
+    { ...p, gateway, metered, recall, isInteractiveWaiting: () => watch.isWaiting() },
     { batch: client.batch, http: client.http, folder: join(home, 'client') },
   )
   return { batches, live: watch.inference }

@@ -23,6 +23,11 @@ export interface InferenceRequest {
   readonly debug: boolean
   /** Whether the caller asked for the answer in pieces. Not sent to peers, who read the body. */
   readonly stream?: boolean
+  /**
+   * So that what it was charged can be asked for later, by another process if need be: the 16 bytes that all its ids begin with, and
+   * the only proxies that may have it, by address. Without, ids are random.
+   */
+  readonly recall?: { readonly name: Uint8Array; readonly proxies: ReadonlySet<string> }
   /** Correlates logs; not sent to peers. */
   readonly traceId: string
   /** Whose request it is: the id of an API key, or `OWNER`. Not sent to peers. Absent where nobody keeps accounts. */
@@ -141,6 +146,28 @@ export interface Offers {
   readonly models: readonly ModelOffer[]
   /** Addresses of connected proxies that did not answer in time: what only they have is missing. */
   readonly silent: readonly string[]
+}
+
+/** What one proxy knows of requests that were to be remembered (`InferenceRequest.recall`). */
+export interface RecalledCharges {
+  /** Of a request that was sent within this time and is not listed, nothing was charged and nothing runs. */
+  readonly knownForMs: number
+  readonly charges: readonly {
+    /** 16 bytes, hex. */
+    readonly name: string
+    readonly tokens: bigint
+    readonly costNano: bigint
+    /** It has not ended there. */
+    readonly isRunning: boolean
+  }[]
+}
+
+/** Asking proxies what requests were charged, also those of a process before this one. */
+export interface ChargeRecall {
+  /** Addresses of the proxies that are connected now. */
+  proxies(): readonly string[]
+  /** Rejects with `capacity.no-proxy` where it is not connected, with `request.unsupported` where it keeps no charges. */
+  chargesAt(proxy: string, names: readonly string[]): Promise<RecalledCharges>
 }
 
 export interface Inference {

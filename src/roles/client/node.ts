@@ -20,7 +20,7 @@ import {
 } from '../../util/index.ts'
 import { type ClientChain, type ContractList, createClientChain } from './chain/index.ts'
 import { createFailover, type ReadyProxy } from './failover.ts'
-import type { Inference, InferenceRequest, InferenceSink, Quote } from './inference.ts'
+import type { ChargeRecall, Inference, InferenceRequest, InferenceSink, Quote } from './inference.ts'
 import { createOfferLists } from './offer-lists.ts'
 import type { ClientOptions } from './options.ts'
 import { type Link, openLink, type ProxyMemory } from './proxy-link.ts'
@@ -53,7 +53,7 @@ export interface ClientDeps {
   }
 }
 
-export interface ClientNode extends Inference {
+export interface ClientNode extends Inference, ChargeRecall {
   ready(): readonly string[]
   /** Resolves when a proxy is ready; rejects when the signal fires, with the last reason why none was. */
   whenReady(signal: AbortSignal): Promise<void>
@@ -181,9 +181,10 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
 
   const shares = createProxyShares(clock)
   /** Where there is a choice, with what each has for this request. */
-  function candidates({ model, maxCoefficient }: InferenceRequest): readonly ReadyProxy[] {
+  function candidates({ model, maxCoefficient, recall }: InferenceRequest): readonly ReadyProxy[] {
     if (stopping) return []
-    const all = ready()
+    const connected = ready()
+    const all = recall === undefined ? connected : connected.filter(({ address }) => recall.proxies.has(address))
     if (all.length < 2) return all
     shares.refresh(all.map(shareSource))
     return all.map((one) => ({ ...one, share: shares.of(one.connectionId, model, maxCoefficient) }))
@@ -226,6 +227,12 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
       ready: () => (stopping ? [] : ready().map(shareSource)),
       nobody,
     }),
+    proxies: () => (stopping ? [] : ready().map(({ address }) => address)),
+    async chargesAt(proxy, names) {
+      const found = ready().find(({ address }) => address === proxy)
+      if (found === undefined) throw new CocoonError('capacity.no-proxy', { message: `${proxy} is not connected` })
+      return found.link.charges(names)
+    },
     ready: () => [
       ...(stopping ? ['shutting down'] : []),
       ...(targets.all().some((t) => t.ready) ? [] : ['no proxy is connected']),

@@ -33,8 +33,10 @@ import {
   encode,
   proxyToClientMessages,
   type SignedPayment,
+  x1Charges,
   x1ClientAnswer,
   x1ClientPatience,
+  x1GetCharges,
   x1GetOffers,
   x1Offers,
   x1RequestStory,
@@ -43,6 +45,7 @@ import { type Connection, createAsker, type Link as TransportLink, WIRE_STATUS }
 import {
   type Clock,
   CocoonError,
+  fromHex,
   type Log,
   type Random,
   reveal,
@@ -54,6 +57,7 @@ import {
   utf8,
 } from '../../util/index.ts'
 import type { ClientChain } from './chain/index.ts'
+import type { RecalledCharges } from './inference.ts'
 import { offersFrom, type ToldModel } from './offers.ts'
 import type { ClientOptions } from './options.ts'
 import type { Requests } from './requests.ts'
@@ -101,6 +105,8 @@ export interface Link extends TransportLink {
   readonly workers: readonly JudgedWorker[]
   /** Throws `capacity.no-proxy` before ready. */
   models(): Promise<readonly ToldModel[]>
+  /** Throws `capacity.no-proxy` before ready, `request.unsupported` where the proxy keeps none. */
+  charges(names: readonly string[]): Promise<RecalledCharges>
   /**
    * Asks for the rest of the account, and takes the proxy's signed word to the contract, which pays it out and closes. Throws
    * `payment.in-use` while requests of ours run there.
@@ -108,6 +114,8 @@ export interface Link extends TransportLink {
   leave(): Promise<void>
 }
 
+/** The bit of a charge’s flags word. */
+const STILL_RUNS = 1
 const HANDSHAKE_TIMEOUT_MS = 30_000
 /** Long authorization waits for several blocks. */
 const AUTHORIZE_TIMEOUT_MS = 300_000
@@ -300,6 +308,27 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
           maxRunningRequests: w.maxActiveRequests,
         })),
       }))
+    },
+    async charges(names) {
+      if (session.at !== 'ready') throw new CocoonError('capacity.no-proxy', { message: 'no proxy is connected' })
+      const none = new CocoonError('request.unsupported', { message: 'this proxy keeps no charges' })
+      if (!connection.peer.extended || session.proxy.version === 0) throw none
+      const told = await connection
+        .query(encode(x1GetCharges, { names: names.map((name) => fromHex(name)) }), { timeoutMs: MODELS_TIMEOUT_MS })
+        .catch((error: unknown) => {
+          throw toCocoonError(error).code === 'protocol.refused' ? none : error
+        })
+      const { knownForS, charges } = decode(x1Charges, told)
+      const { pricePerToken } = deps.config().params
+      return {
+        knownForMs: knownForS * 1000,
+        charges: charges.map(({ flags, name, tokens }) => ({
+          name: toHex(name),
+          tokens,
+          costNano: tokens * pricePerToken,
+          isRunning: (flags & STILL_RUNS) !== 0,
+        })),
+      }
     },
     handler: {
       message(data) {

@@ -14,6 +14,7 @@ import {
   sizeOf,
   type TokensUsed,
   x1CancelQuery,
+  x1KeepCharge,
   type X1ClientAnswer,
   type X1RequestStory,
 } from '../../tl/index.ts'
@@ -126,6 +127,7 @@ export function createRequests(deps: RequestsDeps): Requests {
     sink: InferenceSink,
   ): RunningInference {
     const requestId = deps.random.bytes(32)
+    if (request.recall !== undefined) requestId.set(request.recall.name)
     const ids = clientSpan(requestId)
     const span = trace.begin('inference', 'client', ids)
     const query = encode(httpRequest, queryOf(request, span === null ? null : traceparentOf(ids)))
@@ -174,6 +176,7 @@ export function createRequests(deps: RequestsDeps): Requests {
       requestId,
       minConfigVersion,
     }
+    if (request.recall !== undefined && connection.peer.extended) connection.send(encode(x1KeepCharge, { requestId }))
     if (version === 0) connection.send(encode(clientRunQuery, fields))
     else {
       const withKey = version >= 3

@@ -22,12 +22,14 @@ import {
   type ClientToProxyQuery,
   type SignedPayment,
   x1CancelQuery,
+  x1Charges,
   x1ClientPatience,
+  x1KeepCharge,
   x1Offers,
   x1ClientQueries,
 } from '../../tl/index.ts'
 import { type Connection, type ConnectionHandler, type Reply, WIRE_STATUS } from '../../transport/index.ts'
-import { CocoonError, type Log, toCocoonError } from '../../util/index.ts'
+import { CocoonError, type Log, toCocoonError, toHex } from '../../util/index.ts'
 import {
   type AuthOffer,
   type ClientReply,
@@ -42,6 +44,9 @@ import { NO_PAYMENT, type PaymentSigner } from './payments.ts'
 import type { Party, Requests } from './requests.ts'
 import type { WorkerPool } from './scheduler.ts'
 import type { WorkersQuery } from './workers.ts'
+
+/** The bit of a charge’s flags word. */
+const STILL_RUNS = 1
 
 export interface ClientsDeps {
   readonly log: Log
@@ -182,6 +187,8 @@ export function createClients(deps: ClientsDeps): Clients {
     let registration: { readonly reply: Reply | null; readonly stop: () => void } | null = null
     let isMeeting = false
     let lostWorkerMs: number | undefined
+    /** The request that comes next, where its charge is to be kept. */
+    let keptId: string | null = null
 
     function step(query: ClientToProxyQuery, reply: Reply): void {
       const before: ClientSession['at'] = session.at
@@ -266,10 +273,22 @@ export function createClients(deps: ClientsDeps): Clients {
       )
     }
 
+    function chargesOf(names: readonly Uint8Array[]): Uint8Array {
+      const { charges } = deps.requests
+      const owner = session.at === 'ready' ? session.client.owner : ''
+      return encode(x1Charges, {
+        knownForS: Math.max(0, Math.floor(charges.knownForMs / 1000)),
+        charges: charges
+          .of(owner, names)
+          .map(({ name, tokens, isRunning }) => ({ flags: isRunning ? STILL_RUNS : 0, name, tokens })),
+      })
+    }
+
     return {
       query(data, reply) {
         const own = session.at === 'ready' && connection.peer.extended ? decodeIfKnown(x1ClientQueries, data) : null
         if (own?._ === 'x1.getOffers') return reply.answer(encode(x1Offers, { models: modelsOf(deps.pool) }))
+        if (own?._ === 'x1.getCharges') return reply.answer(chargesOf(own.names))
         if (own !== null) return reply.answer(deps.showWorkers(own))
         const known = decodeIfKnown(clientToProxyQueries, data)
         if (known === null) return reply.error(WIRE_STATUS.none, 'Lost promise')
@@ -289,6 +308,8 @@ export function createClients(deps: ClientsDeps): Clients {
           return deps.requests.cancel(connection.id, decode(x1CancelQuery, data).requestId)
         if (connection.peer.extended && constructorId(data) === x1ClientPatience.id)
           return void (lostWorkerMs = Math.max(0, decode(x1ClientPatience, data).lostWorkerMs))
+        if (connection.peer.extended && constructorId(data) === x1KeepCharge.id)
+          return void (keptId = toHex(decode(x1KeepCharge, data).requestId))
         const ask = decodeIfKnown(clientToProxyMessages, data)
         if (ask === null) return 'ignored'
         const { modelName: model, query, maxCoefficient, maxTokens, timeout, requestId, minConfigVersion } = ask
@@ -302,6 +323,7 @@ export function createClients(deps: ClientsDeps): Clients {
           requestId,
           minConfigVersion,
           debug: extra.enableDebug ?? false,
+          keepCharge: keptId !== null && keptId === toHex(requestId),
           ...(lostWorkerMs === undefined ? {} : { lostWorkerMs }),
           ...('publicKey' in extra && extra.publicKey !== undefined ? { publicKey: extra.publicKey } : {}),
         })

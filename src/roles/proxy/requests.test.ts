@@ -20,6 +20,9 @@ import { WorkerPool } from './scheduler.ts'
 
 const MULTIPLIERS = { prompt: 10_000, cached: 10_000, completion: 10_000, reasoning: 10_000 }
 
+/** First half of the request's id. */
+const NAME = new Uint8Array(16).fill(7)
+
 interface TestParty extends Party {
   readonly sent: Uint8Array[]
   /** What waits until the messages before it have left. */
@@ -36,9 +39,7 @@ function party(id: number, owner: string, extended: boolean): TestParty {
 }
 
 /** One request, answered by the worker with a whole answer; gives what the client was sent before and after the charge. */
-async function clientHears(
-  extended: boolean,
-): Promise<{ readonly first: readonly Uint8Array[]; readonly last: readonly Uint8Array[] }> {
+async function clientHears(extended: boolean, keepCharge = false) {
   const clock = manualClock()
   const ledger = createMemoryLedger({ pricePerToken: 1n })
   ledger.openClient('0:c', { balanceNano: 10n ** 9n, stakeNano: 10n ** 9n, scTokensUsed: 0n })
@@ -73,7 +74,9 @@ async function clientHears(
     requestId: new Uint8Array(32).fill(7),
     minConfigVersion: 0,
     debug: false,
+    keepCharge,
   })
+  const kept = () => requests.charges.of('0:c', [NAME]).map(({ tokens, isRunning }) => ({ tokens, isRunning }))
   const { requestId } = decode(proxyRunQueryEx, worker.sent[0] as Uint8Array)
   const head = { httpVersion: 'HTTP/1.1', statusCode: 200, reason: 'OK', headers: [], payload: new Uint8Array() }
   requests.answer(2, requestId, {
@@ -83,11 +86,13 @@ async function clientHears(
     final: { tokens: { ...NO_TOKENS, completion: 4n, total: 4n }, debug: '', start: 1, end: 2 },
   })
   expect(ledger.client('0:c')?.totals.max).toBe(0n)
-  const first = client.sent.splice(0)
+  const first: readonly Uint8Array[] = client.sent.splice(0)
+  const keptBefore = kept()
   for (const then of client.waiting) then()
   await requests.idle()
   expect(ledger.client('0:c')?.totals.max).toBe(4n)
-  return { first, last: client.sent }
+  const last: readonly Uint8Array[] = client.sent
+  return { first, last, attemptId: requestId, keptBefore, kept: kept() }
 }
 
 const usageIn = (messages: readonly Uint8Array[]) => {
@@ -121,4 +126,18 @@ test('a client without it gets a first answer with all four times, and once it i
   const { body, info } = usageIn(last)
   expect(body).toBe('{"ok":true}')
   expect(info).toMatchObject({ tokensUsed: { totalTokensUsed: 4n } })
+})
+
+test('a charge that its client wants kept is told when it is written down, under the name that the worker’s id begins with', async () => {
+  const { keptBefore, kept, attemptId } = await clientHears(true, true)
+  expect(keptBefore).toEqual([{ tokens: 0n, isRunning: true }])
+  expect(kept).toEqual([{ tokens: 4n, isRunning: false }])
+  expect(attemptId.subarray(0, 16)).toEqual(NAME)
+  expect(attemptId.subarray(16)).not.toEqual(NAME)
+})
+
+test('of other requests nothing is kept, and their ids tell the worker nothing', async () => {
+  const { keptBefore, kept, attemptId } = await clientHears(true)
+  expect([keptBefore, kept]).toEqual([[], []])
+  expect(attemptId.subarray(0, 16)).not.toEqual(NAME)
 })

@@ -53,6 +53,7 @@ import {
 import { createDecisions, type Decision } from './decisions.ts'
 import { Dispatcher, type DispatchLimits, type Effect, type Job, type Refusal, type Why } from './dispatcher.ts'
 import { isWorkersFault, MAX_ATTEMPTS, type MoveReason, reasonToMove } from './moves.ts'
+import { createKeptCharges, type KeptCharges, NAME_BYTES } from './kept-charges.ts'
 import type { PrefixKeys } from './prefix-memory.ts'
 import {
   type LastAnswer,
@@ -77,6 +78,8 @@ export interface Party {
 export interface ClientAsk extends Ask {
   readonly requestId: Uint8Array
   readonly debug: boolean
+  /** What it is charged is kept, for its client to ask for. */
+  readonly keepCharge?: boolean
   /** How long it may wait for a worker to come back; absent where the client has not said. */
   readonly lostWorkerMs?: number
 }
@@ -125,6 +128,8 @@ export interface Requests {
     readonly queues: ReturnType<Dispatcher<Job>['queues']>
     readonly decisions: readonly Decision[]
   }
+  /** Of those that asked for it. */
+  readonly charges: Pick<KeptCharges, 'of' | 'knownForMs'>
   readonly stats: RequestStats
   /** Resolves when nothing runs. */
   idle(): Promise<void>
@@ -172,6 +177,7 @@ export function createRequests(deps: RequestDeps): Requests {
   const byClientKey = new Map<string, Running>()
   const byConnection = new Map<number, Set<Running>>()
   const decisions = createDecisions()
+  const charges = createKeptCharges(clock)
   let ticker: Timer | null = null
   const waiters: (() => void)[] = []
   /** Ended requests whose settlement is being written: their last part has not left yet. */
@@ -230,6 +236,7 @@ export function createRequests(deps: RequestDeps): Requests {
       asksForCharge: false,
       isTold: false,
     }
+    if (ask.keepCharge === true) charges.begin(client.owner, clientRequestId)
     byClientKey.set(clientKey, request)
     requestsOf(client.connection.id).add(request)
     carry(dispatcher.offer(request, startedMs))
@@ -257,7 +264,7 @@ export function createRequests(deps: RequestDeps): Requests {
 
   /** Gives the request to a worker whose place the dispatcher has taken. */
   function send(request: Running, slot: WorkerSlot, why: Why): void {
-    const id = deps.random.bytes(32)
+    const id = attemptId(request)
     const worker = deps.worker(slot.connectionId)
     const startedMs = clock.now()
     if (worker === undefined || !worker.connection.open) {
@@ -290,6 +297,19 @@ export function createRequests(deps: RequestDeps): Requests {
     worker.connection.send(encodeRun(request, attempt))
   }
 
+  /** In the ledger a charge that is kept has the name that its client knows it by. */
+  function attemptId({ ask, clientRequestId }: Running): Uint8Array {
+    const id = deps.random.bytes(ID_BYTES)
+    if (ask.keepCharge === true) id.set(clientRequestId.subarray(0, NAME_BYTES))
+    return id
+  }
+
+  /** Ends the hold without a charge. */
+  function release({ hold, ask, client, clientRequestId }: Running): void {
+    ledger.release(hold)
+    if (ask.keepCharge === true) charges.end(client.owner, clientRequestId, 0n)
+  }
+
   function tickSoon(): void {
     ticker ??= clock.after(TICK_MS, () => {
       ticker = null
@@ -306,7 +326,7 @@ export function createRequests(deps: RequestDeps): Requests {
     if (last !== undefined || waitedMs > 0) tellStory(request, waitedMs)
     if (last !== undefined) return fail(request, last.said.code, last.said.message)
     detach(request)
-    ledger.release(request.hold)
+    release(request)
     if (request.heard) refuse(request.client, request.ask, sayRefusal(request.ask.model, refusal))
     else stats.rejected.add(1)
   }
@@ -470,6 +490,8 @@ export function createRequests(deps: RequestDeps): Requests {
   async function settle(request: Running, attempt: Attempt, final: WorkerFinal, last: Uint8Array): Promise<void> {
     try {
       await ledger.settle(request.hold, attempt.worker.owner, final.tokens, attempt.id)
+      if (request.ask.keepCharge === true)
+        charges.end(request.client.owner, request.clientRequestId, final.tokens.total)
       succeed(request, final.tokens)
       if (request.heard) request.client.connection.send(encodePart(request.to, last, finalFor(request, final)))
       else if (request.asksForCharge) sendError(request, WIRE_STATUS.cancelled, CANCELLED, finalFor(request, final))
@@ -490,7 +512,7 @@ export function createRequests(deps: RequestDeps): Requests {
   function fail(request: Running, code: number, message: string, final?: WorkerFinal): void {
     const { attempt } = request
     detach(request)
-    ledger.release(request.hold)
+    release(request)
     stats.failed.add(1)
     count.requests.add(1, { result: 'failed' })
     logEnd(request, 'failed', { code })
@@ -649,11 +671,13 @@ export function createRequests(deps: RequestDeps): Requests {
     get running() {
       return byClientKey.size
     },
+    charges,
     stats,
     idle: () => (isIdle() ? Promise.resolve() : new Promise((resolve) => waiters.push(resolve))),
   }
 }
 
+const ID_BYTES = 32
 /** Of 64: enough to find a request among millions. */
 const LOGGED_ID_DIGITS = 16
 const timeHeader = (what: string, seconds: number): { name: string; value: string } => ({

@@ -57,7 +57,7 @@ export interface WorkersDeps {
 }
 
 /** What clients ask about the workers themselves. */
-export type WorkersQuery = Exclude<X1ClientQuery, { readonly _: 'x1.getOffers' }>
+export type WorkersQuery = Exclude<X1ClientQuery, { readonly _: 'x1.getOffers' | 'x1.getCharges' }>
 
 export interface WorkerParty extends Party {
   readonly machine: string

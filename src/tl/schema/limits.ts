@@ -50,6 +50,9 @@ export const MAX_SIGNATURE_BYTES = 64
 /** Workers that a proxy shows to one client. */
 export const MAX_SHOWN_WORKER_COUNT = 4096
 
+/** Requests whose charges are asked for at once: lines that one client had under way when it died, in several questions where there were more. */
+export const MAX_CHARGE_COUNT = 1000
+
 /** Models a proxy may list. */
 export const MAX_MODEL_COUNT = 4096
 /** Workers of one model a proxy may list. */

@@ -9,7 +9,9 @@ import {
   double,
   flags,
   int,
+  int128,
   int256,
+  long,
   string,
   union,
   vector,
@@ -23,6 +25,7 @@ import {
   MAX_ATTEMPT_COUNT,
   MAX_BODY_BYTES,
   MAX_CERTIFICATE_BYTES,
+  MAX_CHARGE_COUNT,
   MAX_CLAIMS_BYTES,
   MAX_MODEL_COUNT,
   MAX_MODEL_NAME_BYTES,
@@ -45,6 +48,12 @@ export type X1CancelQuery = ValueOf<typeof x1CancelQuery>
  * is ready; without it, as long as the proxy lets requests wait. Client to proxy.
  */
 export const x1ClientPatience = ctor('x1.clientPatience', { lostWorkerMs: int }, 'x1.Packet')
+
+/**
+ * Ahead of the request with this id, on the same connection: what it will be charged is to be kept, so that its client, or the next
+ * process of its owner, can ask for that by the first half of the id. There is no answer. Client to proxy.
+ */
+export const x1KeepCharge = ctor('x1.keepCharge', { requestId: int256 }, 'x1.Packet')
 
 /**
  * A whole answer that was there at once, in one packet in the place of three. `head` is a boxed `http.response` without
@@ -192,12 +201,34 @@ export const x1WorkerProof = ctor(
 )
 export type X1WorkerProof = ValueOf<typeof x1WorkerProof>
 
-export const x1ClientQueries = union('client to proxy, x1 query', [x1GetOffers, x1GetWorkers, x1GetWorkerProof])
+/** What the asker's requests were charged whose charges were to be kept: by the first halves of their ids. Client to proxy. */
+export const x1GetCharges = ctor('x1.getCharges', { names: vector(int128, { max: MAX_CHARGE_COUNT }) }, 'x1.Charges')
+
+/** All requests of one name together. Flags: 0 one of them has not ended, and may still be charged. */
+export const x1Charge = ctor('x1.charge', { flags, name: int128, tokens: long }, 'x1.Charge')
+
+/**
+ * Those of the names that are known. Of a request that came within the last `knownForS` seconds and is not among them, nothing was
+ * charged and nothing runs.
+ */
+export const x1Charges = ctor(
+  'x1.charges',
+  { knownForS: int, charges: vector(bare(x1Charge), { max: MAX_CHARGE_COUNT }) },
+  'x1.Charges',
+)
+
+export const x1ClientQueries = union('client to proxy, x1 query', [
+  x1GetOffers,
+  x1GetWorkers,
+  x1GetWorkerProof,
+  x1GetCharges,
+])
 export type X1ClientQuery = ValueOf<typeof x1ClientQueries>
 
 export const x1Packets = union('x1.Packet', [
   x1CancelQuery,
   x1ClientPatience,
+  x1KeepCharge,
   x1WorkerAnswer,
   x1ClientAnswer,
   x1RequestStory,
