@@ -21,7 +21,7 @@ export interface Job {
   /** When its caller stops waiting. */
   readonly deadlineMs: number
   /** How long it may wait for a worker to come back, where it has lost the only one; absent: as long as any may wait. */
-  readonly lostWorkerMs?: number
+  readonly lostWorkerMs?: number | undefined
   readonly prefix: PrefixKeys
   /** What a worker must be able to do for it; absent: nothing that one could lack. */
   readonly needs?: Needs

@@ -229,7 +229,7 @@ export function createRequests(deps: RequestDeps): Requests {
       kind,
       needs,
       deadlineMs: startedMs + timeoutMs,
-      lostWorkerMs: ask.lostWorkerMs ?? Number.POSITIVE_INFINITY,
+      lostWorkerMs: ask.lostWorkerMs,
       prefix: payload === null ? [] : deps.prefixKeys(client.owner, payload),
       tried: null,
       waiting: null,
