@@ -68,7 +68,8 @@ const format = z.enum(['json', 'csv']).default('json')
 const day = z.iso.date()
 
 export const usageQuery = z.strictObject({
-  by: z.enum(USAGE_GROUPS).default('key'),
+  /** `code`: why requests failed or were refused. */
+  by: z.enum([...USAGE_GROUPS, 'code']).default('key'),
   project: id.optional(),
   key: id.optional(),
   model: model.optional(),

@@ -1,6 +1,6 @@
 /** GET /admin/usage and /admin/receipts, as JSON and CSV. Shapes: admin-contract.ts. */
 import type { FastifyInstance, FastifyReply } from 'fastify'
-import type { Gateway, ReceiptPage, UsageRow } from '../gateway/index.ts'
+import type { Gateway, ReasonRow, ReceiptPage, UsageRow } from '../gateway/index.ts'
 import { projectFor } from './admin-access.ts'
 import { iso, parse } from './admin-body.ts'
 import { receiptsQuery, usageQuery } from './admin-contract.ts'
@@ -11,13 +11,17 @@ import { type FiatNow, moneyFields } from './money-fields.ts'
 export function addReports(scope: FastifyInstance, gateway: Gateway, fiat: FiatNow | undefined): void {
   scope.get('/usage', async (request, reply) => {
     const { by, from, to, format, ...given } = parse(usageQuery, request.query)
-    const filter = { ...given, project: projectFor(request.actor, given.project) }
-    if (by === 'code' && filter.model !== undefined)
-      throw apiError('request.bad-field', { message: "'model' cannot be given by code.", field: 'model' })
     const [fromDay, toDay] = [from, to].map((text) => (text === undefined ? undefined : dayNumber(text)))
-    const rows = (await gateway.usage({ by, fromDay, toDay, ...filter })).map((row) => usageOf(by, row, fiat))
-    if (format === 'csv') return sendCsv(reply, rows, [by, ...USAGE_COLUMNS])
-    return { by, data: rows }
+    const filter = { ...given, fromDay, toDay, project: projectFor(request.actor, given.project) }
+    if (by === 'code') {
+      const { model, ...rest } = filter
+      if (model !== undefined)
+        throw apiError('request.bad-field', { message: "'model' cannot be given by code.", field: 'model' })
+      const rows = (await gateway.reasons(rest)).map(reasonOf)
+      return format === 'csv' ? sendCsv(reply, rows, REASON_COLUMNS) : { by, data: rows }
+    }
+    const rows = (await gateway.usage({ by, ...filter })).map((row) => usageOf(by, row, fiat))
+    return format === 'csv' ? sendCsv(reply, rows, [by, ...USAGE_COLUMNS]) : { by, data: rows }
   })
   scope.get('/receipts', async (request, reply) => {
     const { from: fromMs, until: untilMs, format, ...given } = parse(receiptsQuery, request.query)
@@ -68,6 +72,15 @@ function usageOf(by: string, row: UsageRow, fiat: FiatNow | undefined): Record<s
     unsettled_nano: String(row.unsettledNano),
   }
 }
+
+const REASON_COLUMNS = ['code', 'requests', 'failed', 'refused']
+
+const reasonOf = ({ code, failed, refused }: ReasonRow): Record<string, unknown> => ({
+  code,
+  requests: Number(failed + refused),
+  failed: Number(failed),
+  refused: Number(refused),
+})
 
 const RECEIPT_COLUMNS = [
   'seq',

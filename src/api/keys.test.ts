@@ -380,8 +380,8 @@ describe('prices', () => {
       { result: 'refused', code: 'payment.max-cost', model: 'test/model', cost_nano: '0', attempts: 0 },
     ])
     expect((await admin('GET', '/receipts?result=failed')).json().data).toEqual([])
-    expect((await admin('GET', '/usage?by=code')).json().data).toMatchObject([
-      { code: 'payment.max-cost', requests: 1 },
+    expect((await admin('GET', '/usage?by=code')).json().data).toEqual([
+      { code: 'payment.max-cost', requests: 1, failed: 0, refused: 1 },
     ])
     expect((await admin('GET', '/usage?by=key')).json().data).toEqual([])
   })
@@ -399,7 +399,13 @@ describe('prices', () => {
     expect((await admin('GET', '/receipts')).json().data).toMatchObject([
       { result: 'refused', code: 'capacity.price', tries: [{ proxy: 'p:1', ended: 'capacity.price' }] },
     ])
-    expect((await admin('GET', '/usage?by=code')).json().data).toMatchObject([{ code: 'capacity.price', requests: 1 }])
+    expect((await admin('GET', '/usage?by=code')).json().data).toEqual([
+      { code: 'capacity.price', requests: 1, failed: 0, refused: 1 },
+    ])
+    expect((await admin('GET', '/usage?by=code&format=csv')).body.split('\r\n').slice(0, 2)).toEqual([
+      'code,requests,failed,refused',
+      'capacity.price,1,0,1',
+    ])
     expect((await admin('GET', '/usage?by=day')).json().data).toEqual([])
   })
 

@@ -25,7 +25,11 @@ export const ADMIN: Readonly<Record<'get' | 'post' | 'put' | 'delete', Operation
     '/admin/keys': { summary: 'API keys, without their texts.', by },
     '/admin/members': { summary: 'Members of projects.', by },
     '/admin/budgets': { summary: 'Budgets, and what is spent and reserved of them.', by },
-    '/admin/usage': { summary: 'Requests, tokens and cost, summed.', by, parameters: queryOf(usageQuery) },
+    '/admin/usage': {
+      summary: 'Requests, tokens and cost, summed; by code: requests that failed and that were refused.',
+      by,
+      parameters: queryOf(usageQuery),
+    },
     '/admin/receipts': { summary: 'One for each request, newest first.', by, parameters: queryOf(receiptsQuery) },
   },
   post: {

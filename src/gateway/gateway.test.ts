@@ -305,11 +305,11 @@ describe('refused requests', () => {
     expect(await gateway.receipts({ limit: 10, result: 'ok' })).toMatchObject({ count: 1, costNano: 22n })
     expect((await gateway.receipts({ limit: 1 })).count).toBeLessThanOrEqual(1 + 1000 + 1000)
     await reopen()
-    expect(await gateway.usage({ by: 'code' })).toMatchObject([
-      { name: 'capacity.no-worker', requests: 2500n },
-      { name: 'request.invalid-key', requests: 100_000n },
+    expect(await gateway.reasons({})).toEqual([
+      { code: 'capacity.no-worker', failed: 2500n, refused: 0n },
+      { code: 'request.invalid-key', failed: 0n, refused: 100_000n },
     ])
-    expect(await gateway.usage({ by: 'code', key: 'k1', fromDay: dayOf(START_MS) })).toHaveLength(1)
+    expect(await gateway.reasons({ key: 'k1', fromDay: dayOf(START_MS) })).toHaveLength(1)
   })
 })
 
@@ -345,6 +345,23 @@ const FIRST_VERSION = `
   INSERT INTO usage_day VALUES (${START_MS / DAY_MS - (START_MS % DAY_MS) / DAY_MS}, 'default', 'k1', 'm', 2, 1, 1, 0, 2, 0, 3, 6, 0);
 `
 
+test('of a file that counts reasons alone, those for which no receipt has failed were to refuse', async () => {
+  gateway.record(receipt({ result: 'failed', code: 'engine.failed' }))
+  gateway.record(receipt({ result: 'refused', code: 'capacity.price', costNano: 0n }))
+  gateway.record(receipt({ result: 'refused', code: 'capacity.price', costNano: 0n }))
+  const told = [
+    { code: 'capacity.price', failed: 0n, refused: 2n },
+    { code: 'engine.failed', failed: 1n, refused: 0n },
+  ]
+  expect(await gateway.reasons({})).toEqual(told)
+  await gateway.close()
+  const file = new DatabaseSync(path)
+  file.exec('ALTER TABLE reason_day DROP COLUMN refused; PRAGMA user_version = 3')
+  file.close()
+  gateway = await open()
+  expect(await gateway.reasons({})).toEqual(told)
+})
+
 describe('a file of the first version', () => {
   test('opens with everything that was in it, and takes what this version adds', async () => {
     await gateway.close()
@@ -363,7 +380,7 @@ describe('a file of the first version', () => {
       { seq: 7, request: 'r7', result: 'ok', costNano: 6n, proxy: 'p:1', firstByteMs: 4, durationMs: 9, attempts: [] },
     ])
     expect([page.count, page.costNano]).toEqual([3, 28n])
-    expect(await gateway.usage({ by: 'code' })).toMatchObject([{ name: 'engine.failed', requests: 1n }])
+    expect(await gateway.reasons({})).toEqual([{ code: 'engine.failed', failed: 1n, refused: 0n }])
     await reopen()
     expect((await gateway.receipts({ limit: 9 })).count).toBe(3)
   })

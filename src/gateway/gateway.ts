@@ -25,7 +25,7 @@ import { createMembers, type Members, type NewMember } from './members.ts'
 import type { Fiat } from './fiat.ts'
 import { createFiatRate } from './fiat-rate.ts'
 import type { GatewayOptions } from './options.ts'
-import type { ReceiptFilter, ReceiptPage, UsageFilter, UsageRow } from './queries.ts'
+import type { ReasonFilter, ReasonRow, ReceiptFilter, ReceiptPage, UsageFilter, UsageRow } from './queries.ts'
 import { createRateGate, type RateGate } from './rate-limits.ts'
 import { createReceiptWriter, RECEIPTS_A_GROUP } from './receipt-writer.ts'
 import { createSpending } from './spending.ts'
@@ -90,6 +90,8 @@ export interface Gateway {
   dropBudget(name: BudgetName): Promise<void>
   receipts(filter: ReceiptFilter): Promise<ReceiptPage>
   usage(filter: UsageFilter): Promise<readonly UsageRow[]>
+  /** Why requests failed or were refused. */
+  reasons(filter: ReasonFilter): Promise<readonly ReasonRow[]>
   /** The currency and rate in which amounts are shown besides TON; undefined where there is none to trust. */
   fiat(): Fiat | undefined
   /** Resolves when every receipt so far is on the disk. */
@@ -269,6 +271,10 @@ export async function openGateway(
     async usage(filter) {
       await writer.written()
       return (await thread.do({ do: 'usage', filter })).usage as readonly UsageRow[]
+    },
+    async reasons(filter) {
+      await writer.written()
+      return (await thread.do({ do: 'reasons', filter })).reasons as readonly ReasonRow[]
     },
     fiat: fiatRate.current,
     written: writer.written,

@@ -25,4 +25,12 @@ export { type Fiat, formatFiat } from './fiat.ts'
 export { type Gateway, type GatewayDeps, openGateway } from './gateway.ts'
 export { meterInference } from './metered-inference.ts'
 export { type GatewayOptions, gatewayOptions } from './options.ts'
-export { type ReceiptFilter, type ReceiptPage, USAGE_GROUPS, type UsageFilter, type UsageRow } from './queries.ts'
+export {
+  type ReasonFilter,
+  type ReasonRow,
+  type ReceiptFilter,
+  type ReceiptPage,
+  USAGE_GROUPS,
+  type UsageFilter,
+  type UsageRow,
+} from './queries.ts'

@@ -25,8 +25,7 @@ export interface ReceiptPage {
   readonly unsettledNano: bigint
 }
 
-/** `code`: why requests failed or were refused. Knows no models. */
-export const USAGE_GROUPS = ['project', 'key', 'model', 'day', 'code'] as const
+export const USAGE_GROUPS = ['project', 'key', 'model', 'day'] as const
 export type UsageGroup = (typeof USAGE_GROUPS)[number]
 
 export interface UsageFilter {
@@ -40,10 +39,24 @@ export interface UsageFilter {
 }
 
 export interface UsageRow extends TokenCounts {
-  /** Project, key, model, code, or the day as `2026-08-31`. */
+  /** Project, key, model, or the day as `2026-08-31`. */
   readonly name: string
+  /** That were let through. */
   readonly requests: bigint
+  /** Of those. */
   readonly failed: bigint
   readonly costNano: bigint
   readonly unsettledNano: bigint
+}
+
+/** No models: whoever asks for one that does not exist is refused, and may name thousands. */
+export type ReasonFilter = Omit<UsageFilter, 'by' | 'model'>
+
+/** Of one reason. What failed requests cost stands in the other sums. */
+export interface ReasonRow {
+  readonly code: string
+  /** Let through, and failed. */
+  readonly failed: bigint
+  /** By this node or by all proxies: nothing was done. */
+  readonly refused: bigint
 }

@@ -105,8 +105,11 @@ const MEMBERS = `
   ) STRICT;
 `
 
-export const SCHEMA = `${ACCOUNTS}${RECEIPTS}${RECEIPT_INDEXES}${MEMBERS}`
-export const SCHEMA_VERSION = 3
+/** Of the requests of a reason those that were refused; the others failed. */
+const REFUSED = 'ALTER TABLE reason_day ADD COLUMN refused INTEGER NOT NULL DEFAULT 0;'
+
+export const SCHEMA = `${ACCOUNTS}${RECEIPTS}${RECEIPT_INDEXES}${MEMBERS}${REFUSED}`
+export const SCHEMA_VERSION = 4
 
 /** From the version before: the first one makes version 2. */
 export const MIGRATIONS: readonly string[] = [
@@ -124,4 +127,10 @@ export const MIGRATIONS: readonly string[] = [
     SELECT at_ms / 86400000, project, key, code, count(*) FROM receipt WHERE code IS NOT NULL GROUP BY 1, 2, 3, 4;
   `,
   `${MEMBERS} ALTER TABLE api_key ADD COLUMN made_by TEXT;`,
+  // Earlier counts do not tell: a reason for which no receipt has failed is one to refuse.
+  `
+  ${REFUSED}
+  UPDATE reason_day SET refused = requests
+    WHERE code NOT IN (SELECT code FROM receipt WHERE result <> 'refused' AND code IS NOT NULL);
+  `,
 ]

@@ -12,7 +12,15 @@ import type {
   Receipt,
   ReceiptResult,
 } from './accounts.ts'
-import type { ReceiptFilter, ReceiptPage, UsageFilter, UsageGroup, UsageRow } from './queries.ts'
+import type {
+  ReasonFilter,
+  ReasonRow,
+  ReceiptFilter,
+  ReceiptPage,
+  UsageFilter,
+  UsageGroup,
+  UsageRow,
+} from './queries.ts'
 import type { Spent } from './spending.ts'
 import { dayText } from './windows.ts'
 
@@ -114,7 +122,7 @@ export function selectReceipts(db: DatabaseSync, filter: ReceiptFilter): Receipt
   }
 }
 
-const COLUMN_BY_GROUP: Readonly<Record<Exclude<UsageGroup, 'code'>, string>> = {
+const COLUMN_BY_GROUP: Readonly<Record<UsageGroup, string>> = {
   project: 'project',
   key: 'key',
   model: 'model',
@@ -122,7 +130,6 @@ const COLUMN_BY_GROUP: Readonly<Record<Exclude<UsageGroup, 'code'>, string>> = {
 }
 
 export function selectUsage(db: DatabaseSync, filter: UsageFilter): readonly UsageRow[] {
-  if (filter.by === 'code') return selectReasons(db, filter)
   const where = conditions([
     ['project = ?', filter.project],
     ['key = ?', filter.key],
@@ -149,8 +156,7 @@ export function selectUsage(db: DatabaseSync, filter: UsageFilter): readonly Usa
   }))
 }
 
-/** Requests that ended with a reason, also those that were refused: they cost what the other sums say. */
-function selectReasons(db: DatabaseSync, filter: UsageFilter): readonly UsageRow[] {
+export function selectReasons(db: DatabaseSync, filter: ReasonFilter): readonly ReasonRow[] {
   const where = conditions([
     ['project = ?', filter.project],
     ['key = ?', filter.key],
@@ -159,13 +165,10 @@ function selectReasons(db: DatabaseSync, filter: UsageFilter): readonly UsageRow
   ])
   return rows(
     db,
-    `SELECT code, sum(requests) AS requests FROM reason_day WHERE ${where.sql} GROUP BY code ORDER BY code`,
+    `SELECT code, sum(requests - refused) AS failed, sum(refused) AS refused
+     FROM reason_day WHERE ${where.sql} GROUP BY code ORDER BY code`,
     ...where.values,
-  ).map((r) => {
-    const requests = r['requests'] as bigint
-    const none = { prompt: 0n, cached: 0n, completion: 0n, reasoning: 0n, total: 0n, costNano: 0n, unsettledNano: 0n }
-    return { name: text(r['code']), requests, failed: requests, ...none }
-  })
+  ).map((r) => ({ code: text(r['code']), failed: r['failed'] as bigint, refused: r['refused'] as bigint }))
 }
 
 type Row = Record<string, unknown>

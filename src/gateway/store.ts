@@ -15,8 +15,8 @@ import {
   type Receipt,
 } from './accounts.ts'
 import { gatewayError } from './errors.ts'
-import type { ReceiptFilter, ReceiptPage, UsageFilter, UsageRow } from './queries.ts'
-import { selectReceipts, selectUsage } from './select.ts'
+import type { ReasonFilter, ReasonRow, ReceiptFilter, ReceiptPage, UsageFilter, UsageRow } from './queries.ts'
+import { selectReasons, selectReceipts, selectUsage } from './select.ts'
 import { dayOf } from './windows.ts'
 
 export type Change =
@@ -34,6 +34,7 @@ export interface Store {
   apply(changes: readonly Change[]): void
   receipts(filter: ReceiptFilter): ReceiptPage
   usage(filter: UsageFilter): readonly UsageRow[]
+  reasons(filter: ReasonFilter): readonly ReasonRow[]
   close(): void
 }
 
@@ -63,7 +64,8 @@ export function createStore(db: DatabaseSync, keep: Kept): Store {
         total = total + excluded.total, cost_nano = cost_nano + excluded.cost_nano,
         unsettled_nano = unsettled_nano + excluded.unsettled_nano`),
     reason: db.prepare(`
-      INSERT INTO reason_day VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET requests = requests + excluded.requests`),
+      INSERT INTO reason_day VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+        requests = requests + excluded.requests, refused = refused + excluded.refused`),
   }
   const dropBudget = db.prepare('DELETE FROM budget WHERE scope = ? AND id = ? AND model = ? AND window = ?')
   const dropOldest = db.prepare(
@@ -93,7 +95,7 @@ export function createStore(db: DatabaseSync, keep: Kept): Store {
   /** In the sums by day, which outlive the receipt. */
   function count(r: Receipt): void {
     const { atMs, project, key, model, result, code } = r
-    if (code !== null) put.reason.run(dayOf(atMs), project, key, code, 1)
+    if (code !== null) put.reason.run(dayOf(atMs), project, key, code, 1, result === 'refused' ? 1 : 0)
     if (result === 'refused') return
     const isFree = isFreeOf(r)
     // Requests that failed at no cost have no model here: anybody can ask for models that do not exist.
@@ -133,7 +135,7 @@ export function createStore(db: DatabaseSync, keep: Kept): Store {
       // They are counted with those of which there is no receipt.
       for (const receipt of change.receipts) enter(receipt)
       for (const { day, project, key, code, requests } of change.counts)
-        put.reason.run(day, project, key, code, requests)
+        put.reason.run(day, project, key, code, requests, requests)
     } else {
       enter(change.receipt)
       count(change.receipt)
@@ -182,6 +184,7 @@ export function createStore(db: DatabaseSync, keep: Kept): Store {
     },
     receipts: (filter) => selectReceipts(db, filter),
     usage: (filter) => selectUsage(db, filter),
+    reasons: (filter) => selectReasons(db, filter),
     close: () => db.close(),
   }
 }

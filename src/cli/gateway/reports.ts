@@ -45,12 +45,14 @@ export async function showUsage(config: Config, o: UsageFlags, t: Terminal): Pro
 const usageColumns = (by: string): readonly Column[] => [
   [by, (u) => u[by]],
   ['requests', (u) => u['requests']],
+  ['failed', (u) => u['failed']],
   // Of reasons there is nothing else to say: tokens and costs stand in the other sums.
-  ...(by === 'code' ? [] : SUM_COLUMNS),
+  ...(by === 'code' ? REASON_COLUMNS : SUM_COLUMNS),
 ]
 
+const REASON_COLUMNS: readonly Column[] = [['refused', (u) => u['refused']]]
+
 const SUM_COLUMNS: readonly Column[] = [
-  ['failed', (u) => u['failed']],
   ['prompt', (u) => u['prompt_tokens']],
   ['cached', (u) => u['cached_tokens']],
   ['completion', (u) => u['completion_tokens']],

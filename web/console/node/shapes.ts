@@ -52,6 +52,8 @@ export type Budget = {
 export type UsageRow = {
   readonly requests: number
   readonly failed: number
+  /** By code, which has no tokens and no cost. */
+  readonly refused?: number
   readonly prompt_tokens: string
   readonly cached_tokens: string
   readonly completion_tokens: string

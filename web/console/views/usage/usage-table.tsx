@@ -29,8 +29,11 @@ export interface UsageTableProps {
   readonly query: Readonly<Record<string, string | undefined>>
 }
 
+const REASON_COLUMNS: readonly Column<UsageRow>[] = [
+  { head: 'Refused', cell: (row) => formatCount(row.refused ?? 0), kind: 'number' },
+]
+
 const SUM_COLUMNS: readonly Column<UsageRow>[] = [
-  { head: 'Failed', cell: (row) => formatCount(row.failed), kind: 'number' },
   { head: 'Prompt tokens', cell: (row) => formatCount(row.prompt_tokens), kind: 'detail number' },
   { head: 'Cached', cell: (row) => formatCount(row.cached_tokens), kind: 'detail number' },
   { head: 'Completion', cell: (row) => formatCount(row.completion_tokens), kind: 'detail number' },
@@ -50,8 +53,9 @@ export function UsageTable({ by, rows, nameOf, query }: UsageTableProps) {
   const columns: readonly Column<UsageRow>[] = [
     { head: `${name[0]?.toUpperCase()}${name.slice(1)}`, cell: (row) => nameOf(by, String(row[by])) },
     { head: 'Requests', cell: (row) => formatCount(row.requests), kind: 'number' },
+    { head: 'Failed', cell: (row) => formatCount(row.failed), kind: 'number' },
     // Of reasons there is nothing else to say: tokens and costs stand in the other sums.
-    ...(by === 'code' ? [] : SUM_COLUMNS),
+    ...(by === 'code' ? REASON_COLUMNS : SUM_COLUMNS),
   ]
   async function save(): Promise<void> {
     setTrouble(null)
