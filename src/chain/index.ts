@@ -89,6 +89,7 @@ export { registryForTools } from './registry-stats.ts'
 export { loadNetworkFile, parseNetworkFile, type NetworkFileWatch } from './network-file.ts'
 export { parseProxyAddresses } from './network-address.ts'
 export { isNetworkName, type NamedNetwork, type NetworkName, NETWORKS } from './networks.ts'
+export { onNewParams } from './new-params.ts'
 export { carryOut, type OrderDeps, type OrderProgress, type OrderResult } from './orders/carry-out.ts'
 export {
   changeRoot,

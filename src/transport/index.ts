@@ -35,6 +35,7 @@ export { createTransportMetrics, noTransportMetrics, type TransportMetrics } fro
 export { DEFAULT_MAX_POW_DIFFICULTY, DEFAULT_POW_DIFFICULTY, MAX_POW_DIFFICULTY } from './pow.ts'
 export { createPowSolver, type PowSolver } from './pow-solver.ts'
 export { proofId } from './proof-id.ts'
+export { type TargetStatus, targetStatus } from './target-status.ts'
 export { keepTargets, type Link, type Target, type TargetAddress, type Targets } from './targets.ts'
 export { EXTENDED_ALPN } from './tls.ts'
 export type {

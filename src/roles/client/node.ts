@@ -1,6 +1,6 @@
 /** A client node: keeps connections to proxies and runs requests on whichever serves them. */
 import { createHash } from 'node:crypto'
-import type { Address, ChainAccess, Registry, WalletSender } from '../../chain/index.ts'
+import { type Address, type ChainAccess, onNewParams, type Registry, type WalletSender } from '../../chain/index.ts'
 import {
   keepTargets,
   type PeerVerifier,
@@ -136,16 +136,13 @@ export function startClientNode(deps: ClientDeps, options: ClientOptions): Clien
     open: (connection) => openLink(connection, linkDeps),
   })
 
-  let knownParams = registry.current().params.paramsVersion
-  const unsubscribe = registry.subscribe(({ params }) => {
-    if (chain === undefined || params.paramsVersion === knownParams) return
-    knownParams = params.paramsVersion
-    log.info('the network has new parameters: connecting anew, with new contracts', {
-      paramsVersion: params.paramsVersion,
-    })
-    const why = new CocoonError('capacity.closing', { message: 'the network has new parameters' })
-    for (const { link } of targets.all()) link?.connection.close(why)
-  })
+  const unsubscribe =
+    chain === undefined
+      ? () => undefined
+      : onNewParams(registry, log, () => {
+          const why = new CocoonError('capacity.closing', { message: 'the network has new parameters' })
+          for (const { link } of targets.all()) link?.connection.close(why)
+        })
 
   /** Ready proxies, with their links. */
   const ready = (): readonly (ReadyProxy & { readonly link: Link })[] =>

@@ -1,6 +1,6 @@
 /** What a client shows of itself: `/status` in our form, `/jsonstats` in the form that polling tools know. */
 import { type Address, formatAddress, registryForTools, type RootConfig } from '../../chain/index.ts'
-import type { EvidenceLabel, Target } from '../../transport/index.ts'
+import { type Target, type TargetStatus, targetStatus } from '../../transport/index.ts'
 import { statsForTools } from '../../util/index.ts'
 import type { ClientContract } from './chain/index.ts'
 import type { ClientOptions } from './options.ts'
@@ -34,15 +34,10 @@ export interface ClientStatus {
     readonly failed: number
     readonly tokens: number
   }
-  readonly proxies: readonly {
-    readonly address: string
-    readonly ready: boolean
-    readonly evidence: EvidenceLabel | null
-    readonly version: number | null
-    readonly lastFailure: string | null
+  readonly proxies: readonly (TargetStatus & {
     /** Behind it, judged by what they proved to it, and not by its word. */
     readonly workers: readonly JudgedWorker[]
-  }[]
+  })[]
   readonly accounts: readonly {
     readonly proxyContract: string
     readonly contract: string
@@ -79,11 +74,10 @@ export function clientStatus(facts: ClientFacts): ClientStatus {
       tokens: requests.stats.tokens.total.total,
     },
     proxies: facts.targets.map((t) => ({
-      address: `${t.host}:${t.port}`,
-      ready: t.ready,
-      evidence: t.ready ? (t.link?.connection.peer.evidence ?? null) : null,
-      version: t.link?.session.at === 'ready' ? t.link.session.proxy.version : null,
-      lastFailure: t.lastFailure?.message ?? null,
+      ...targetStatus(t, ({ connection, session }) => ({
+        evidence: connection.peer.evidence,
+        version: session.at === 'ready' ? session.proxy.version : null,
+      })),
       workers: t.ready ? (t.link?.workers ?? []) : [],
     })),
     accounts: [...facts.memory.values()].map((m) => ({

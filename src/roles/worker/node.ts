@@ -1,5 +1,5 @@
 /** A worker node: keeps connections to proxies and hands their requests to one engine. */
-import type { Address, ChainAccess, Registry, WalletSender } from '../../chain/index.ts'
+import { type Address, type ChainAccess, onNewParams, type Registry, type WalletSender } from '../../chain/index.ts'
 import { type Engine, watchEngine } from '../../engine/index.ts'
 import {
   keepTargets,
@@ -137,16 +137,13 @@ export function startWorkerNode(deps: WorkerDeps, options: WorkerOptions): Worke
       if (state.ready) void askEngine()
     },
   })
-  let knownParams = registry.current().params.paramsVersion
-  const unsubscribe = registry.subscribe(({ params }) => {
-    if (chain === undefined || params.paramsVersion === knownParams) return
-    knownParams = params.paramsVersion
-    log.info('the network has new parameters: connecting anew, with new contracts', {
-      paramsVersion: params.paramsVersion,
-    })
-    for (const { link } of targets.all())
-      link?.leave(new CocoonError('capacity.closing', { message: 'the network has new parameters' }))
-  })
+  const unsubscribe =
+    chain === undefined
+      ? () => undefined
+      : onNewParams(registry, log, () => {
+          const why = new CocoonError('capacity.closing', { message: 'the network has new parameters' })
+          for (const { link } of targets.all()) link?.leave(why)
+        })
   deps.metrics.gauge('proxy_connections', 'Ready proxy connections', () => targets.all().filter((t) => t.ready).length)
   deps.metrics.gauge('running_requests', 'Requests running now', () => requests.running)
   deps.metrics.gauge('engine_up', '1 while the engine answers', () => (engineDown ? 0 : 1))

@@ -1,7 +1,7 @@
 /** What a worker shows of itself: `/status` in our form, `/jsonstats` in the form that polling tools know. */
 import { type Address, formatAddress, registryForTools, type RootConfig } from '../../chain/index.ts'
 import type { EngineState } from '../../engine/index.ts'
-import type { EvidenceLabel, Target } from '../../transport/index.ts'
+import { type Target, type TargetStatus, targetStatus } from '../../transport/index.ts'
 import { statsForTools, toHex } from '../../util/index.ts'
 import type { WorkerContract } from './chain/index.ts'
 import type { WorkerOptions } from './options.ts'
@@ -38,13 +38,7 @@ export interface WorkerStatus {
     readonly refused: number
     readonly tokens: number
   }
-  readonly proxies: readonly {
-    readonly address: string
-    readonly ready: boolean
-    readonly evidence: EvidenceLabel | null
-    readonly version: number | null
-    readonly lastFailure: string | null
-  }[]
+  readonly proxies: readonly TargetStatus[]
   readonly accounts: readonly {
     readonly proxyContract: string
     readonly contract: string
@@ -75,13 +69,12 @@ export function workerStatus(facts: WorkerFacts): WorkerStatus {
       refused: requests.stats.rejected.total,
       tokens: requests.stats.tokens.total.total,
     },
-    proxies: facts.targets.map((t) => ({
-      address: `${t.host}:${t.port}`,
-      ready: t.ready,
-      evidence: t.ready ? (t.link?.evidence ?? null) : null,
-      version: t.link?.session.at === 'ready' ? t.link.session.proxy.version : null,
-      lastFailure: t.lastFailure?.message ?? null,
-    })),
+    proxies: facts.targets.map((t) =>
+      targetStatus(t, ({ evidence, session }) => ({
+        evidence,
+        version: session.at === 'ready' ? session.proxy.version : null,
+      })),
+    ),
     accounts: [...facts.memory.values()].map((m) => ({
       proxyContract: formatAddress(m.contract, facts.options.isTestnet),
       contract: formatAddress(m.ownContract, facts.options.isTestnet),
