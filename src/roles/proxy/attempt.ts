@@ -3,7 +3,7 @@ import { WIRE_STATUS } from '../../transport/index.ts'
 import type { Span } from '../../util/index.ts'
 import type { Why } from './dispatcher.ts'
 import type { MoveReason } from './moves.ts'
-import type { Party } from './requests.ts'
+import type { Party } from './running.ts'
 import type { AnswerKind, Verdict } from './worker-record.ts'
 
 export interface Attempt {

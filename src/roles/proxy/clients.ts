@@ -41,7 +41,8 @@ import {
 import type { ProxyIdentity } from './identity.ts'
 import { modelsOf } from './model-list.ts'
 import { NO_PAYMENT, type PaymentSigner } from './payments.ts'
-import type { Party, Requests } from './requests.ts'
+import type { Requests } from './requests.ts'
+import type { Party } from './running.ts'
 import type { WorkerPool } from './scheduler.ts'
 import type { WorkersQuery } from './workers.ts'
 

@@ -16,7 +16,8 @@ import {
 import type { Connection } from '../../transport/index.ts'
 import { manualClock, noMetrics, seededRandom, silentLog, utf8 } from '../../util/index.ts'
 import type { WorkerAnswer } from './request.ts'
-import { createRequests, type Party } from './requests.ts'
+import { createRequests } from './requests.ts'
+import type { Party } from './running.ts'
 import { WorkerPool } from './scheduler.ts'
 
 const MULTIPLIERS = { prompt: 10_000, cached: 10_000, completion: 10_000, reasoning: 10_000 }

@@ -3,26 +3,24 @@
  * Each is bound to the client's connection it came from, and each attempt to the worker's it went to, under an id of its own;
  * a message from anywhere else, or about an earlier attempt, does not find it. One hold, settled once, whoever answers.
  *
- * Longer than a file should be: the life of a request is one state machine, and its parts that are pure live elsewhere.
+ * Longer than a file should be: the life of a request is one state machine. What is pure of it lives elsewhere, and so does what its
+ * client is told (telling.ts).
  */
 import type { Multipliers } from '../../chain/index.ts'
-import { type AdjustedTokens, type Hold, type Ledger, NO_TOKENS, type OwnerKey } from '../../ledger/index.ts'
+import { type AdjustedTokens, type Ledger, NO_TOKENS, type OwnerKey } from '../../ledger/index.ts'
 import {
   createScratch,
-  decode,
   encode,
-  httpResponseToPass,
   proxyRunQuery,
   proxyRunQueryEx,
   type SignedPayment,
   x1CancelQuery,
 } from '../../tl/index.ts'
-import { type Connection, WIRE_STATUS } from '../../transport/index.ts'
+import { WIRE_STATUS } from '../../transport/index.ts'
 import {
   copyBytes,
   addTokens,
   type Clock,
-  type Counter,
   createRequestStats,
   type Log,
   type Metrics,
@@ -35,11 +33,10 @@ import {
   type Trace,
   type TraceAttributes,
 } from '../../util/index.ts'
-import { type Admitted, type Ask, admit, type Refused, sayRefusal } from './admission.ts'
-import { type AnswerTo, encodeError, encodeHead, encodePart, encodeWhole, type Final, type Times } from './answers.ts'
+import { type Admitted, admit, type Refused, sayRefusal } from './admission.ts'
+import { encodeError, type Final } from './answers.ts'
 import {
   type Attempt,
-  attemptsOf,
   ENGINE_ILL,
   type FailedAttempt,
   failureOf,
@@ -47,7 +44,6 @@ import {
   NO_VERDICT,
   type Said,
   verdictOf,
-  waitedBy,
   WORKER_LOST,
 } from './attempt.ts'
 import { createDecisions, type Decision } from './decisions.ts'
@@ -55,34 +51,12 @@ import { Dispatcher, type DispatchLimits, type Effect, type Job, type Refusal, t
 import { isWorkersFault, MAX_ATTEMPTS, type MoveReason, reasonToMove } from './moves.ts'
 import { createKeptCharges, type KeptCharges, NAME_BYTES } from './kept-charges.ts'
 import type { PrefixKeys } from './prefix-memory.ts'
-import {
-  type LastAnswer,
-  NOT_STARTED,
-  type Outcome,
-  type Progress,
-  receiveAnswer,
-  type WorkerAnswer,
-  type WorkerFinal,
-} from './request.ts'
+import { NOT_STARTED, type Outcome, receiveAnswer, type WorkerAnswer, type WorkerFinal } from './request.ts'
+import { countersOf } from './request-counters.ts'
+import type { ClientAsk, Party, Running } from './running.ts'
 import { baseModelName, type WorkerPool, type WorkerSlot } from './scheduler.ts'
-import { encodeStory } from './story.ts'
+import { createTelling } from './telling.ts'
 import type { Verdict } from './worker-record.ts'
-
-/** A ready peer, as requests need it. */
-export interface Party {
-  readonly connection: Connection
-  readonly owner: OwnerKey
-  readonly version: number
-}
-
-export interface ClientAsk extends Ask {
-  readonly requestId: Uint8Array
-  readonly debug: boolean
-  /** What it is charged is kept, for its client to ask for. */
-  readonly keepCharge?: boolean
-  /** How long it may wait for a worker to come back; absent where the client has not said. */
-  readonly lostWorkerMs?: number
-}
 
 export interface RequestDeps {
   readonly clock: Clock
@@ -135,31 +109,6 @@ export interface Requests {
   idle(): Promise<void>
 }
 
-interface Running extends Job {
-  readonly client: Party
-  readonly clientRequestId: Uint8Array
-  readonly clientKey: string
-  /** How the client is answered. */
-  readonly to: AnswerTo
-  readonly hold: Hold
-  readonly ask: ClientAsk
-  /** For the next worker; freed when one has begun to answer. */
-  query: Uint8Array
-  readonly startedMs: number
-  readonly timer: Timer
-  /** Null while it waits for a worker. */
-  attempt: Attempt | null
-  /** Ended without an answer. */
-  earlier: readonly FailedAttempt[]
-  progress: Progress
-  /** False once the caller has gone or cancelled: nothing of the answer is sent to it any more. */
-  heard: boolean
-  /** It cancelled and is still connected: in the end it is told what was charged. */
-  asksForCharge: boolean
-  /** The client was told who had it. */
-  isTold: boolean
-}
-
 /** Wait for the worker is shorter than the caller's by this share, at each hop. */
 const HOP_SHARE = 0.95
 /** A worker that was told to stop may take this long to report what it had used. */
@@ -167,13 +116,12 @@ const CANCEL_GRACE_MS = 5_000
 /** Waiting requests are looked at so often: a wait ends this much too late at worst. */
 const TICK_MS = 100
 const CANCELLED = 'cancelled by the caller'
-const COUNT_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300]
-
 export function createRequests(deps: RequestDeps): Requests {
   const { clock, ledger, log, trace = noTrace } = deps
   const dispatcher = new Dispatcher<Running>(deps.pool, deps.queue)
   const runningByAttempt = new Map<string, Running>()
   const allocate = createScratch()
+  const telling = createTelling({ clock, allocate, shownOwner: deps.shownOwner })
   const byClientKey = new Map<string, Running>()
   const byConnection = new Map<number, Set<Running>>()
   const decisions = createDecisions()
@@ -323,20 +271,12 @@ export function createRequests(deps: RequestDeps): Requests {
     note(request, 'refused', { reason: refusal.reason, waitedMs: refusal.waitMs })
     const last = request.earlier.at(-1)
     const waitedMs = HAS_WAITED.has(refusal.reason) ? clock.now() - (last?.endedMs ?? request.startedMs) : 0
-    if (last !== undefined || waitedMs > 0) tellStory(request, waitedMs)
+    if (last !== undefined || waitedMs > 0) telling.story(request, waitedMs)
     if (last !== undefined) return fail(request, last.said.code, last.said.message)
     detach(request)
     release(request)
     if (request.heard) refuse(request.client, request.ask, sayRefusal(request.ask.model, refusal))
     else stats.rejected.add(1)
-  }
-
-  /** Once, and before anything of the answer. */
-  function tellStory(request: Running, waitedMs = 0): void {
-    const { connection, version } = request.client
-    if (request.isTold || !request.heard || !connection.peer.extended || version === 0) return
-    request.isTold = true
-    connection.send(encodeStory(request, waitedMs, deps.shownOwner, allocate))
   }
 
   function encodeRun(request: Running, { worker, id, coefficient, startedMs: nowMs }: Attempt): Uint8Array {
@@ -434,18 +374,13 @@ export function createRequests(deps: RequestDeps): Requests {
         request.progress = outcome.progress
         request.query = NOTHING
         if (!request.heard) return
-        tellStory(request)
-        request.client.connection.send(
-          outcome.kind === 'head'
-            ? encodeHead(request.to, withTimes(request, outcome.bytes))
-            : encodePart(request.to, outcome.bytes),
-        )
+        telling.forward(request, outcome.kind, outcome.bytes)
         return
       case 'finish': {
         settling++
         request.progress = { phase: 'answering', answerBytes: outcome.answerBytes }
         detach(request)
-        const last = sendFirst(request, outcome.answer)
+        const last = telling.first(request, outcome.answer)
         request.client.connection.afterSending(() => void settle(request, attempt, outcome.answer.final, last))
         // Only now: what waits takes longer to send than this to write down.
         carry(leaveWorker(request, attempt, verdictOf(request, attempt)))
@@ -457,44 +392,15 @@ export function createRequests(deps: RequestDeps): Requests {
     }
   }
 
-  /** A first answer with the proxy's times in it, and with the worker's where those came elsewhere. */
-  function withTimes(request: Running, head: Uint8Array, worker?: WorkerFinal): Uint8Array {
-    const response = decode(httpResponseToPass, head)
-    const times = [
-      ...(worker === undefined ? [] : [timeHeader('Worker-Start', worker.start), timeHeader('Worker-End', worker.end)]),
-      timeHeader('Proxy-Start', request.startedMs / 1000),
-      timeHeader('Proxy-End', nowS()),
-    ]
-    return encode(httpResponseToPass, { ...response, headers: { ...response.headers, more: times } })
-  }
-
-  /**
-   * The first answer, where it is not out yet: a client that has it asks no other proxy when this one is lost, so that nothing
-   * is charged twice. Gives the body of the last part, which waits until the charge is written down.
-   */
-  function sendFirst(request: Running, answer: LastAnswer): Uint8Array {
-    const { to, client, heard } = request
-    if (answer.is === 'part') return copyBytes(answer.bytes)
-    if (!heard) return NOTHING
-    tellStory(request)
-    if (answer.is === 'head') client.connection.send(encodeHead(to, withTimes(request, answer.bytes)))
-    else if (client.connection.peer.extended && to.version > 0)
-      client.connection.send(encodeWhole(to, answer.head, answer.bytes, timesOf(request, answer.final)))
-    else {
-      client.connection.send(encodeHead(to, withTimes(request, answer.head, answer.final)))
-      return copyBytes(answer.bytes)
-    }
-    return NOTHING
-  }
-
   async function settle(request: Running, attempt: Attempt, final: WorkerFinal, last: Uint8Array): Promise<void> {
     try {
       await ledger.settle(request.hold, attempt.worker.owner, final.tokens, attempt.id)
       if (request.ask.keepCharge === true)
         charges.end(request.client.owner, request.clientRequestId, final.tokens.total)
       succeed(request, final.tokens)
-      if (request.heard) request.client.connection.send(encodePart(request.to, last, finalFor(request, final)))
-      else if (request.asksForCharge) sendError(request, WIRE_STATUS.cancelled, CANCELLED, finalFor(request, final))
+      if (request.heard) telling.last(request, last, final)
+      else if (request.asksForCharge)
+        telling.error(request, WIRE_STATUS.cancelled, CANCELLED, telling.finalFor(request, final))
       deps.announce(announcementOf(request, attempt, final.tokens.total))
     } catch (error) {
       log.error('a settlement failed; the request ends unpaid', {
@@ -502,7 +408,7 @@ export function createRequests(deps: RequestDeps): Requests {
         error: String(error),
       })
       stats.failed.add(1)
-      tell(request, WIRE_STATUS.failure, 'proxy: the settlement could not be recorded', final)
+      telling.failure(request, WIRE_STATUS.failure, 'proxy: the settlement could not be recorded', final)
     } finally {
       settling--
       wakeWhenIdle()
@@ -516,7 +422,7 @@ export function createRequests(deps: RequestDeps): Requests {
     stats.failed.add(1)
     count.requests.add(1, { result: 'failed' })
     logEnd(request, 'failed', { code })
-    tell(request, code, message, final)
+    telling.failure(request, code, message, final)
     const last = attempt ?? request.earlier.at(-1)
     if (last !== undefined) deps.announce(announcementOf(request, last, 0n))
     if (attempt !== null) carry(leaveWorker(request, attempt, failureOf(request, attempt, code, clock.now())))
@@ -536,37 +442,6 @@ export function createRequests(deps: RequestDeps): Requests {
       ...facts,
       seconds: (clock.now() - request.startedMs) / 1000,
     })
-  }
-
-  function tell(request: Running, code: number, message: string, final?: WorkerFinal): void {
-    if (!request.heard && !request.asksForCharge) return
-    const none = { ...(final ?? { debug: '', start: 0, end: 0 }), tokens: NO_TOKENS }
-    sendError(request, code, message, finalFor(request, none))
-  }
-
-  function sendError(request: Running, code: number, message: string, final: Final): void {
-    const { client, to, progress } = request
-    if (lastOf(request) !== undefined) tellStory(request)
-    client.connection.send(encodeError(to, { code, message }, final, progress.phase !== 'waiting'))
-  }
-
-  const timesOf = (request: Running, { start, end }: WorkerFinal): Times => ({
-    proxyStart: request.startedMs / 1000,
-    proxyEnd: nowS(),
-    workerStart: start,
-    workerEnd: end,
-  })
-
-  function finalFor(request: Running, final: WorkerFinal): Final {
-    const times = timesOf(request, final)
-    if (!request.ask.debug) return { tokens: final.tokens, times }
-    const proxy = JSON.stringify({
-      type: 'proxy_stats',
-      start_time: times.proxyStart,
-      answer_receive_end_at: times.proxyEnd,
-      scheduling: { queued_ms: waitedBy(request), attempts: attemptsOf(request) },
-    })
-    return { tokens: final.tokens, times, debug: { worker: final.debug, proxy } }
   }
 
   function succeed(request: Running, tokens: AdjustedTokens): void {
@@ -605,7 +480,7 @@ export function createRequests(deps: RequestDeps): Requests {
 
   function expire(request: Running): void {
     if (request.attempt !== null) stopWorker(request.attempt)
-    else tellStory(request, clock.now() - (request.earlier.at(-1)?.endedMs ?? request.startedMs))
+    else telling.story(request, clock.now() - (request.earlier.at(-1)?.endedMs ?? request.startedMs))
     fail(request, WIRE_STATUS.timeout, 'timeout in proxy')
   }
 
@@ -680,11 +555,6 @@ export function createRequests(deps: RequestDeps): Requests {
 const ID_BYTES = 32
 /** Of 64: enough to find a request among millions. */
 const LOGGED_ID_DIGITS = 16
-const timeHeader = (what: string, seconds: number): { name: string; value: string } => ({
-  name: `X-Cocoon-${what}`,
-  value: seconds.toFixed(6),
-})
-
 function tried(request: Running, connectionId: number): void {
   request.tried ??= new Set()
   request.tried.add(connectionId)
@@ -707,26 +577,3 @@ const announcementOf = (r: Running, { worker, id }: Attempt, tokens: bigint): An
   workerRequestId: id,
   tokens,
 })
-
-function countersOf(
-  metrics: Metrics,
-): Readonly<Record<'requests' | 'refused' | 'stray' | 'blamed' | 'moved', Counter>> &
-  Readonly<Record<'duration' | 'waited', ReturnType<Metrics['histogram']>>> {
-  return {
-    requests: metrics.counter('requests_total', 'Requests that ended, by result', ['result']),
-    refused: metrics.counter('requests_refused_total', 'Requests refused before they reached a worker, by reason', [
-      'reason',
-    ]),
-    stray: metrics.counter('stray_answers_total', 'Answers for requests that do not run on that worker connection'),
-    blamed: metrics.counter('worker_answers_refused_total', 'Worker answers refused, by reason', ['reason']),
-    moved: metrics.counter('requests_moved_total', 'Requests given to another worker before any answer, by reason', [
-      'reason',
-    ]),
-    waited: metrics.histogram(
-      'queue_seconds',
-      'Time that requests waited for a place, of those that had to',
-      COUNT_BUCKETS,
-    ),
-    duration: metrics.histogram('request_seconds', 'Time from admission to settlement', COUNT_BUCKETS),
-  }
-}
