@@ -259,12 +259,14 @@ function doubt(state: StoreState, redo: RedoContent | null, known: bigint | null
   const newest = redo?.records.at(-1)?.number ?? state.writes
   if (redo?.isAhead === true)
     return `it has seen ${state.writes} writes and its redo log goes on with ${redo.records[0]?.number}: an older file was put in its place`
-  if (redo?.isDamaged === true) return `its redo log (${redoOf(path)}) is damaged: settlements that counted cannot be read`
+  if (redo?.isDamaged === true)
+    return `its redo log (${redoOf(path)}) is damaged: settlements that counted cannot be read`
   if (known !== null && known > newest)
     return `it has seen ${newest} writes and its witness knows of ${known}: an older file was put in its place`
   if (state.seq === 0n) return null
   if (known === null) return `there is no witness (${witnessOf(path)}) that it is the newest ledger of this proxy`
-  if (redo === null) return `its redo log (${redoOf(path)}) is gone, and with it what the database had not taken over yet`
+  if (redo === null)
+    return `its redo log (${redoOf(path)}) is gone, and with it what the database had not taken over yet`
   return null
 }
 

@@ -22,8 +22,7 @@ const freshFolder = (): string => {
   return folder
 }
 
-const open = (path: string): OpenedStore =>
-  openStore({ path, contract: CONTRACT, keepEntries: 1000 }, () => undefined)
+const open = (path: string): OpenedStore => openStore({ path, contract: CONTRACT, keepEntries: 1000 }, () => undefined)
 
 /** One settlement of so many tokens; the first one opens the accounts. */
 const groupOf = (tokens: bigint, isFirst = false): Group => ({
@@ -179,7 +178,9 @@ describe('opening the ledger after a crash', () => {
     open(path).store.close()
     rmSync(`${path}.redo`)
     const code = 'config.ledger-rolled-back'
-    expect(() => open(path)).toThrowError(expect.objectContaining({ code, message: expect.stringContaining('is gone') }))
+    expect(() => open(path)).toThrowError(
+      expect.objectContaining({ code, message: expect.stringContaining('is gone') }),
+    )
   })
 })
 

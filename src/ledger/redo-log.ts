@@ -119,8 +119,7 @@ export function createRedoLog(clock: Clock, options: RedoLogOptions): RedoLog {
 
   /** Without room nothing of it counts: the next record takes its place. After anything else only a restart can tell. */
   function refusal(error: unknown): CocoonError {
-    if ((error as NodeJS.ErrnoException).code === 'ENOSPC')
-      return ledgerError('capacity.ledger-full', FULL, error)
+    if ((error as NodeJS.ErrnoException).code === 'ENOSPC') return ledgerError('capacity.ledger-full', FULL, error)
     const what = error instanceof Error ? error.message : String(error)
     broken = ledgerError(
       'capacity.ledger-failed',

@@ -97,7 +97,11 @@ function recordAt(contract: string, bytes: Uint8Array, at: number): Found | null
   if (length < HEADER_BYTES || length > bytes.length - at) return null
   const record = bytes.subarray(at, at + length)
   if (head.getUint32(4, true) !== seal(contract, record)) return null
-  const counts = { entries: head.getUint32(12, true), growth: head.getUint32(24, true), marks: head.getUint32(28, true) }
+  const counts = {
+    entries: head.getUint32(12, true),
+    growth: head.getUint32(24, true),
+    marks: head.getUint32(28, true),
+  }
   let next = HEADER_BYTES
   const take = (size: number): Uint8Array => copyBytes(record.subarray(next, (next += size)))
   const numbers = (count: number): BigInt64Array => new BigInt64Array(take(count * 8).buffer as ArrayBuffer)
