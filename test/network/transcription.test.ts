@@ -139,6 +139,13 @@ test('more than one window arrives piece by piece, and nothing of it twice or no
     expect(wordsOf(text).split(words), words).toHaveLength(4)
 })
 
+test('silence has no words, and costs its length', async () => {
+  const file = writeWav({ rate: RATE, data: new Uint8Array(2 * RATE * 70) })
+  const request = { model: SPEECH_MODEL, file: await recording(file) }
+  const answer = await openai.audio.transcriptions.create({ ...request, response_format: 'verbose_json' })
+  expect(answer).toMatchObject({ text: '', segments: [], duration: 70, usage: { prompt_tokens: 3_500 } })
+})
+
 test('a token limit ends the transcript, which says so', async () => {
   const body = new FormData()
   for (const [name, value] of Object.entries({ model: SPEECH_MODEL, max_tokens: '9', language: 'en' }))

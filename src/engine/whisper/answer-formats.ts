@@ -1,5 +1,5 @@
 /** A transcript in the shapes that OpenAI's API gives it, and the events of a streamed one. */
-import { deflateRawSync } from 'node:zlib'
+import { compressionRatio } from './compression-ratio.ts'
 import type { TranscriptFormat } from './contract.ts'
 import type { Transcript, TranscriptSegment, TranscriptUsage } from './transcribe.ts'
 
@@ -76,15 +76,11 @@ const verboseSegment = (segment: TranscriptSegment, id: number) => ({
   no_speech_prob: segment.noSpeechProbability,
 })
 
-/** Far above 2 where a model repeats itself. */
-function compressionRatio(text: string): number {
-  const bytes = Buffer.from(text)
-  return bytes.length / deflateRawSync(bytes).length
-}
-
 /** OpenAI's answers have English names, in lower case. */
-function languageName(code: string): string {
-  return (new Intl.DisplayNames(['en'], { type: 'language', fallback: 'code' }).of(code) ?? code).toLowerCase()
+function languageName(code: string | undefined): string {
+  return code === undefined
+    ? 'unknown'
+    : (new Intl.DisplayNames(['en'], { type: 'language', fallback: 'code' }).of(code) ?? code).toLowerCase()
 }
 
 const times = ({ start, end }: TranscriptSegment, point: string): string =>

@@ -7,7 +7,7 @@ import { readWindow, type Segment } from './segments.ts'
 import { logMelSpectrogram, SAMPLE_RATE } from './spectrogram.ts'
 import { loadSpeechModel, type SpeechModel } from './speech-model.ts'
 import { readMono, type SoundFormat } from './wav.ts'
-import { type WindowText, writeWindow } from './write-window.ts'
+import { silentWindow, type WindowText, writeWindow } from './write-window.ts'
 
 export interface ThreadStart {
   readonly modelPath: string
@@ -66,14 +66,19 @@ if (port !== null) {
   port.on('message', (job: WindowJob) => void reply(loading.then((model) => write(model, job))))
 }
 
+/** 60 dB below full: rooms are louder, and no speech is quieter than that all the time. */
+const SILENCE = 0.001
+
 async function write(model: SpeechModel, job: WindowJob): Promise<WindowAnswer> {
   const rates = { fromRate: job.format.rate, toRate: SAMPLE_RATE }
   const samples = resample(rates, readMono(job.format, job.data), job.dataStart, job.startSample, job.samples)
-  const heard = await model.listen(logMelSpectrogram(samples, model.bands))
   const { vocabulary } = model.rules
   const previous = job.prompt === '' ? [] : vocabulary.encode(` ${job.prompt.trim()}`)
+  const task = { ...job, previous }
   const isCancelled = (): boolean => Atomics.load(job.cancelled, 0) !== 0
-  const text = await writeWindow(model, heard, { ...job, previous }, isCancelled)
+  const text = samples.every((sample) => Math.abs(sample) < SILENCE)
+    ? silentWindow(task)
+    : await writeWindow(model, await model.listen(logMelSpectrogram(samples, model.bands)), task, isCancelled)
   const { tokens, isCut } = text
   return {
     ...text,

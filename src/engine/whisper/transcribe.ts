@@ -10,8 +10,8 @@ import { parseWav, SAMPLE_BYTES, type Sound } from './wav.ts'
 
 export interface Transcript {
   readonly seconds: number
-  /** A code: as asked, or as heard in the first window. */
-  readonly language: string
+  /** A code: as asked, or as heard in the first window with something to hear; undefined where there was none. */
+  readonly language: string | undefined
   readonly text: string
   readonly segments: readonly TranscriptSegment[]
   readonly finish: 'stop' | 'length'
@@ -80,7 +80,7 @@ export async function transcribe(
   }
   return {
     seconds,
-    language: language as string,
+    language,
     text: segments
       .map(({ text }) => text)
       .join('')

@@ -77,8 +77,11 @@ export function readVocabulary(json: string): Vocabulary {
   }
 }
 
-/** GPT-2's rule for where tokens may not reach across: endings, words, numbers, signs, and the blanks in front of each. */
-const PIECES = /'(?:s|t|re|ve|m|ll|d)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu
+/**
+ * GPT-2's rule for where tokens may not reach across: endings, words, numbers, signs, and the blanks in front of each. Longer runs than any
+ * token are cut, since joining takes time by their square.
+ */
+const PIECES = /'(?:s|t|re|ve|m|ll|d)| ?\p{L}{1,64}| ?\p{N}{1,64}| ?[^\s\p{L}\p{N}]{1,64}|\s{1,64}(?!\S)|\s{1,64}/gu
 
 /** A character for each byte: its own where that prints, one behind all of them where not. */
 const LETTERS: readonly string[] = (() => {

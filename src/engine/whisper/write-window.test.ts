@@ -16,6 +16,11 @@ const vocabulary = {
     ['en', 12],
     ['de', 13],
   ]),
+  text: (tokens: readonly number[]) =>
+    tokens
+      .filter((token) => token < 10)
+      .map((token) => `word-${token} `)
+      .join(''),
 } as unknown as Vocabulary
 const [END, TIME, SIZE] = [10, 18, 18 + 1501]
 const model = { rules: { vocabulary, suppressed: [], suppressedFirst: [] }, maxTokens: 40 }
@@ -102,6 +107,12 @@ describe('where the model thinks that nobody speaks', () => {
     const written = await writeWindow(model, heard, TASK, never)
     expect(written.noSpeechProbability).toBeGreaterThan(0.9)
     expect(written.tokens).toHaveLength(3)
+  })
+
+  test('words that go round in circles are left out', async () => {
+    const { heard } = script([TIME, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, TIME + 5, END], silence)
+    const written = await writeWindow(model, heard, TASK, never)
+    expect(written).toMatchObject({ tokens: [], writtenTokens: 15 })
   })
 
   test('words that it doubts are left out, and counted', async () => {

@@ -1,4 +1,5 @@
 /** One window of sound, written down token by token: always the likeliest, so that the same sound gives the same text. */
+import { compressionRatio } from './compression-ratio.ts'
 import type { Heard, SpeechModel } from './speech-model.ts'
 import { chooseToken, likeliest, probabilityOf } from './token-rules.ts'
 
@@ -12,7 +13,8 @@ export interface WindowTask {
 }
 
 export interface WindowText {
-  readonly language: string
+  /** As asked, or as heard; undefined where nothing was. */
+  readonly language: string | undefined
   /** Times included, without the end. Empty where nobody speaks. */
   readonly tokens: readonly number[]
   /** All that were written, the end and those of silence included. */
@@ -26,9 +28,10 @@ export interface WindowText {
   readonly noSpeechProbability: number
 }
 
-/** Both together: the model thinks that nobody speaks, and does not believe its own words. */
+/** Where the model thinks that nobody speaks, it must believe its words and not be repeating itself. */
 const NO_SPEECH_PROBABILITY = 0.6
-const NO_SPEECH_LOG_PROBABILITY = -1
+const MIN_LOG_PROBABILITY = -1
+const MAX_COMPRESSION = 2.4
 /** As in training: half of the places are for what was said before, the other half for what is being said. */
 const halfOf = (maxTokens: number): number => Math.floor(maxTokens / 2)
 
@@ -68,7 +71,9 @@ export async function writeWindow(
     if (writtenTokens < limit) logits = await heard.next(token)
   }
   const averageLogProbability = writtenTokens === 0 ? 0 : sum / writtenTokens
-  const isSilent = noSpeechProbability > NO_SPEECH_PROBABILITY && averageLogProbability < NO_SPEECH_LOG_PROBABILITY
+  const isSilent =
+    noSpeechProbability > NO_SPEECH_PROBABILITY &&
+    (averageLogProbability < MIN_LOG_PROBABILITY || compressionRatio(vocabulary.text(tokens)) > MAX_COMPRESSION)
   return {
     language,
     tokens: isSilent ? [] : tokens,
@@ -80,6 +85,17 @@ export async function writeWindow(
     noSpeechProbability,
   }
 }
+
+/** Of a window in which there is nothing to hear: the model would make something up. */
+export const silentWindow = ({ language }: WindowTask): WindowText => ({
+  language,
+  tokens: [],
+  writtenTokens: 0,
+  fedTokens: 0,
+  isCut: false,
+  averageLogProbability: 0,
+  noSpeechProbability: 1,
+})
 
 async function findLanguage(vocabulary: SpeechModel['rules']['vocabulary'], heard: Heard): Promise<string> {
   const [logits] = await heard.open([vocabulary.start])
