@@ -54,11 +54,9 @@ export async function loadSpeechModel(runtime: OnnxRuntime, path: string): Promi
   } catch (cause) {
     throw unusable(`${path} is no archive that can be read`, cause)
   }
-  const fileOf = (name: (typeof NEEDED)[number]): Uint8Array => {
-    const bytes = files.get(name)
-    if (bytes === undefined) throw unusable(`${path} has no ${name}`)
-    return bytes
-  }
+  const missing = NEEDED.filter((name) => !files.has(name))
+  if (missing.length > 0) throw unusable(`${path} has no ${missing.join(', ')}`)
+  const fileOf = (name: (typeof NEEDED)[number]): Uint8Array => files.get(name) as Uint8Array
   const json = (name: (typeof NEEDED)[number]): string => Buffer.from(fileOf(name)).toString()
   const config = Config.safeParse(parseJson(json('config.json')))
   const generation = Generation.safeParse(parseJson(json('generation_config.json')))
