@@ -48,9 +48,9 @@ export const fetchSpeechRuntime = (
 export async function isSpeechModel(path: string): Promise<boolean> {
   const file = await open(path, 'r')
   try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(512), 0, 512, 0)
+    const { buffer } = await file.read(Buffer.alloc(512), 0, 512, 0)
     const isCompressed = buffer[0] === 0x1f && buffer[1] === 0x8b
-    return bytesRead === 512 && (isCompressed || buffer.toString('latin1', 257, 262) === 'ustar')
+    return isCompressed || buffer.toString('latin1', 257, 262) === 'ustar'
   } finally {
     await file.close()
   }
