@@ -105,7 +105,7 @@ async function pacedMs(path: string, random: Random, seconds: number): Promise<n
 
 /** The file is filled without a ledger, in large groups; only opening it is timed. */
 async function recoveryS(path: string): Promise<number> {
-  const { store } = openStore({ path, contract: CONTRACT, keepEntries: RECOVERED_ENTRIES }, () => undefined)
+  const { store, newest } = openStore({ path, contract: CONTRACT, keepEntries: RECOVERED_ENTRIES }, () => undefined)
   const perGroup = 10_000
   const owners = [...CLIENTS, ...WORKERS]
   for (let done = 0; done < RECOVERED_ENTRIES; done += perGroup) {
@@ -131,7 +131,7 @@ async function recoveryS(path: string): Promise<number> {
       requestIds: new Uint8Array(perGroup * REQUEST_ID_BYTES).fill(7),
       growth: BigInt64Array.from(growth.flatMap((tokens, i) => [BigInt(i + 1), tokens])),
     }
-    store.append(group)
+    store.append([group], newest + BigInt(done / perGroup + 1))
   }
   store.close()
   const start = performance.now()

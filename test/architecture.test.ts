@@ -32,8 +32,8 @@ const RANKS: Readonly<Record<string, number>> = {
   cli: 6,
 }
 
-/** Besides each folder's index.ts: the embedded engine is a process of its own, and nobody else may load it by accident. */
-const MORE_DOORS = new Set(['src/engine/llama/index.ts'])
+/** Besides each folder's index.ts: the embedded engines are processes of their own, and nobody else may load them by accident. */
+const MORE_DOORS = new Set(['src/engine/llama/index.ts', 'src/engine/whisper/index.ts'])
 
 const sources = filesBelow('src')
   .filter((path) => path.endsWith('.ts'))

@@ -1,5 +1,5 @@
 /** Who may call: an API key when there is one, and no other machine's web pages when there is none. */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { isIP } from 'node:net'
 import { equalBytes, reveal, type Secret } from '../util/index.ts'
 import { apiError } from './errors.ts'
@@ -21,7 +21,7 @@ export function createKeyCheck(key: Secret<string>): (authorization: string | un
   }
 }
 
-const sha256 = (text: string): Uint8Array => createHash('sha256').update(text).digest()
+const sha256 = (text: string): Uint8Array => hash('sha256', text, 'buffer')
 
 /**
  * Throws `request.forbidden-host` for a `Host` that is a name other than localhost. A page on a name that its owner

@@ -15,7 +15,11 @@ const SECTIONS: readonly (readonly [prefix: string, title: string, about: string
   ['client', 'Client', 'The node that pays and asks; `client.http` is its OpenAI-compatible API.'],
   ['proxy', 'Proxy', 'The node that routes and accounts; `proxy.http` are its operations endpoints.'],
   ['worker', 'Worker', 'The node that answers; `worker.engine` is the inference engine behind it.'],
-  ['engine', 'Embedded engine', 'llama.cpp in a process of its own, for machines without vLLM or the like.'],
+  [
+    'engine',
+    'Embedded engine',
+    'llama.cpp, or Whisper where the model is one for speech, in a process of its own, for machines without vLLM or the like. Whisper has no use for the context, the GPU, sampling and penalties.',
+  ],
   [
     'devnet',
     'Local chain',

@@ -140,7 +140,7 @@ async function engineAt(url: string): Promise<Finding> {
       'engine',
       'note',
       `nothing answers at ${url}`,
-      '`cocoon up` starts the embedded engine; for vLLM and others set worker.engine.url (docs/models.md)',
+      '`cocoon up` starts the embedded engine, for text or with --model whisper-tiny for speech; for vLLM and others set worker.engine.url (docs/models.md)',
     )
   }
 }

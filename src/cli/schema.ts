@@ -131,7 +131,9 @@ export const configSchema = z.strictObject({
         .string()
         .min(1)
         .default(DEFAULT_MODEL)
-        .describe('Model of the embedded engine: a name of `cocoon model list`, `npm:`, `hf:`, `https:` or a file'),
+        .describe(
+          'Model of the embedded engine, for text or speech: a name of `cocoon model list`, `npm:`, `hf:`, `https:` or a file',
+        ),
       servedName: z.string().min(1).optional().describe('Name callers ask for; without one, the model’s short name'),
       ...llamaShape,
       port: llamaPort.unwrap().default(18_000).describe('Port of the embedded engine; 0 takes a free one'),

@@ -1,4 +1,6 @@
 /** Which headers travel between caller and engine. Only what describes the body and the answer does. */
+import { USAGE_HEADER, usageInHeader } from './usage.ts'
+import type { RawUsage } from './types.ts'
 
 type Header = readonly [name: string, value: string]
 
@@ -20,7 +22,7 @@ const HOP_BY_HOP = [
 const NOT_TO_ENGINE = new Set([...HOP_BY_HOP, 'accept-encoding', 'authorization', 'cookie', 'expect', 'host'])
 
 /** A cookie of the engine would be set for the client's origin. */
-const NOT_TO_CALLER = new Set([...HOP_BY_HOP, 'content-encoding', 'set-cookie'])
+const NOT_TO_CALLER = new Set([...HOP_BY_HOP, 'content-encoding', 'set-cookie', USAGE_HEADER])
 
 /** Flat, as undici takes them. The operator's headers win; the body must come uncompressed to be metered. */
 export function requestHeaders(headers: readonly Header[], own: readonly Header[]): string[] {
@@ -41,6 +43,8 @@ export interface ResponseHead {
   readonly headers: readonly Header[]
   readonly contentType: string | undefined
   readonly compressed: boolean
+  /** What the engine says beside its body. */
+  readonly usage: RawUsage | undefined
 }
 
 export function responseHead(all: readonly Header[]): ResponseHead {
@@ -48,13 +52,15 @@ export function responseHead(all: readonly Header[]): ResponseHead {
   const headers: Header[] = []
   let contentType: string | undefined
   let compressed = false
+  let usage: RawUsage | undefined
   for (const header of all) {
     const lower = header[0].toLowerCase()
     if (lower === 'content-type') contentType = header[1]
     if (lower === 'content-encoding' && !/^\s*(identity)?\s*$/i.test(header[1])) compressed = true
+    if (lower === USAGE_HEADER) usage = usageInHeader(header[1])
     if (!NOT_TO_CALLER.has(lower) && !named.has(lower)) headers.push(header)
   }
-  return { headers, contentType, compressed }
+  return { headers, contentType, compressed, usage }
 }
 
 /** Headers that a `Connection` header declares to be of one connection. */

@@ -152,6 +152,7 @@ export function httpEngineSuite(createClient: CreateHttpClient): void {
   const EVENT = 'data: {"choices":[{"delta":{"content":"x"}}]}\n\n'
   const USAGE = 'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}\n\n'
   const DONE = 'data: [DONE]\n\n'
+  const JSON_TYPE = { 'content-type': 'application/json' }
   const SSE = { 'content-type': 'text/event-stream' }
   const COUNTED = { ...NO_USAGE, promptTokens: 3, completionTokens: 4 }
   const rawHead = (more: string): string => `HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n${more}\r\n\r\n`
@@ -208,6 +209,34 @@ export function httpEngineSuite(createClient: CreateHttpClient): void {
       for (let i = 0; i < 2; i++) expect(await answerTo(engine)).toMatchObject({ usage: NO_USAGE, error: undefined })
       expect(counted.get('engine_answers_without_usage_total')).toBe(2)
       expect(warnings).toHaveLength(1)
+    })
+
+    test('may tell its usage in a header where the body has no place for it, which the caller does not see', async () => {
+      const told = { 'x-engine-usage': '{"prompt_tokens":5,"completion_tokens":3}' }
+      const text = { 'content-type': 'text/vtt', ...told }
+      const { engine, warnings } = setup(await httpServer((_, response) => response.writeHead(200, text).end('WEBVTT')))
+      expect(await answerTo(engine)).toMatchObject({
+        usage: { promptTokens: 5, completionTokens: 3 },
+        error: undefined,
+      })
+      expect((await answerTo(engine)).head?.headers.map(([name]) => name.toLowerCase())).not.toContain('x-engine-usage')
+      expect(warnings).toEqual([])
+    })
+
+    test.each<readonly [string, number, Record<string, string>, string, number]>([
+      ['beside a usage in the body', 200, JSON_TYPE, '{"usage":{"prompt_tokens":9}}', 9],
+      ['of an error', 500, JSON_TYPE, '{}', 0],
+      ['of a stream, which has events for it', 200, SSE, EVENT + DONE, 0],
+    ])('a usage in the header %s counts nothing', async (_name, status, type, body, promptTokens) => {
+      const headers = { ...type, 'x-engine-usage': '{"prompt_tokens":5,"completion_tokens":3}' }
+      const { engine } = setup(await httpServer((_, response) => response.writeHead(status, headers).end(body)))
+      expect((await answerTo(engine)).usage).toMatchObject({ promptTokens, completionTokens: 0 })
+    })
+
+    test.each(['', 'x', '5', 'null', '{"prompt_tokens":-1}'])('a header that says "%s" is no usage', async (told) => {
+      const headers = { 'content-type': 'text/plain', 'x-engine-usage': told }
+      const { engine } = setup(await httpServer((_, response) => response.writeHead(200, headers).end('text')))
+      expect(await answerTo(engine)).toMatchObject({ usage: NO_USAGE, error: undefined })
     })
 
     test('keeps its headers except those of the connection, lengths and cookies', async () => {

@@ -13,7 +13,7 @@ import { listModels, readDocument } from './http-models.ts'
 import { createMeter, type Meter } from './meter.ts'
 import type { HttpEngineOptions } from './options.ts'
 import { createPlainClient } from './plain-client.ts'
-import { type AnswerSink, type Engine, type EngineCall, NO_USAGE, type RunningCall } from './types.ts'
+import { type AnswerSink, type Engine, type EngineCall, NO_USAGE, type RawUsage, type RunningCall } from './types.ts'
 import { createUndiciClient, undiciSettings } from './undici-client.ts'
 
 /** One answer: far above any text, below what would hurt. */
@@ -123,6 +123,7 @@ function startCall(context: CallContext, call: EngineCall, sink: AnswerSink): Ru
   let exchange: Exchange | undefined
   let meter: Meter | undefined
   let status = 0
+  let usageBeside: RawUsage | undefined
   let eventStream = false
   let received = 0
   let settled = false
@@ -163,11 +164,12 @@ function startCall(context: CallContext, call: EngineCall, sink: AnswerSink): Ru
     deliver(bytes)
     if (cutOff) return fail(engineError('engine.cut-off', { reason: 'the JSON body is incomplete' }))
     const good = status === 200 && request.method === 'POST'
-    if (good && !metered.usageSeen) {
+    const beside = good && !eventStream && !metered.usageSeen ? usageBeside : undefined
+    if (good && !metered.usageSeen && beside === undefined) {
       if (eventStream && !metered.done) return fail(engineError('engine.stream-cut'))
       if (!settled) context.withoutUsage(request.path)
     }
-    if (settle('answered')) sink.end(metered.usage)
+    if (settle('answered')) sink.end(beside ?? metered.usage)
   }
 
   const handler: AnswerHandler = {
@@ -178,6 +180,7 @@ function startCall(context: CallContext, call: EngineCall, sink: AnswerSink): Ru
         return stop(engineError('engine.bad-answer', { reason: 'compressed, which we did not accept' }))
       status = received.status
       const { contentType } = head
+      usageBeside = head.usage
       eventStream = contentType !== undefined && /^text\/event-stream\b/i.test(contentType.trim())
       meter = createMeter({
         // What is no success costs nothing, whatever it claims.

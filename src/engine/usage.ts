@@ -78,6 +78,23 @@ export function createUsageReader({ hide, cost }: UsageReaderOptions): UsageRead
   }
 }
 
+/**
+ * Where an engine says what an answer took whose body has no place for it (a text, subtitles): a usage object as JSON. Read only
+ * where the body had none, and not for the caller.
+ */
+export const USAGE_HEADER = 'x-engine-usage'
+
+/** Undefined where the header is missing or no object. */
+export function usageInHeader(value: string | undefined): RawUsage | undefined {
+  if (value === undefined) return undefined
+  try {
+    const usage: unknown = JSON.parse(value)
+    return typeof usage === 'object' && usage !== null ? readUsage(usage as Record<string, unknown>) : undefined
+  } catch {
+    return undefined
+  }
+}
+
 /** Counts of one usage object. What is missing, negative, fractional or no number counts as 0. */
 export function readUsage(usage: Readonly<Record<string, unknown>>): RawUsage {
   return {

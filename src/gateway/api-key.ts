@@ -2,7 +2,7 @@
  * Credentials: `ck_ID_SECRET` is an API key, `cm_ID_SECRET` that of a project's member. 48 random bits name it and 256 prove it. Only
  * a hash is kept, so each is shown once, when it is made.
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { type Random, toHex } from '../util/index.ts'
 
 const ID_BYTES = 6
@@ -22,7 +22,7 @@ export function makeCredential(
 }
 
 /** Hex. Looking a hash up in a map tells an attacker nothing: he cannot choose the hash of a guess. */
-export const hashCredential = (key: string): string => createHash('sha256').update(key).digest('hex')
+export const hashCredential = (key: string): string => hash('sha256', key)
 
 /** Whether a text can be such a credential at all: what cannot is not worth a hash. */
 export const isCredential = (kind: CredentialKind, text: string): boolean => FORM.test(text) && text.startsWith(kind)

@@ -1,5 +1,5 @@
-/** Faults that tests inject into the store's thread, through a few numbers that both threads see. */
-import type { Step } from './store.ts'
+/** Faults that tests inject into the ledger's two threads, through a few numbers that both see. */
+import type { DatabaseSync } from 'node:sqlite'
 
 /** Index of each number. */
 export const FAULT = {
@@ -15,11 +15,11 @@ export const createFaults = (): Int32Array => new Int32Array(new SharedArrayBuff
 
 const NO_LIMIT = 0xfffffffe
 
-export function injectFaults(faults: Int32Array | undefined): Step {
+export function injectFaults(faults: Int32Array | undefined): (step: string, db?: DatabaseSync) => void {
   if (faults === undefined) return () => undefined
   return (name, db) => {
     const count = Atomics.add(faults, FAULT.steps, 1) + 1
     if (count === Atomics.load(faults, FAULT.dieAtStep)) process.kill(process.pid, 'SIGKILL')
-    if (name === 'before') db.exec(`PRAGMA max_page_count = ${Atomics.load(faults, FAULT.maxPages) || NO_LIMIT}`)
+    if (name === 'before') db?.exec(`PRAGMA max_page_count = ${Atomics.load(faults, FAULT.maxPages) || NO_LIMIT}`)
   }
 }

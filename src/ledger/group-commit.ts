@@ -57,9 +57,9 @@ export function createGroupCommit<Item>(
       new Promise((resolve, reject) => {
         waiting.push({ item, resolve, reject })
         if (scheduled || writing >= limit.groups) return
-        // Whoever calls `add` in this same turn of the event loop belongs to the same group.
+        // Whatever else this turn of the event loop brings belongs to the same group.
         scheduled = true
-        queueMicrotask(writeMore)
+        setImmediate(writeMore)
       }),
     idle: () => (isIdle() ? Promise.resolve() : new Promise((resolve) => idlers.push(resolve))),
   }

@@ -10,6 +10,8 @@ import { openSqliteFile, sqliteDamage, sqliteTrouble, sqliteVersion } from '../s
 import { CocoonError } from '../util/index.ts'
 import type { KeptAccount } from './books.ts'
 import { ledgerError } from './errors.ts'
+import { createRedoFile, isWholeRedoFile, readRedoFile, redoOf } from './redo-log.ts'
+import type { RedoContent } from './redo-record.ts'
 import { createStore, type Step, type Store, type StoreState } from './store.ts'
 import { openWitness, readWitness } from './witness.ts'
 
@@ -32,13 +34,15 @@ export interface OpenedStore {
   readonly store: Store
   readonly accounts: readonly (KeptAccount & { readonly id: bigint })[]
   readonly entries: bigint
+  /** Number of the newest write. The next one's is one more. */
+  readonly newest: bigint
   readonly facts: readonly (readonly [name: string, value: string])[]
   /** What the operator should read in the log. */
   readonly notes: readonly string[]
 }
 
 /** "Coco", so that another program's database is never taken for a ledger. */
-const FORM = { applicationId: 0x436f636f, version: 2 }
+const FORM = { applicationId: 0x436f636f, version: 3 }
 
 const SCHEMA = `
   CREATE TABLE book (
@@ -91,26 +95,35 @@ export function openStore(options: StoreOptions, step: Step): OpenedStore {
     if (isNew) create(db, options, step)
     else {
       expectSound(db, path)
-      upgrade(db)
+      upgrade(db, path)
     }
     if (options.earlier !== undefined) retire(db, path, options.earlier, notes)
     const state = expectContract(db, options)
-    const accepted = expectWitness(state, options, notes)
+    const redo = readRedoFile(path, contract, state.writes)
+    const accepted = expectNewest(state, redo, options, notes)
     // Shows at once whether the file can be written, and that this process was here.
-    state.writes++
-    db.prepare('UPDATE book SET writes = ?').run(state.writes)
-    step('after the first write', db)
+    const records = redo === null || redo.isAhead ? [] : redo.records
+    const newest = (records.at(-1)?.number ?? state.writes) + 1n
     const witness = openWitness(witnessOf(path), contract, state.writes)
-    if (accepted) rmSync(acceptFileOf(path))
-    writeFileSync(pidFile, String(process.pid), { mode: 0o600 })
-    syncFolderNow(dirname(path))
-    step('after opening', db)
     const store = createStore(db, witness, state, {
       keepEntries: BigInt(options.keepEntries),
       step,
       close: () => rmSync(pidFile, { force: true }),
     })
-    return { store, accounts: readAccounts(db), entries: state.seq - state.folded, facts: readFacts(db), notes }
+    step('before the first write', db)
+    store.append(
+      records.map(({ group }) => group),
+      newest,
+    )
+    if (records.length > 0) notes.push(`${path} took over ${records.length} writes of its redo log`)
+    // What was accepted to be lost must not come back behind a later record.
+    if (accepted || !isWholeRedoFile(path)) createRedoFile(path)
+    if (accepted) rmSync(acceptFileOf(path))
+    writeFileSync(pidFile, String(process.pid), { mode: 0o600 })
+    syncFolderNow(dirname(path))
+    step('after opening', db)
+    const entries = state.seq - state.folded
+    return { store, accounts: readAccounts(db), entries, newest, facts: readFacts(db), notes }
   } catch (error) {
     db?.close()
     throw refusal(error, path, pidFile)
@@ -154,12 +167,14 @@ function create(db: DatabaseSync, { contract, earlier }: StoreOptions, step: Ste
   step('after creating', db)
 }
 
-/** Format 1 had no facts. */
-function upgrade(db: DatabaseSync): void {
-  if (numberOf(db, 'PRAGMA user_version') >= BigInt(FORM.version)) return
-  db.exec(
-    `BEGIN IMMEDIATE; CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT; PRAGMA user_version = ${FORM.version}; COMMIT`,
-  )
+/** Format 1 had no facts, format 2 no redo log. */
+function upgrade(db: DatabaseSync, path: string): void {
+  const version = numberOf(db, 'PRAGMA user_version')
+  if (version >= BigInt(FORM.version)) return
+  if (version < 2n) db.exec('BEGIN IMMEDIATE; CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT')
+  else db.exec('BEGIN IMMEDIATE')
+  createRedoFile(path)
+  db.exec(`PRAGMA user_version = ${FORM.version}; COMMIT`)
 }
 
 const readFacts = (db: DatabaseSync): OpenedStore['facts'] =>
@@ -219,23 +234,40 @@ function expectContract(db: DatabaseSync, { path, contract }: StoreOptions): Sto
   return { writes, folded, seq: numberOf(db, `SELECT coalesce(max(seq), ${folded}) FROM journal`) }
 }
 
-/** True when it was refuted by the operator's word. Without entries there is nothing to lose, so no witness is needed. */
-function expectWitness(state: StoreState, { path, contract }: StoreOptions, notes: string[]): boolean {
+/** True when it was refuted by the operator's word. Without entries there is nothing to lose, so nothing need testify. */
+function expectNewest(
+  state: StoreState,
+  redo: RedoContent | null,
+  { path, contract }: StoreOptions,
+  notes: string[],
+): boolean {
   const known = readWitness(witnessOf(path), contract)
   const accept = acceptFileOf(path)
-  const rolledBack = known === null ? state.seq > 0n : known > state.writes
+  const what = doubt(state, redo, known, path)
   const accepted = existsSync(accept)
-  const what =
-    known === null
-      ? `there is no witness (${witnessOf(path)}) that it is the newest ledger of this proxy`
-      : `it has seen ${state.writes} writes and its witness knows of ${known}: an older file was put in its place`
-  if (rolledBack && !accepted)
+  if (what !== null && !accepted)
     throw ledgerError(
       'config.ledger-rolled-back',
       `${path} cannot be trusted: ${what}. Bring the newest ledger back. If it is lost for good, create the empty file ${accept} and start again: requests since the older file was made stay unpaid, and workers that remember more refuse this proxy until their totals are reached; a new key gives a new contract and starts from zero`,
     )
-  if (rolledBack) notes.push(`accepted although ${what}`)
+  if (what !== null) notes.push(`accepted although ${what}`)
   return accepted
+}
+
+/** Why the file may not be the newest ledger; null where all testify for it. */
+function doubt(state: StoreState, redo: RedoContent | null, known: bigint | null, path: string): string | null {
+  const newest = redo?.records.at(-1)?.number ?? state.writes
+  if (redo?.isAhead === true)
+    return `it has seen ${state.writes} writes and its redo log goes on with ${redo.records[0]?.number}: an older file was put in its place`
+  if (redo?.isDamaged === true)
+    return `its redo log (${redoOf(path)}) is damaged: settlements that counted cannot be read`
+  if (known !== null && known > newest)
+    return `it has seen ${newest} writes and its witness knows of ${known}: an older file was put in its place`
+  if (state.seq === 0n) return null
+  if (known === null) return `there is no witness (${witnessOf(path)}) that it is the newest ledger of this proxy`
+  if (redo === null)
+    return `its redo log (${redoOf(path)}) is gone, and with it what the database had not taken over yet`
+  return null
 }
 
 function readAccounts(db: DatabaseSync): OpenedStore['accounts'] {

@@ -1,14 +1,16 @@
 /**
- * The durable ledger: books in memory, entries in an SQLite file. Settlements are collected into groups; a thread of its own
- * writes and syncs one group while the next one collects, so the event loop never waits for the disk. Totals in memory move
- * only when the thread says that the group is on the disk. Shape, files and failure cases: docs/ledger.md.
+ * The durable ledger: books in memory, entries in an SQLite file. Settlements are collected into groups; a group is durable, and
+ * moves the totals in memory, when the redo log has it. A thread of its own takes groups over into the database, many at a time.
+ * Shape, files and failure cases: docs/ledger.md.
  */
 import { startStoreThread } from '../disk/index.ts'
 import { type Clock, CocoonError, type Log, type Metrics, toCocoonError } from '../util/index.ts'
 import { type Account, type Charge, committedTotal, createBooks, type FundedAccount } from './books.ts'
 import { ledgerError } from './errors.ts'
+import { injectFaults } from './faults.ts'
 import { createGroupCommit } from './group-commit.ts'
 import type { Commitment, DurableLedger, Facts } from './ledger.ts'
+import { createRedoLog } from './redo-log.ts'
 import { readSnapshot } from './snapshot.ts'
 import { ENTRY_FIELDS, type Group, REQUEST_ID_BYTES } from './store.ts'
 import type { StoreFound, StoreJob, StoreThreadData } from './store-thread.ts'
@@ -20,7 +22,7 @@ export interface SqliteLedgerDeps {
 }
 
 export interface SqliteLedgerOptions {
-  /** The database. Beside it lie `-wal`, `.witness` and `.pid`. */
+  /** The database. Beside it lie `-wal`, `.redo`, `.witness` and `.pid`. */
   readonly path: string
   /** Raw address of the proxy contract. The file is bound to it for good. */
   readonly contract: string
@@ -36,8 +38,8 @@ export interface SqliteLedgerOptions {
 /** About 100 bytes of disk an entry, and checking them takes part of a second for each 100 000 when the ledger is opened. */
 const KEEP_ENTRIES = 1_000_000
 
-/** A group is written in tens of milliseconds at most, so nobody waits long behind a burst; and one is at hand behind it. */
-const GROUP_LIMIT = { items: 4_096, groups: 2 }
+/** A group is written in tens of milliseconds at most, so nobody waits long behind a burst. */
+const GROUP_LIMIT = { items: 4_096, groups: 1 }
 
 const COMMIT_BUCKETS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5]
 
@@ -84,25 +86,19 @@ export async function createSqliteLedger(deps: SqliteLedgerDeps, options: Sqlite
   const seconds = deps.metrics.histogram('ledger_commit_seconds', 'Time to write and sync one group', COMMIT_BUCKETS)
   const entries = deps.metrics.counter('ledger_entries_total', 'Settlements written')
 
-  let before: { readonly done: Promise<unknown>; readonly isAlone: boolean } = {
-    done: Promise.resolve(),
-    isAlone: false,
-  }
-  const isPlain = (item: Item): boolean =>
-    item.do === 'charge' && ids.has(item.charge.client) && ids.has(item.charge.worker)
-  const groups = createGroupCommit<Item>(GROUP_LIMIT, (items) => {
-    // An account that is new gets its id when its group is on the disk, and what a commit writes depends on what is there.
-    const isAlone = !items.every(isPlain)
-    const done = write(items, isAlone || before.isAlone ? before.done : null)
-    before = { done: done.catch(() => undefined), isAlone }
-    return done
+  const redo = createRedoLog(clock, {
+    path,
+    contract,
+    newest: opened.newest,
+    store: async (groups, newest) => void (await thread.do({ do: 'append', groups, newest })),
+    failed: stop,
+    step: injectFaults(options.faults),
   })
+  const groups = createGroupCommit<Item>(GROUP_LIMIT, write)
 
-  /** @param previous a group to wait for */
-  async function write(items: readonly Item[], previous: Promise<unknown> | null): Promise<void> {
+  async function write(items: readonly Item[]): Promise<void> {
     const charges = items.filter((item) => item.do === 'charge')
     try {
-      if (previous !== null) await previous
       const commits = items.filter((item) => item.do === 'commit')
       const notes = items.flatMap((item) => (item.do === 'remember' ? Object.entries(item.facts) : []))
       if (commits.length > 0 && trouble !== null) await recover()
@@ -111,7 +107,7 @@ export async function createSqliteLedger(deps: SqliteLedgerDeps, options: Sqlite
       const plan = planGroup(charges, marks, notes, ids, lastId)
       if (plan.isEmpty) return
       const start = performance.now()
-      await thread.do({ do: 'append', group: plan.group })
+      await redo.append(plan.group)
       seconds.observe((performance.now() - start) / 1000)
       entries.add(charges.length)
       for (const [account, id] of plan.created) ids.set(account, id)
@@ -134,6 +130,7 @@ export async function createSqliteLedger(deps: SqliteLedgerDeps, options: Sqlite
   /** One small write more than once a second finds out whether the disk has room again. */
   async function recover(): Promise<void> {
     await thread.do({ do: 'probe' })
+    await redo.flush()
     trouble = null
     log.info('the ledger can be written again')
   }
@@ -143,6 +140,14 @@ export async function createSqliteLedger(deps: SqliteLedgerDeps, options: Sqlite
     if (trouble?.code !== why.code) log.error(why.message, { code: why.code })
     trouble = why
     return why
+  }
+
+  async function close(): Promise<void> {
+    await groups.idle()
+    // What the database cannot take now stays in the redo log, and is taken over at the next start.
+    await redo.flush().catch(stop)
+    redo.close()
+    await thread.close()
   }
 
   return {
@@ -167,7 +172,7 @@ export async function createSqliteLedger(deps: SqliteLedgerDeps, options: Sqlite
     fact: (name) => facts.get(name),
     trouble: () => trouble,
     close() {
-      closing ??= groups.idle().then(() => thread.close())
+      closing ??= close()
       return closing
     },
   }
@@ -185,7 +190,7 @@ interface Plan {
   readonly isEmpty: boolean
 }
 
-/** What the group writes. It says by how much totals grow, so it does not matter what becomes of the group before it. */
+/** What the group writes. */
 function planGroup(
   charges: readonly ChargeItem[],
   behind: readonly (readonly [Account, bigint])[],

@@ -9,7 +9,9 @@ export interface StoreThreadData {
   readonly faults: Int32Array | undefined
 }
 
-export type StoreJob = { readonly do: 'append'; readonly group: Group } | { readonly do: 'probe' }
+export type StoreJob =
+  | { readonly do: 'append'; readonly groups: readonly Group[]; readonly newest: bigint }
+  | { readonly do: 'probe' }
 
 export type StoreFound = Omit<OpenedStore, 'store'>
 
@@ -19,7 +21,7 @@ serveStoreThread<StoreThreadData, Store, StoreFound, StoreJob, null>(
     return [store, found]
   },
   (store, job) => {
-    if (job.do === 'append') store.append(job.group)
+    if (job.do === 'append') store.append(job.groups, job.newest)
     else store.probe()
     return null
   },

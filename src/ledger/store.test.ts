@@ -33,7 +33,7 @@ test('every write is synced to the disk before it counts', () => {
     const { journal_mode } = db.prepare('PRAGMA journal_mode').get() as { journal_mode: string }
     modes.add(`${journal_mode} ${synchronous}`)
   })
-  store.append(group)
+  store.append([group], 2n)
   store.close()
   // 2 is FULL: in this mode the log is synced at each commit.
   expect([...modes]).toEqual(['wal 2'])
@@ -44,11 +44,11 @@ test('after a failure that is no full disk nothing is written any more until the
   const store = open((name) => {
     if (isBroken && name === 'before the commit') throw new Error('input/output error')
   })
-  store.append(group)
+  store.append([group], 2n)
   isBroken = true
-  expect(() => store.append(again)).toThrowError(expect.objectContaining({ code: 'capacity.ledger-failed' }))
+  expect(() => store.append([again], 3n)).toThrowError(expect.objectContaining({ code: 'capacity.ledger-failed' }))
   isBroken = false
-  expect(() => store.append(again)).toThrowError(expect.objectContaining({ code: 'capacity.ledger-failed' }))
+  expect(() => store.append([again], 3n)).toThrowError(expect.objectContaining({ code: 'capacity.ledger-failed' }))
   expect(() => store.probe()).toThrowError(expect.objectContaining({ code: 'capacity.ledger-failed' }))
   store.close()
   const { store: next, accounts } = openStore(
@@ -56,7 +56,7 @@ test('after a failure that is no full disk nothing is written any more until the
     () => undefined,
   )
   expect(accounts.map((a) => a.total)).toEqual([2n, 2n])
-  next.append(again)
+  next.append([again], 9n)
   next.close()
 })
 
@@ -69,7 +69,7 @@ test.each([
   ],
 ])('the file itself refuses %s', (_, wrong) => {
   const store = open(() => undefined)
-  store.append(group)
-  expect(() => store.append(wrong)).toThrowError(expect.objectContaining({ code: 'capacity.ledger-failed' }))
+  store.append([group], 2n)
+  expect(() => store.append([wrong], 3n)).toThrowError(expect.objectContaining({ code: 'capacity.ledger-failed' }))
   store.close()
 })

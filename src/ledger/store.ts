@@ -9,7 +9,7 @@ import type { KeptAccount } from './books.ts'
 import { ledgerError } from './errors.ts'
 import type { Witness } from './witness.ts'
 
-/** One transaction. Numbers are in arrays: they change threads in one piece, and copying some bytes is quicker than handing them over. */
+/** What is written as one. Numbers are in arrays: they change threads in one piece, and copying some bytes is quicker than handing them over. */
 export interface Group {
   /** Accounts that the file has not seen; their ids are the next free ones. */
   readonly created: readonly (Omit<KeptAccount, 'total' | 'chain'> & { readonly id: bigint })[]
@@ -30,8 +30,12 @@ export const ENTRY_FIELDS = 8
 export const REQUEST_ID_BYTES = 32
 
 export interface Store {
-  /** Durable when it returns. Throws `capacity.ledger-full`, with nothing written, or `capacity.ledger-failed`. */
-  append(group: Group): void
+  /**
+   * All of them or nothing, durable when it returns. Throws `capacity.ledger-full`, with nothing written, or
+   * `capacity.ledger-failed`.
+   * @param newest number of the last one's write
+   */
+  append(groups: readonly Group[], newest: bigint): void
   /** Throws as `append` while there is no room for more entries. */
   probe(): void
   close(): void
@@ -39,6 +43,7 @@ export interface Store {
 
 /** What the file knew when it was opened. */
 export interface StoreState {
+  /** Number of the newest write. */
   writes: bigint
   /** Number of the newest entry, and of the newest one that is no longer in the journal. */
   seq: bigint
@@ -90,7 +95,6 @@ export function createStore(
     try {
       begin.run()
       next = work()
-      next.writes = state.writes + 1n
       book.run(next.writes, next.folded)
       step('before the commit')
       commit.run()
@@ -136,8 +140,9 @@ export function createStore(
     for (let i = 0; i < list.length; i += 2) write(list[i] as bigint, list[i + 1] as bigint)
   }
 
-  function enterAll({ entries, requestIds }: Group): bigint {
-    let seq = state.seq
+  /** Returns the number of the newest entry; `before` is that of the newest one until now. */
+  function enterAll({ entries, requestIds }: Group, before: bigint): bigint {
+    let seq = before
     for (let i = 0, at = 0; at < entries.length; i++, at += ENTRY_FIELDS) {
       const id = requestIds.subarray(i * REQUEST_ID_BYTES, (i + 1) * REQUEST_ID_BYTES)
       const [when, client, worker, prompt, cached, completion, reasoning, sum] = entries.subarray(
@@ -173,22 +178,25 @@ export function createStore(
   }
 
   return {
-    append(group) {
+    append(groups, newest) {
       transaction(() => {
-        for (const { id, role, owner, funds } of group.created)
-          create.run(id, role, owner, text(funds?.balanceNano), text(funds?.stakeNano), text(funds?.scTokensUsed))
-        pairs(group.marks, (id, chain) => mark.run(chain, id))
-        step('after the marks')
-        for (const [name, value] of group.facts)
-          if (value === null) forget.run(name)
-          else note.run(name, value)
-        const seq = enterAll(group)
-        step('after the entries')
-        pairs(group.growth, (id, tokens) => grow.run(tokens, id))
-        step('after the totals')
+        let seq = state.seq
+        for (const group of groups) {
+          for (const { id, role, owner, funds } of group.created)
+            create.run(id, role, owner, text(funds?.balanceNano), text(funds?.stakeNano), text(funds?.scTokensUsed))
+          pairs(group.marks, (id, chain) => mark.run(chain, id))
+          step('after the marks')
+          for (const [name, value] of group.facts)
+            if (value === null) forget.run(name)
+            else note.run(name, value)
+          seq = enterAll(group, seq)
+          step('after the entries')
+          pairs(group.growth, (id, tokens) => grow.run(tokens, id))
+          step('after the totals')
+        }
         const folded = fold(seq)
         if (folded !== state.folded) step('after the fold')
-        return { writes: 0n, seq, folded }
+        return { writes: newest, seq, folded }
       })
     },
     probe() {

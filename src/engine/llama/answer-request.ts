@@ -1,10 +1,11 @@
 /** Carries out a checked request: its answers on as many places as are free, whole or as a stream. */
 import type { FastifyReply } from 'fastify'
-import { CocoonError, type Log, toCocoonError } from '../../util/index.ts'
+import { CocoonError, type Log } from '../../util/index.ts'
 import { type AnswerHead, chunk, collector, deltaOf, usageOf } from './answers.ts'
 import type { SamplingRequest } from './contract.ts'
-import { errorAnswer } from './errors.ts'
-import { type EventStream, eventStream } from './event-stream.ts'
+import { errorAnswer } from '../embedded/errors.ts'
+import { type EventStream, eventStream } from '../embedded/event-stream.ts'
+import { CallerLeft, report } from '../embedded/shell.ts'
 import { type AnswerEnd, type AnswerPlan, generateAnswer, type OutputPiece } from './generate.ts'
 import type { Runtime } from './runtime.ts'
 
@@ -15,9 +16,6 @@ export interface RunDeps {
   /** Aborted when the caller leaves or the server closes. */
   readonly enter: (reply: FastifyReply) => AbortSignal
 }
-
-/** Not an error of anybody's: the reader went away. */
-export class CallerLeft extends Error {}
 
 /** Shapes of the two kinds of answer. */
 export interface Kind {
@@ -168,15 +166,4 @@ function failStream(deps: RunDeps, reply: FastifyReply, events: EventStream, err
   }
   const { status, headers, body } = errorAnswer(error)
   reply.raw.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body))
-}
-
-/** Codes only: an error's message may quote the request. */
-export function report(log: Log, thrown: unknown): void {
-  const error = toCocoonError(thrown)
-  if (error.family === 'request' || error.family === 'capacity') log.debug('request refused', { code: error.code })
-  else
-    log.error('request failed', {
-      code: error.code,
-      cause: error.cause instanceof Error ? error.cause.name : undefined,
-    })
 }

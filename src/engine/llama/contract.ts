@@ -1,6 +1,6 @@
 /** What the engine accepts: the OpenAI requests it can honour. Unknown fields are ignored, as other engines do. */
 import { z } from 'zod'
-import { invalid } from './errors.ts'
+import { invalid } from '../embedded/errors.ts'
 
 /** Answers to one prompt at once. */
 export const MAX_CHOICES = 8

@@ -5,7 +5,7 @@
 import type { LlamaOptionsInput } from './options.ts'
 import type { LlamaServer, LlamaServerDeps } from './server.ts'
 
-export type { LlamaErrorCode } from './errors.ts'
+export type { EmbeddedEngineErrorCode } from '../embedded/errors.ts'
 export { type LlamaOptions, llamaOptions, type LlamaOptionsInput } from './options.ts'
 export type { LlamaServer, LlamaServerDeps } from './server.ts'
 

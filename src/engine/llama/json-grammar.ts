@@ -6,7 +6,7 @@
  * maxLength, anyOf, oneOf, allOf of one, $ref within the document, the formats date, time, date-time, uuid. Everything else
  * that restricts values is refused when the caller asked for `strict`, and otherwise left to the model.
  */
-import { invalid } from './errors.ts'
+import { invalid } from '../embedded/errors.ts'
 
 export type JsonSchema = boolean | { readonly [key: string]: unknown }
 

@@ -24,7 +24,9 @@ export const llamaOptions = z.strictObject({
     .min(1)
     .max(64)
     .default(4)
-    .describe('Answers written at the same time. Each takes memory for `contextSize` tokens'),
+    .describe(
+      'Answers written at the same time. Each takes memory for `contextSize` tokens, or a speech model of its own',
+    ),
   maxQueued: z
     .int()
     .min(0)

@@ -1,7 +1,8 @@
 /** From a checked request to what the sampler shall do: every rule about fields that depend on each other is here. */
 import type { Token } from 'node-llama-cpp'
+import { CocoonError } from '../../util/index.ts'
 import type { ChatRequest, SamplingRequest } from './contract.ts'
-import { contextOverflow, invalid } from './errors.ts'
+import { invalid } from '../embedded/errors.ts'
 import { type AnswerPlan, parametersGrammar, roomAfter, type Sampling, type ToolPlan } from './generate.ts'
 import { grammarFor, JSON_OBJECT_GRAMMAR } from './json-grammar.ts'
 import type { LlamaOptions } from './options.ts'
@@ -117,4 +118,14 @@ function responseGrammar(request: ChatRequest): AnswerPlan['grammar'] {
   if (wanted.type === 'json_object') return { gbnf: JSON_OBJECT_GRAMMAR, param: 'response_format' }
   const param = 'response_format.json_schema.schema'
   return { gbnf: grammarFor(wanted.json_schema.schema, { strict: wanted.json_schema.strict === true, param }), param }
+}
+
+function contextOverflow(promptTokens: number, contextSize: number): CocoonError {
+  return new CocoonError('request.context-overflow', {
+    message:
+      `This model's context is ${contextSize} tokens, of which the prompt takes ${promptTokens} and at least one is needed ` +
+      'for the answer. Shorten the messages.',
+    param: 'messages',
+    code: 'context_length_exceeded',
+  })
 }

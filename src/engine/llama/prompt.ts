@@ -13,7 +13,7 @@ import {
   type Token,
 } from 'node-llama-cpp'
 import type { Message, Tool } from './contract.ts'
-import { invalid } from './errors.ts'
+import { invalid } from '../embedded/errors.ts'
 
 /** How this model spells what is not plain text. */
 export interface ChatFormat {

@@ -9,7 +9,7 @@ import {
   type LlamaModel,
 } from 'node-llama-cpp'
 import { CocoonError, type Log } from '../../util/index.ts'
-import { invalid, queueFull } from './errors.ts'
+import { invalid, queueFull } from '../embedded/errors.ts'
 import type { LlamaOptions } from './options.ts'
 import { createSlots, type Slots } from './slots.ts'
 

@@ -3,13 +3,13 @@
  * what a request says is all it knows. Prompts and answers reach no log and no error.
  */
 import { randomBytes } from 'node:crypto'
-import type { AddressInfo } from 'node:net'
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import { type Clock, CocoonError, type Log, silentLog, systemClock } from '../../util/index.ts'
-import { answer, CallerLeft, CHAT, COMPLETION, report, type RunDeps } from './answer-request.ts'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { type Clock, type Log, silentLog, systemClock } from '../../util/index.ts'
+import { invalid } from '../embedded/errors.ts'
+import { checkModel, createShell } from '../embedded/shell.ts'
+import { answer, CHAT, COMPLETION, type RunDeps } from './answer-request.ts'
 import type { AnswerHead } from './answers.ts'
 import { ChatRequest, CompletionRequest, EmbeddingRequest, parseRequest } from './contract.ts'
-import { errorAnswer, invalid, queueFull } from './errors.ts'
 import { type LlamaOptions, llamaOptions, type LlamaOptionsInput } from './options.ts'
 import { chatPlan, checkLength, completionPlan, samplingOf } from './plan.ts'
 import { chatFormat, withBeginning } from './prompt.ts'
@@ -40,42 +40,29 @@ export async function startLlamaServer(input: LlamaOptionsInput, deps: LlamaServ
   const clock = deps.clock ?? systemClock
   const random = deps.randomBytes ?? randomBytes
   const runtime = await startRuntime(options, log)
-  const running = new Set<AbortController>()
-  let closing = false
-
-  const app = Fastify({ bodyLimit: MAX_BODY_BYTES, forceCloseConnections: true })
-  app.setErrorHandler((error, _, reply) => answerError(reply, error, log))
-  app.setNotFoundHandler((request) => {
-    throw new CocoonError('request.not-found', {
-      message: `There is no ${request.method} ${request.url.split('?')[0]} here.`,
-    })
+  const shell = createShell({
+    host: options.host,
+    port: options.port,
+    drainMs: options.drainMs,
+    maxBodyBytes: MAX_BODY_BYTES,
+    bodyIs: 'is a JSON object with content-type application/json',
+    log,
+    clock,
+    busy: () => runtime.slots.busy,
   })
-  addRoutes(app, {
+  addRoutes(shell.app, {
     runtime,
     options,
     log,
     now: () => Math.floor(clock.now() / 1000),
     newId: (prefix) => `${prefix}${Buffer.from(random(12)).toString('hex')}`,
     randomSeed: () => Buffer.from(random(4)).readUInt32LE(),
-    enter(reply) {
-      if (closing) throw queueFull('The engine is closing.')
-      if (reply.raw.closed) throw new CallerLeft()
-      const controller = new AbortController()
-      running.add(controller)
-      reply.raw.once('close', () => {
-        running.delete(controller)
-        if (!reply.raw.writableFinished) controller.abort(new CallerLeft())
-      })
-      return controller.signal
-    },
+    enter: (reply) => shell.enter(reply),
   })
-  try {
-    await app.listen({ host: options.host, port: options.port })
-  } catch (error) {
+  const { url, port } = await shell.listen().catch(async (error: unknown) => {
     await runtime.close()
     throw error
-  }
-  const { port } = app.server.address() as AddressInfo
+  })
   log.info('engine is listening', {
     host: options.host,
     port,
@@ -83,21 +70,13 @@ export async function startLlamaServer(input: LlamaOptionsInput, deps: LlamaServ
     parallel: options.parallel,
     threads: options.threads,
   })
-
-  async function close(): Promise<void> {
-    if (closing) return
-    closing = true
-    await Promise.race([
-      allDone(() => running.size === 0 && runtime.slots.busy === 0, clock),
-      waited(clock, options.drainMs),
-    ])
-    for (const controller of running)
-      controller.abort(new CocoonError('capacity.queue-full', { message: 'The engine is closing.' }))
-    await allDone(() => runtime.slots.busy === 0, clock)
-    await app.close()
-    await runtime.close()
+  return {
+    url,
+    port,
+    async close() {
+      if (await shell.close()) await runtime.close()
+    },
   }
-  return { url: `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`, port, close }
 }
 
 interface RouteDeps extends RunDeps {
@@ -139,14 +118,14 @@ function addRoutes(app: FastifyInstance, deps: RouteDeps): void {
 
   app.post('/v1/chat/completions', async (request, reply) => {
     const body = parseRequest(ChatRequest, request.body)
-    checkModel(body.model, options)
+    checkModel(body.model, options.servedModelName)
     const plan = chatPlan(runtime, format, body, samplingOf(body, options, deps.randomSeed))
     return answer(deps, reply, body, [plan], CHAT, head('chatcmpl-'))
   })
 
   app.post('/v1/completions', async (request, reply) => {
     const body = parseRequest(CompletionRequest, request.body)
-    checkModel(body.model, options)
+    checkModel(body.model, options.servedModelName)
     const sampling = samplingOf(body, options, deps.randomSeed)
     const plans = body.prompt.map((text) => {
       checkLength(runtime, 'prompt', text.length)
@@ -157,7 +136,7 @@ function addRoutes(app: FastifyInstance, deps: RouteDeps): void {
 
   app.post('/v1/embeddings', async (request: FastifyRequest, reply) => {
     const body = parseRequest(EmbeddingRequest, request.body)
-    checkModel(body.model, options)
+    checkModel(body.model, options.servedModelName)
     const signal = deps.enter(reply)
     const data: unknown[] = []
     let tokens = 0
@@ -184,48 +163,5 @@ function addRoutes(app: FastifyInstance, deps: RouteDeps): void {
   })
 }
 
-function answerError(reply: FastifyReply, thrown: unknown, log: Log): void {
-  if (thrown instanceof CallerLeft) {
-    reply.hijack()
-    return
-  }
-  const error = fromFastify(thrown)
-  report(log, error)
-  const { status, headers, body } = errorAnswer(error)
-  void reply.code(status).headers(headers).send(body)
-}
-
-/** Fastify refuses bodies that are too large or no JSON before a route sees them. */
-function fromFastify(thrown: unknown): unknown {
-  const code = (thrown as { code?: unknown }).code
-  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
-    return new CocoonError('request.too-large', { message: `The body is larger than ${MAX_BODY_BYTES} bytes.` })
-  const status = (thrown as { statusCode?: unknown }).statusCode
-  if (typeof status === 'number' && status >= 400 && status < 500)
-    return invalid('body', 'is a JSON object with content-type application/json')
-  return thrown
-}
-
-/** A name is optional; a wrong one is a mistake worth hearing about. */
-function checkModel(model: string | undefined, options: LlamaOptions): void {
-  if (model === undefined || model === options.servedModelName) return
-  throw new CocoonError('request.not-found', {
-    message: `This engine serves "${options.servedModelName}" only.`,
-    param: 'model',
-    code: 'model_not_found',
-  })
-}
-
 const base64Floats = (vector: readonly number[]): string =>
   Buffer.from(Float32Array.from(vector).buffer).toString('base64')
-
-const POLL_MS = 10
-
-async function allDone(isDone: () => boolean, clock: Clock): Promise<void> {
-  while (!isDone()) await waited(clock, POLL_MS)
-}
-
-const waited = (clock: Clock, ms: number): Promise<void> =>
-  new Promise((resolve) => {
-    clock.after(ms, resolve)
-  })

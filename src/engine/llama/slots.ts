@@ -2,7 +2,7 @@
  * Places for answers: a fixed number run at once, a bounded number wait in order, the rest are refused. A place remembers
  * the tokens it last saw, and an answer gets the free place that has most of its prompt already.
  */
-import { queueFull } from './errors.ts'
+import { queueFull } from '../embedded/errors.ts'
 
 export interface Slot<T> {
   readonly sequence: T

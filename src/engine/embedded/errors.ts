@@ -1,7 +1,7 @@
 import { CocoonError, toCocoonError } from '../../util/index.ts'
 
-/** What the embedded engine refuses or fails with. */
-export type LlamaErrorCode =
+/** What the engines of this repository refuse or fail with. */
+export type EmbeddedEngineErrorCode =
   /** A field of the request is missing, malformed or unsupported; `param` names it. */
   | 'request.invalid'
   /** Prompt and answer do not fit into the model's context. */
@@ -10,9 +10,11 @@ export type LlamaErrorCode =
   | 'request.not-found'
   /** All places and the queue are taken, or the server is closing. */
   | 'capacity.queue-full'
-  /** The GGUF file could not be loaded. */
+  /** The body is longer than what the engine reads. */
+  | 'request.too-large'
+  /** The file of the model, or the runtime that computes it, could not be loaded. */
   | 'engine.model-unusable'
-  /** llama.cpp failed while it was writing an answer. */
+  /** The model failed while it was writing an answer. */
   | 'engine.generation-failed'
 
 export interface ErrorBody {
@@ -30,16 +32,6 @@ const RETRY_AFTER_SECONDS = 2
 /** Refuses a field of the request. Never put its value into `why`: it may be somebody's words. */
 export function invalid(param: string, why: string, code = 'invalid_value'): CocoonError {
   return new CocoonError('request.invalid', { message: `${param}: ${why}`, param, code })
-}
-
-export function contextOverflow(promptTokens: number, contextSize: number): CocoonError {
-  return new CocoonError('request.context-overflow', {
-    message:
-      `This model's context is ${contextSize} tokens, of which the prompt takes ${promptTokens} and at least one is needed ` +
-      'for the answer. Shorten the messages.',
-    param: 'messages',
-    code: 'context_length_exceeded',
-  })
 }
 
 export function queueFull(why: string): CocoonError {
