@@ -132,7 +132,7 @@ test('a ledger that is older than the chain is refused, and nothing is signed wi
     message: expect.stringContaining('Bring the newest ledger back'),
   })
   rmSync(join(folder, file))
-  for (const rest of ['-wal', '-shm', '.witness', '.pid']) rmSync(join(folder, file + rest), { force: true })
+  for (const rest of ['-wal', '-shm', '.redo', '.witness', '.pid']) rmSync(join(folder, file + rest), { force: true })
   await expect(network.startProxy(1)).rejects.toMatchObject({ code: 'config.ledger-behind-chain' })
 })
 
