@@ -372,11 +372,13 @@ export function createRequests(deps: RequestsDeps): Requests {
   }
 
   function succeed(entry: Running, info: FinalInfo): void {
-    end(entry, 'ok', { tokens: info.tokens.total })
+    leave(entry, 'ok')
     mostOwedNano -= entry.maxCostNano - info.costNano
-    addTokens(stats, info.tokens)
     charged(entry, info)
     entry.sink.end(info)
+    // Logs and meters can wait until the caller has the end.
+    addTokens(stats, info.tokens)
+    tell(entry, 'ok', { tokens: info.tokens.total })
   }
 
   function fail(entry: Running, why: CocoonError, info?: FinalInfo): void {
@@ -387,13 +389,21 @@ export function createRequests(deps: RequestsDeps): Requests {
   }
 
   function end(entry: Running, result: 'ok' | 'failed' | 'cancelled', facts: EndFacts = {}): void {
+    leave(entry, result === 'failed' ? String(facts['code']) : result)
+    tell(entry, result, facts)
+  }
+
+  function leave(entry: Running, how: string): void {
     entry.timer.cancel()
-    entry.ended = { atMs: clock.now(), how: result === 'failed' ? String(facts['code']) : result }
+    entry.ended = { atMs: clock.now(), how }
     running.delete(entry.key)
     const id = entry.connection.id
     const left = (countByConnection.get(id) ?? 1) - 1
     if (left === 0) countByConnection.delete(id)
     else countByConnection.set(id, left)
+  }
+
+  function tell(entry: Running, result: 'ok' | 'failed' | 'cancelled', facts: EndFacts): void {
     const seconds = (clock.now() - entry.startedMs) / 1000
     stats[result === 'ok' ? 'success' : 'failed'].add(1)
     stats.time.add(seconds)

@@ -397,7 +397,6 @@ export function createRequests(deps: RequestDeps): Requests {
       await ledger.settle(request.hold, attempt.worker.owner, final.tokens, attempt.id)
       if (request.ask.keepCharge === true)
         charges.end(request.client.owner, request.clientRequestId, final.tokens.total)
-      succeed(request, final.tokens)
       if (request.heard) telling.last(request, last, final)
       else if (request.asksForCharge)
         telling.error(request, WIRE_STATUS.cancelled, CANCELLED, telling.finalFor(request, final))
@@ -409,10 +408,18 @@ export function createRequests(deps: RequestDeps): Requests {
       })
       stats.failed.add(1)
       telling.failure(request, WIRE_STATUS.failure, 'proxy: the settlement could not be recorded', final)
-    } finally {
-      settling--
-      wakeWhenIdle()
+      return settled()
     }
+    // Logs and meters can wait until the caller has the end.
+    request.client.connection.afterSending(() => {
+      succeed(request, final.tokens)
+      settled()
+    })
+  }
+
+  function settled(): void {
+    settling--
+    wakeWhenIdle()
   }
 
   function fail(request: Running, code: number, message: string, final?: WorkerFinal): void {

@@ -120,8 +120,12 @@ export function createRequests(deps: RequestsDeps): Requests {
     const prices = deps.price()
     const adjusted = (usage: RawUsage): AdjustedTokens => adjustUsage(usage, ask.coefficient, prices.multipliers)
     const finalFor = (usage: RawUsage): Final => ({ tokens: adjusted(usage), start: startS, end: clock.now() / 1000 })
+    /** Logs and meters wait until what the proxy is told has left. */
     const end = (result: 'ok' | 'failed', usage: RawUsage): void => {
       running.delete(key)
+      connection.afterSending(() => tell(result, usage))
+    }
+    const tell = (result: 'ok' | 'failed', usage: RawUsage): void => {
       requests.add(1, { result })
       stats[result === 'ok' ? 'success' : 'failed'].add(1)
       const seconds = clock.now() / 1000 - startS
@@ -176,8 +180,8 @@ export function createRequests(deps: RequestsDeps): Requests {
           return !entry.paused
         },
         end(usage) {
-          end('ok', usage)
           out.end(terminator, finalFor(usage))
+          end('ok', usage)
         },
         fail(error, usage) {
           if (error instanceof CocoonError && GONE.has(error.code)) deps.suspect?.()
@@ -187,10 +191,9 @@ export function createRequests(deps: RequestsDeps): Requests {
               ? usage
               : { ...usage, completionTokens: Math.max(0, events - EVENTS_WITHOUT_TOKEN) }
           const settle = hasHead && abort.signal.aborted && connection.open
+          if (settle) out.end(EMPTY, finalFor(used))
+          else if (connection.open) out.fail(wireFailure(error), finalFor(NOTHING), hasHead)
           end(settle ? 'ok' : 'failed', settle ? used : NOTHING)
-          if (!connection.open) return
-          if (settle) return out.end(EMPTY, finalFor(used))
-          out.fail(wireFailure(error), finalFor(NOTHING), hasHead)
         },
       },
     )
