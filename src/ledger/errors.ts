@@ -15,6 +15,14 @@ export type LedgerErrorCode = Extract<ErrorCode, `config.${string}` | `capacity.
     | 'capacity.ledger-full' // no room on the disk; over by itself when there is room again
   )
 
+/** Nothing of what was tried counts. */
+export const ledgerFull = (cause: unknown): CocoonError =>
+  ledgerError(
+    'capacity.ledger-full',
+    'The disk of the ledger is full: nothing can be settled until there is room again.',
+    cause,
+  )
+
 /** An error of this folder: one sentence for what is, one for the mend. */
 export const ledgerError = (code: LedgerErrorCode, message: string, cause?: unknown): CocoonError =>
   new CocoonError(code, { message }, cause === undefined ? undefined : { cause })

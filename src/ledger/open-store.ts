@@ -101,7 +101,6 @@ export function openStore(options: StoreOptions, step: Step): OpenedStore {
     const state = expectContract(db, options)
     const redo = readRedoFile(path, contract, state.writes)
     const accepted = expectNewest(state, redo, options, notes)
-    // Shows at once whether the file can be written, and that this process was here.
     const records = redo === null || redo.isAhead ? [] : redo.records
     const newest = (records.at(-1)?.number ?? state.writes) + 1n
     const witness = openWitness(witnessOf(path), contract, state.writes)
@@ -111,6 +110,7 @@ export function openStore(options: StoreOptions, step: Step): OpenedStore {
       close: () => rmSync(pidFile, { force: true }),
     })
     step('before the first write', db)
+    // Also without records: shows at once whether the file can be written, and that this process was here.
     store.append(
       records.map(({ group }) => group),
       newest,
@@ -312,7 +312,11 @@ const unwritable = (path: string, cause: unknown): CocoonError =>
 
 /** What the system or SQLite says, in words that help. */
 function refusal(error: unknown, path: string, pidFile: string): unknown {
-  if (error instanceof CocoonError) return error
+  // What the store could not write is no trouble of a running ledger yet.
+  if (error instanceof CocoonError)
+    return error.family === 'capacity' && sqliteTrouble(error.cause ?? {}) === 'unwritable'
+      ? unwritable(path, error.cause)
+      : error
   switch (sqliteTrouble(error)) {
     case 'in-use': {
       const pid = existsSync(pidFile) ? readFileSync(pidFile, 'latin1') : 'unknown'

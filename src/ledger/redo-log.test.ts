@@ -1,6 +1,7 @@
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { DatabaseSync } from 'node:sqlite'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type CocoonError, manualClock, seededRandom } from '../util/index.ts'
 import { ledgerError } from './errors.ts'
@@ -171,6 +172,20 @@ describe('opening the ledger after a crash', () => {
     expect(opened.notes).toEqual([expect.stringContaining('accepted although')])
     opened.store.close()
     expect(readFileSync(`${path}.redo`).every((byte) => byte === 0)).toBe(true)
+  })
+
+  test('says that the ledger cannot be written where the disk has no room for it, and takes it over when there is room', () => {
+    const log = Buffer.concat(recordsUpTo(3).map((record) => encodeRedo(CONTRACT, record)))
+    const path = ledgerWith(log)
+    const options = { path, contract: CONTRACT, keepEntries: 1000 }
+    const full = (name: string, db: DatabaseSync): void => {
+      if (name === 'after the marks') db.exec(`INSERT INTO ballast VALUES (1, zeroblob(1000000))`)
+      if (name === 'before') db.exec('PRAGMA max_page_count = 40')
+    }
+    expect(() => openStore(options, full)).toThrowError(expect.objectContaining({ code: 'config.ledger-unwritable' }))
+    const opened = open(path)
+    expect(totalIn(opened)).toBe(sumUpTo(3n))
+    opened.store.close()
   })
 
   test('refuses a ledger with settlements and without its log', () => {

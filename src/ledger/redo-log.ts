@@ -6,7 +6,7 @@
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from 'node:fs'
 import { type DurableFile, openDurableFile } from '../disk/index.ts'
 import { type Clock, type CocoonError, toCocoonError } from '../util/index.ts'
-import { ledgerError } from './errors.ts'
+import { ledgerError, ledgerFull } from './errors.ts'
 import { encodeRedo, readRedo, type RedoContent } from './redo-record.ts'
 import type { Group } from './store.ts'
 
@@ -29,7 +29,7 @@ export interface RedoLogOptions {
   store(groups: readonly Group[], newest: bigint): Promise<void>
   /** The database did not take what waits. */
   failed(why: CocoonError): void
-  /** For tests: called before, within and after each write. */
+  /** For tests: called before and after each record is written. */
   readonly step: (name: string) => void
 }
 
@@ -119,7 +119,7 @@ export function createRedoLog(clock: Clock, options: RedoLogOptions): RedoLog {
 
   /** Without room nothing of it counts: the next record takes its place. After anything else only a restart can tell. */
   function refusal(error: unknown): CocoonError {
-    if ((error as NodeJS.ErrnoException).code === 'ENOSPC') return ledgerError('capacity.ledger-full', FULL, error)
+    if ((error as NodeJS.ErrnoException).code === 'ENOSPC') return ledgerFull(error)
     const what = error instanceof Error ? error.message : String(error)
     broken = ledgerError(
       'capacity.ledger-failed',
@@ -153,5 +153,3 @@ export function createRedoLog(clock: Clock, options: RedoLogOptions): RedoLog {
     close: () => file.close(),
   }
 }
-
-export const FULL = 'The disk of the ledger is full: nothing can be settled until there is room again.'

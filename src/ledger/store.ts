@@ -6,7 +6,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { CocoonError } from '../util/index.ts'
 import type { KeptAccount } from './books.ts'
-import { ledgerError } from './errors.ts'
+import { ledgerError, ledgerFull } from './errors.ts'
 import type { Witness } from './witness.ts'
 
 /** What is written as one. Numbers are in arrays: they change threads in one piece, and copying some bytes is quicker than handing them over. */
@@ -120,11 +120,7 @@ export function createStore(
       return fail(rollback)
     }
     if ((error as { errcode?: number }).errcode !== SQLITE_FULL) return fail(error)
-    return ledgerError(
-      'capacity.ledger-full',
-      'The disk of the ledger is full: nothing can be settled until there is room again.',
-      error,
-    )
+    return ledgerFull(error)
   }
   function fail(error: unknown): CocoonError {
     const mend = 'check the disk, then restart the proxy'
