@@ -23,7 +23,7 @@ export interface SyncedWrites {
 
 /** So long a write may take, on average, to be waited for: less than a message takes between two busy threads. */
 const QUICK_MS = 1
-/** Share of the newest write in the average. One that took a hundred times as long sends the next thirty elsewhere. */
+/** Share of the newest write in the average. One that took a hundred times as long sends the next ten elsewhere. */
 const NEWEST = 1 / 8
 
 /** Opens the file, which must be as long as it will ever be: then a write changes nothing but its bytes. */

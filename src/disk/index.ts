@@ -1,5 +1,5 @@
 /** What nodes keep on this machine's disk for themselves: files with secrets, locks and threads that go with the process that holds them. */
-export { createDurableFile, type DurableFile, openDurableFile, type SyncedWrites } from './durable-file.ts'
+export { type DurableFile, openDurableFile } from './durable-file.ts'
 export { createFullDisk } from './full-disk.ts'
 export { readPrivateFile, writePrivateFile } from './private-file.ts'
 export { takeProcessLock } from './process-lock.ts'

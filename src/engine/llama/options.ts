@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { z } from 'zod'
+import { shellFields } from '../embedded/shell-options.ts'
 
 /**
  * llama.cpp's threads wait for each other in busy loops: when one of them has to share its core with this process, everything
@@ -10,9 +11,9 @@ const DEFAULT_THREADS = Math.max(1, availableParallelism() - 1)
 /** How the embedded engine runs. Defaults stand here and nowhere else. */
 export const llamaOptions = z.strictObject({
   modelPath: z.string().min(1).describe('Path of a GGUF file'),
-  servedModelName: z.string().min(1).default('local').describe('The name callers ask for in `model`'),
-  host: z.string().min(1).default('127.0.0.1').describe('Address to listen on'),
-  port: z.int().min(0).max(65_535).default(0).describe('Port to listen on; 0 takes a free one'),
+  servedModelName: shellFields.servedModelName,
+  host: shellFields.host,
+  port: shellFields.port,
   contextSize: z
     .union([z.literal('auto'), z.int().min(64).max(1_048_576)])
     .default('auto')
@@ -43,12 +44,7 @@ export const llamaOptions = z.strictObject({
     .max(2)
     .default(1.1)
     .describe('Used for free text where a request does not say; 1 is off. Small models repeat themselves without it'),
-  drainMs: z
-    .int()
-    .min(0)
-    .max(600_000)
-    .default(5000)
-    .describe('How long running answers may take when the engine is told to stop'),
+  drainMs: shellFields.drainMs,
 })
 export type LlamaOptions = z.infer<typeof llamaOptions>
 export type LlamaOptionsInput = z.input<typeof llamaOptions>

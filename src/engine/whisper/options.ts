@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { z } from 'zod'
+import { shellFields } from '../embedded/shell-options.ts'
 
 /** How the embedded speech engine runs. Defaults stand here and nowhere else. */
 export const whisperOptions = z.strictObject({
@@ -9,9 +10,9 @@ export const whisperOptions = z.strictObject({
     .string()
     .regex(/^[0-9a-f]{64}$/)
     .describe('What that package must be; checked at every start'),
-  servedModelName: z.string().min(1).default('local').describe('The name callers ask for in `model`'),
-  host: z.string().min(1).default('127.0.0.1').describe('Address to listen on'),
-  port: z.int().min(0).max(65_535).default(0).describe('Port to listen on; 0 takes a free one'),
+  servedModelName: shellFields.servedModelName,
+  host: shellFields.host,
+  port: shellFields.port,
   parallel: z
     .int()
     .min(1)
@@ -24,12 +25,7 @@ export const whisperOptions = z.strictObject({
     .max(4096)
     .default(64)
     .describe('Requests waiting for a free place; more are refused with 503'),
-  drainMs: z
-    .int()
-    .min(0)
-    .max(600_000)
-    .default(5000)
-    .describe('How long running answers may take when the engine is told to stop'),
+  drainMs: shellFields.drainMs,
 })
 export type WhisperOptions = z.output<typeof whisperOptions>
 export type WhisperOptionsInput = z.input<typeof whisperOptions>

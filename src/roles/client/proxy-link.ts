@@ -33,6 +33,7 @@ import {
   encode,
   proxyToClientMessages,
   type SignedPayment,
+  X1_CHARGE_RUNS,
   x1Charges,
   x1ClientAnswer,
   x1ClientPatience,
@@ -114,8 +115,6 @@ export interface Link extends TransportLink {
   leave(): Promise<void>
 }
 
-/** The bit of a charge’s flags word. */
-const STILL_RUNS = 1
 const HANDSHAKE_TIMEOUT_MS = 30_000
 /** Long authorization waits for several blocks. */
 const AUTHORIZE_TIMEOUT_MS = 300_000
@@ -326,7 +325,7 @@ export function openLink(connection: Connection, deps: LinkDeps): Link {
           name: toHex(name),
           tokens,
           costNano: tokens * pricePerToken,
-          isRunning: (flags & STILL_RUNS) !== 0,
+          isRunning: (flags & X1_CHARGE_RUNS) !== 0,
         })),
       }
     },

@@ -22,6 +22,7 @@ import {
   type ClientToProxyQuery,
   type SignedPayment,
   x1CancelQuery,
+  X1_CHARGE_RUNS,
   x1Charges,
   x1ClientPatience,
   x1KeepCharge,
@@ -45,9 +46,6 @@ import type { Requests } from './requests.ts'
 import type { Party } from './running.ts'
 import type { WorkerPool } from './scheduler.ts'
 import type { WorkersQuery } from './workers.ts'
-
-/** The bit of a charge’s flags word. */
-const STILL_RUNS = 1
 
 export interface ClientsDeps {
   readonly log: Log
@@ -281,7 +279,7 @@ export function createClients(deps: ClientsDeps): Clients {
         knownForS: Math.max(0, Math.floor(charges.knownForMs / 1000)),
         charges: charges
           .of(owner, names)
-          .map(({ name, tokens, isRunning }) => ({ flags: isRunning ? STILL_RUNS : 0, name, tokens })),
+          .map(({ name, tokens, isRunning }) => ({ flags: isRunning ? X1_CHARGE_RUNS : 0, name, tokens })),
       })
     }
 

@@ -204,6 +204,9 @@ export type X1WorkerProof = ValueOf<typeof x1WorkerProof>
 /** What the asker's requests were charged whose charges were to be kept: by the first halves of their ids. Client to proxy. */
 export const x1GetCharges = ctor('x1.getCharges', { names: vector(int128, { max: MAX_CHARGE_COUNT }) }, 'x1.Charges')
 
+/** The bit of a charge’s flags word: a request of this name has not ended. */
+export const X1_CHARGE_RUNS = 1
+
 /** All requests of one name together. Flags: 0 one of them has not ended, and may still be charged. */
 export const x1Charge = ctor('x1.charge', { flags, name: int128, tokens: long }, 'x1.Charge')
 
